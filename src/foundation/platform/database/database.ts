@@ -1,0 +1,45 @@
+import type { Clock } from '../../kernel/clock.ts'
+import type { TenantId } from '../../kernel/ids.ts'
+import type { Query } from './sql.ts'
+
+/** A transaction that may only read. */
+export interface ReadTx {
+  /** The tenant whose rows are visible; null in system scope, where all are. */
+  readonly tenant: TenantId | null
+  query<Row>(query: Query): Promise<readonly Row[]>
+}
+
+/** A transaction that may write. It is passed as a value; only the outermost caller commits. */
+export interface Tx extends ReadTx {
+  /** Runs a statement for its effect and returns the number of rows it touched. */
+  execute(query: Query): Promise<number>
+  /** Runs `hook` once, after this transaction has committed; never after a rollback. */
+  afterCommit(hook: () => void): void
+}
+
+export interface WriteOptions {
+  /** How often a deadlock or serialisation failure is retried. Default 5. `fn` must be safe to run again. */
+  readonly retries?: number
+}
+
+export interface Scope {
+  read<T>(fn: (tx: ReadTx) => Promise<T>): Promise<T>
+  write<T>(fn: (tx: Tx) => Promise<T>, options?: WriteOptions): Promise<T>
+}
+
+/** Both databases behind one port: PGlite in a worker thread, or a PostgreSQL server. */
+export interface Database {
+  readonly kind: 'pglite' | 'postgres'
+  /** Database time: the local clock corrected by an offset measured at connect and every 10 s. */
+  readonly clock: Clock
+  /** Rows of one tenant, through the application role; row-level security confines it. */
+  forTenant(tenant: TenantId): Scope
+  /** Rows of every tenant, through the system role. For ticks, timers, sealers and log readers; a test lists the callers by `reason`. */
+  asSystem(reason: string): Scope
+  /** Calls `hint` when some process called `notify` on the channel. A hint may be lost: poll as well. Returns the unsubscribe. */
+  listen(channel: string, hint: (payload: string) => void): () => void
+  /** Sends a hint outside any transaction; equal hints close together are sent once. */
+  notify(channel: string, payload?: string): void
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
