@@ -1,0 +1,69 @@
+-- risk: low: creates the runtime tables of an empty database
+
+create table tenants (
+  id text collate "C" primary key,
+  name text not null,
+  state text not null default 'active',
+  created_at timestamptz not null default now()
+);
+insert into tenants (id, name) values ('default', 'Default');
+
+-- One row. The epoch grows with every import, restore and promotion; cursors of older epochs are mapped or refused.
+create table log_epochs (
+  epoch int primary key,
+  started_at timestamptz not null default now(),
+  reason text not null
+);
+insert into log_epochs (epoch, reason) values (1, 'created');
+
+create table events (
+  seq bigint generated always as identity,
+  xid xid8 not null default pg_current_xact_id(),
+  tenant_id text collate "C" not null,
+  type text collate "C" not null,
+  subject_kind text collate "C" not null,
+  subject_id text collate "C" not null,
+  subject_rev int not null,
+  run_id text collate "C",
+  at timestamptz not null,
+  data jsonb
+) partition by range (at);
+create index events_xid on events (xid, seq);
+create table events_default partition of events default;
+
+create table ticks (
+  id bigint primary key,
+  epoch int not null,
+  snapshot pg_snapshot not null,
+  at timestamptz not null
+);
+
+-- A durable reader's place: everything up to (tick, seq) has been handled.
+create table cursors (
+  name text collate "C" primary key,
+  epoch int not null,
+  tick bigint not null,
+  seq bigint not null,
+  updated_at timestamptz not null
+);
+
+create table timers (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  kind text collate "C" not null,
+  subject_id text collate "C" not null,
+  due_at timestamptz not null,
+  data jsonb not null default '{}',
+  primary key (tenant_id, id)
+);
+create index timers_due on timers (due_at);
+
+create table blobs (
+  tenant_id text collate "C" not null,
+  key text collate "C" not null,
+  chunk int not null,
+  bytes bytea not null,
+  primary key (tenant_id, key, chunk)
+);
+
+create sequence fences;

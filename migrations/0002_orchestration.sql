@@ -1,0 +1,263 @@
+-- risk: low: creates the orchestration tables of an empty database
+
+create table workflows (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  version int not null,
+  hash text collate "C" not null,
+  definition jsonb not null,
+  source text,
+  created_at timestamptz not null,
+  primary key (tenant_id, name, version)
+);
+create unique index workflows_hash on workflows (tenant_id, name, hash);
+
+create table runs (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  workflow text collate "C" not null,
+  version int not null,
+  state text collate "C" not null,
+  rev int not null default 1,
+  inputs jsonb not null default '{}',
+  outputs jsonb,
+  error jsonb,
+  repo_path text,
+  repo_commit text,
+  repo_branch text,
+  priority smallint not null default 5,
+  parallel int,
+  labels jsonb not null default '{}',
+  budget_ids text[] not null default '{}',
+  origin_kind text,
+  origin_id text,
+  parent_task text,
+  cancel_requested boolean not null default false,
+  -- The outcome fixed when the last ordinary step ended; `finally` steps still run after it.
+  outcome text,
+  created_at timestamptz not null,
+  started_at timestamptz,
+  ended_at timestamptz,
+  primary key (tenant_id, id)
+) with (fillfactor = 70);
+create index runs_recent on runs (tenant_id, created_at desc);
+create index runs_open on runs (tenant_id, state) where ended_at is null;
+
+create table run_steps (
+  tenant_id text collate "C" not null,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  position int not null,
+  state text collate "C" not null default 'pending',
+  rev int not null default 1,
+  reason text,
+  total int not null default 0,
+  open int not null default 0,
+  failed int not null default 0,
+  outputs jsonb,
+  error jsonb,
+  started_at timestamptz,
+  ended_at timestamptz,
+  primary key (tenant_id, run_id, step)
+) with (fillfactor = 70);
+
+create table tasks (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  item int,
+  state text collate "C" not null,
+  reason text,
+  rev int not null default 1,
+  pool text collate "C" not null,
+  lane text collate "C" not null,
+  priority smallint not null,
+  ready_seq bigint generated always as identity,
+  attempt int not null default 0,
+  losses smallint not null default 0,
+  fence bigint not null default 0,
+  agent_id text collate "C",
+  runner_id text collate "C",
+  lease_until timestamptz,
+  cancel_reason text,
+  concurrency text[] not null default '{}',
+  budget_ids text[] not null default '{}',
+  holds bigint[] not null default '{}',
+  spec jsonb not null,
+  output jsonb,
+  error jsonb,
+  workspace_commit text,
+  created_at timestamptz not null,
+  leased_at timestamptz,
+  started_at timestamptz,
+  ended_at timestamptz,
+  primary key (tenant_id, id)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create index tasks_ready on tasks (tenant_id, pool, lane, ready_seq) where state = 'ready';
+create index tasks_leased on tasks (runner_id) where state in ('leased', 'running');
+create index tasks_waiting on tasks (tenant_id, reason, ready_seq) where state = 'waiting';
+create index tasks_run on tasks (tenant_id, run_id, step, item);
+
+-- What a lane asks of an agent. A lane is (pool, requirement set, priority); the key is a hash of it.
+create table lanes (
+  tenant_id text collate "C" not null,
+  pool text collate "C" not null,
+  lane text collate "C" not null,
+  priority smallint not null,
+  requirements jsonb not null,
+  primary key (tenant_id, pool, lane)
+);
+
+-- Ended attempts. The one under way lives on its task.
+create table attempts (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  attempt int not null,
+  fence bigint not null,
+  run_id text collate "C" not null,
+  agent_id text collate "C",
+  runner_id text collate "C",
+  outcome text collate "C" not null,
+  leased_at timestamptz,
+  started_at timestamptz,
+  ended_at timestamptz not null,
+  error jsonb,
+  usage jsonb,
+  primary key (tenant_id, task_id, fence)
+);
+
+create table concurrency_groups (
+  tenant_id text collate "C" not null,
+  key text collate "C" not null,
+  max int not null,
+  used int not null default 0,
+  primary key (tenant_id, key)
+) with (fillfactor = 50);
+
+create table runners (
+  id text collate "C" primary key,
+  host text not null,
+  pid int not null,
+  state text not null,
+  registered_at timestamptz not null,
+  heartbeat_at timestamptz not null
+) with (fillfactor = 50);
+
+create table pools (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  strategy text not null default 'least_connections',
+  settings jsonb not null default '{}',
+  primary key (tenant_id, name)
+);
+
+create table agents (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  pool text collate "C" not null,
+  kind text not null,
+  state text collate "C" not null,
+  rev int not null default 1,
+  capabilities text[] not null default '{}',
+  labels jsonb not null default '{}',
+  slots int not null,
+  used int not null default 0,
+  weight real not null default 1,
+  runner_id text collate "C" not null,
+  registered_at timestamptz not null,
+  last_seen_at timestamptz not null,
+  primary key (tenant_id, id),
+  check (used >= 0 and used <= slots)
+) with (fillfactor = 50);
+create index agents_free on agents (tenant_id, pool) where state = 'healthy' and used < slots;
+create index agents_runner on agents (runner_id);
+
+create table budgets (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  -- tenant, workflow, run or task; settlement locks leaf to root.
+  scope text collate "C" not null,
+  scope_id text collate "C" not null,
+  unit text collate "C" not null,
+  hard_limit bigint,
+  soft_limit bigint,
+  held bigint not null default 0,
+  spent bigint not null default 0,
+  rev int not null default 1,
+  primary key (tenant_id, id),
+  check (held >= 0 and spent >= 0)
+) with (fillfactor = 50);
+create unique index budgets_scope on budgets (tenant_id, scope, scope_id, unit);
+
+create table approvals (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  task_id text collate "C" not null,
+  step text collate "C" not null,
+  message text not null,
+  state text collate "C" not null,
+  rev int not null default 1,
+  who text[] not null default '{}',
+  deadline_at timestamptz,
+  default_answer text,
+  answered_by text,
+  comment text,
+  created_at timestamptz not null,
+  answered_at timestamptz,
+  primary key (tenant_id, id)
+);
+create index approvals_open on approvals (tenant_id, created_at) where state = 'pending';
+
+create table event_waits (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  run_id text collate "C" not null,
+  type text collate "C" not null,
+  match text,
+  created_at timestamptz not null,
+  primary key (tenant_id, task_id)
+);
+create index event_waits_type on event_waits (tenant_id, type);
+
+create table artifacts (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  task_id text collate "C" not null,
+  step text collate "C" not null,
+  name text not null,
+  media_type text not null,
+  bytes bigint not null,
+  sha256 text not null,
+  blob text collate "C" not null,
+  created_at timestamptz not null,
+  primary key (tenant_id, id)
+);
+create index artifacts_run on artifacts (tenant_id, run_id);
+
+create table checkpoints (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text not null,
+  run_id text collate "C" not null,
+  reason text not null,
+  document jsonb not null,
+  created_at timestamptz not null,
+  primary key (tenant_id, id)
+);
+create unique index checkpoints_name on checkpoints (tenant_id, name);
+
+create table log_chunks (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  fence bigint not null,
+  part int not null,
+  run_id text collate "C" not null,
+  stream text not null,
+  at timestamptz not null,
+  text text not null,
+  primary key (tenant_id, task_id, fence, part)
+);
+create index log_chunks_run on log_chunks (tenant_id, run_id, at);
