@@ -1,0 +1,151 @@
+import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import type { Depth, FailureKind, OutputSource } from './workflow-contract.ts'
+
+/** The names of a step that later expressions can read: `steps.<id>.state`, `.outputs`, `.error`. */
+export interface StepView {
+  readonly state: string
+  readonly outputs: JsonObject
+  readonly error?: { readonly code: string; readonly message: string } | null
+}
+
+/** What `${{ }}` can see. Everything is plain JSON; secrets are never among it. */
+export interface ExpressionContext {
+  readonly inputs: JsonObject
+  readonly steps: Readonly<Record<string, StepView>>
+  readonly run: JsonObject
+  readonly repo: JsonObject
+  /** Inside a map: the item under the name of `as` and its index. */
+  readonly item?: { readonly name: string; readonly value: JsonValue; readonly index: number }
+  /** Inside `wait.match`: the event that is looked at. */
+  readonly event?: JsonObject
+}
+
+export interface ResolvedRetry {
+  readonly attempts: number
+  readonly backoff: {
+    readonly initialMs: number
+    readonly factor: number
+    readonly maxMs: number
+    readonly jitter: number
+  }
+  /** Absent: every failure is tried again. */
+  readonly on?: readonly (FailureKind | number | string)[]
+}
+
+export interface ResolvedResources {
+  readonly cpuCores: number
+  readonly memoryBytes: number
+  readonly diskBytes: number
+  readonly networkMbps: number
+}
+
+/** Limits in the units of the ledger; an absent unit has no limit of its own. */
+export interface ResolvedBudget {
+  readonly microUsd?: number
+  readonly tokens?: number
+  readonly runs?: number
+  readonly cpuMs?: number
+  readonly wallMs?: number
+}
+
+/** What all tasks have, whatever they do. */
+export interface ResolvedCommon {
+  readonly stepId: string
+  readonly timeoutMs: number
+  readonly priority: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly risky: boolean
+  readonly allowFailure: boolean
+}
+
+/** What tasks have that an agent does. */
+export interface ResolvedWork extends ResolvedCommon {
+  readonly retry: ResolvedRetry
+  readonly resources: ResolvedResources
+  readonly budget: ResolvedBudget
+  readonly concurrency: { readonly key: string; readonly limit: number } | null
+  readonly pool: string | null
+  readonly capabilities: readonly string[]
+  readonly workspace: 'none' | 'worktree'
+  /** Plain variables, resolved. */
+  readonly env: Readonly<Record<string, string>>
+  /** Variable -> name of the secret; its value is read by the runner when it starts the process, and stored nowhere. */
+  readonly secretEnv: Readonly<Record<string, string>>
+  readonly outputs: Readonly<Record<string, OutputSource>>
+}
+
+export interface ResolvedCommand extends ResolvedWork {
+  readonly kind: 'command'
+  readonly argv: readonly string[]
+  readonly stdin: string | null
+}
+
+export interface ResolvedScript extends ResolvedWork {
+  readonly kind: 'script'
+  /** Written to a file whose path is appended to `interpreter`; it holds nothing that was computed. */
+  readonly script: string
+  readonly interpreter: readonly string[]
+}
+
+export interface ResolvedAgent extends ResolvedWork {
+  readonly kind: 'agent'
+  readonly prompt: string
+  readonly depth: Depth
+  readonly config: Readonly<Record<string, string>>
+  readonly secretConfig: Readonly<Record<string, string>>
+}
+
+export interface ResolvedWorkflowCall extends ResolvedCommon {
+  readonly kind: 'workflow'
+  readonly workflow: string
+  readonly version: string | null
+  readonly inputs: JsonObject
+  readonly retry: ResolvedRetry
+  readonly budget: ResolvedBudget
+  readonly concurrency: { readonly key: string; readonly limit: number } | null
+}
+
+export interface ResolvedMap extends ResolvedCommon {
+  readonly kind: 'map'
+  readonly items: readonly JsonValue[]
+  readonly as: string
+  readonly parallel: number | null
+  /** How many items may fail. */
+  readonly tolerate: number
+}
+
+export interface ResolvedApproval extends ResolvedCommon {
+  readonly kind: 'approval'
+  readonly message: string
+  /** Empty: whoever holds the permission. */
+  readonly who: readonly string[]
+  readonly deadlineMs: number | null
+  readonly default: 'approve' | 'reject'
+}
+
+export type ResolvedCheck =
+  | { readonly name: string; readonly onFail: 'block' | 'review' | 'allow'; readonly argv: readonly string[] }
+  | { readonly name: string; readonly onFail: 'block' | 'review' | 'allow'; readonly passed: boolean }
+
+export interface ResolvedGate extends ResolvedWork {
+  readonly kind: 'gate'
+  readonly checks: readonly ResolvedCheck[]
+  readonly who: readonly string[]
+  readonly deadlineMs: number | null
+}
+
+export interface ResolvedWait extends ResolvedCommon {
+  readonly kind: 'wait'
+  readonly for: { readonly ms: number } | { readonly event: string; readonly match: string | null }
+}
+
+/** A step with its values filled in: plain JSON, complete, ready to be stored with the task. */
+export type ResolvedTask =
+  | ResolvedCommand
+  | ResolvedScript
+  | ResolvedAgent
+  | ResolvedWorkflowCall
+  | ResolvedMap
+  | ResolvedApproval
+  | ResolvedGate
+  | ResolvedWait

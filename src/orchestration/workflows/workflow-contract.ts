@@ -1,0 +1,375 @@
+import { z } from '../../foundation/kernel/schema.ts'
+import {
+  closed,
+  durationField,
+  environmentNameField,
+  expressionField,
+  identifierField,
+  jsonField,
+  labelField,
+  sizeField,
+  textField,
+  workflowNameField,
+} from './field-contract.ts'
+
+/** How hard an agent is to think; `depthTable` gives each its time, money and label. */
+export const depthSchema = z.enum(['standard', 'deep', 'ultrathink'])
+
+/** What kind of failure a retry is for. */
+export const failureKindSchema = z.enum([
+  'exit',
+  'timeout',
+  'signal',
+  'start',
+  'lost',
+  'limit',
+  'unavailable',
+  'output',
+])
+
+export const backoffSchema = closed({
+  initial: durationField.optional().describe('The pause before the second attempt. Default 1s.'),
+  factor: z
+    .number()
+    .min(1)
+    .max(10)
+    .optional()
+    .describe('Each pause is this much longer than the one before. Default 2.'),
+  max: durationField.optional().describe('No pause is longer. Default 5m.'),
+  jitter: z.number().min(0).max(1).optional().describe('The random share of each pause, 0 to 1. Default 0.2.'),
+})
+
+export const retrySchema = closed({
+  attempts: z.int().min(1).max(100).describe('How many attempts in all, the first included.'),
+  backoff: backoffSchema.optional(),
+  on: z
+    .array(z.union([failureKindSchema, z.int().min(1).max(255), labelField]))
+    .min(1)
+    .optional()
+    .describe('Which failures are tried again: kinds, exit codes or error codes. Default: all of them.'),
+})
+
+export const resourcesSchema = closed({
+  cpu: z.number().positive().max(1024).optional().describe('Cores. Default 1.'),
+  memory: sizeField.optional().describe('Default 512MB.'),
+  disk: sizeField.optional().describe('Default 1GB.'),
+  network: z.number().positive().optional().describe('Megabits a second. Default 10.'),
+})
+
+export const budgetSchema = closed({
+  usd: z.number().positive().optional().describe('US dollars.'),
+  tokens: z.int().positive().optional(),
+  runs: z.int().positive().optional().describe('Attempts of tasks.'),
+  cpu: durationField.optional().describe('Processor time.'),
+  wall: durationField.optional().describe('Elapsed time.'),
+})
+
+export const concurrencySchema = closed({
+  key: textField.describe('Holders of the same key share the limit. May hold ${{ }}.'),
+  limit: z.int().min(1).max(10_000).optional().describe('How many at once. Default 1.'),
+})
+
+/** Where a named output is read from. */
+export const outputSourceSchema = z.discriminatedUnion('from', [
+  closed({ from: z.literal('stdout') }).describe('What the process printed, without the last line break.'),
+  closed({
+    from: z.literal('json'),
+    select: z
+      .string()
+      .regex(/^[^.]+(\.[^.]+)*$/, 'expected keys joined by dots')
+      .optional(),
+  }).describe('What the process printed, parsed as JSON; `select: a.b` takes a part.'),
+  closed({ from: z.literal('file'), path: relativePath() }).describe('One file, kept as an artifact.'),
+  closed({ from: z.literal('files'), paths: z.array(relativePath()).min(1) }).describe(
+    'Files by glob, kept as artifacts.',
+  ),
+])
+
+export const outputsSchema = z.record(
+  identifierField,
+  z.preprocess((value) => (value === 'stdout' || value === 'json' ? { from: value } : value), outputSourceSchema),
+)
+
+export const environmentSchema = z.record(environmentNameField, textField)
+
+const commonShape = {
+  name: z.string().max(200).optional().describe('A title for people.'),
+  description: z.string().max(2_000).optional(),
+  needs: z
+    .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(identifierField))
+    .default([])
+    .describe('The steps that must have ended well before this one starts.'),
+  if: expressionField.optional().describe('The step is skipped where this is false.'),
+  timeout: durationField.optional(),
+  priority: z.int().min(1).max(10).optional().describe('1 to 10, higher first. Default 5.'),
+  labels: z.record(labelField, z.string()).optional(),
+  risky: z.boolean().optional().describe('A checkpoint is made before it starts.'),
+  allowFailure: z.boolean().optional().describe('When it fails the run goes on as if it had ended well.'),
+}
+
+const workShape = {
+  ...commonShape,
+  retry: retrySchema.optional(),
+  resources: resourcesSchema.optional(),
+  budget: budgetSchema.optional(),
+  concurrency: concurrencySchema.optional(),
+  pool: labelField.optional(),
+  capabilities: z.array(labelField).optional().describe('What the agent that does it must be able to do.'),
+  workspace: z.enum(['none', 'worktree']).optional().describe('worktree: a git worktree of its own. Default none.'),
+  env: environmentSchema.optional(),
+  outputs: outputsSchema.optional(),
+}
+
+const argvField = z.array(textField).min(1).max(10_000)
+
+export const commandStepSchema = closed({
+  kind: z.literal('command').default('command'),
+  command: argvField.describe('Program and arguments. No shell: each element reaches the program as it is.'),
+  stdin: textField.optional().describe('Written to the standard input of the program.'),
+  ...workShape,
+})
+
+export const scriptStepSchema = closed({
+  kind: z.literal('script').default('script'),
+  script: z.string().min(1).describe('The text of the script. It must not hold ${{ }}: values arrive through env.'),
+  interpreter: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Program and arguments that read the script from a file. Default [bash, -eu].'),
+  ...workShape,
+})
+
+export const agentStepSchema = closed({
+  kind: z.literal('agent').default('agent'),
+  agent: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? { prompt: value } : value),
+      closed({
+        prompt: textField.describe('What the agent is to do. May hold ${{ }}.'),
+        depth: depthSchema.optional().describe('Sets time, budget and a label. Default standard.'),
+        config: z.record(z.string(), textField).optional().describe('Settings of the adapter. May hold secrets.'),
+      }),
+    )
+    .describe('A task for an agent that has the capabilities.'),
+  ...workShape,
+})
+
+const workflowCallShape = {
+  kind: z.literal('workflow').default('workflow'),
+  workflow: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? { name: value } : value),
+      closed({
+        name: workflowNameField,
+        version: z.string().min(1).max(100).optional(),
+        inputs: z.record(identifierField, jsonField).optional(),
+      }),
+    )
+    .describe('A run of another workflow.'),
+  ...commonShape,
+  retry: retrySchema.optional(),
+  budget: budgetSchema.optional(),
+  concurrency: concurrencySchema.optional(),
+}
+export const workflowStepSchema = closed(workflowCallShape)
+
+/** What a map does for each item. It has no id of its own: its tasks are named after the map and the index. */
+export const mappedStepSchema = z.discriminatedUnion('kind', [
+  commandStepSchema,
+  scriptStepSchema,
+  agentStepSchema,
+  workflowStepSchema,
+])
+
+export const mapStepSchema = closed({
+  kind: z.literal('map').default('map'),
+  map: closed({
+    over: z
+      .union([z.string(), z.array(jsonField)])
+      .describe('A list, or ${{ }} that gives one. A map gives its keys, sorted.'),
+    as: identifierField.optional().describe('The name of the item inside. Default item.'),
+    parallel: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe('How many items at once. Default: as many as agents allow.'),
+    tolerate: z
+      .union([z.int().min(0), z.string().regex(/^\d{1,3}%$/, 'expected a number of items or a share such as 10%')])
+      .optional()
+      .describe('How many items may fail before the step fails. Default 0.'),
+    step: mappedStepSchema,
+  }),
+  ...commonShape,
+})
+
+export const approvalStepSchema = closed({
+  kind: z.literal('approval').default('approval'),
+  approval: closed({
+    message: textField,
+    who: z
+      .array(labelField)
+      .min(1)
+      .optional()
+      .describe('Users or roles that may decide. Default: whoever may approve.'),
+    deadline: durationField.optional(),
+    default: z.enum(['approve', 'reject']).optional().describe('What happens at the deadline. Default reject.'),
+  }),
+  ...commonShape,
+})
+
+const verdictSchema = z.enum(['block', 'review'])
+
+export const gateCheckSchema = z.union([
+  closed({
+    name: z.string().min(1).max(100),
+    command: argvField.describe('Passes when it exits with 0.'),
+    onFail: verdictSchema.optional().describe('Default: the onFail of the gate.'),
+  }),
+  closed({
+    name: z.string().min(1).max(100),
+    condition: expressionField.describe('Passes when it is true.'),
+    onFail: verdictSchema.optional(),
+  }),
+])
+
+export const gateStepSchema = closed({
+  kind: z.literal('gate').default('gate'),
+  gate: closed({
+    checks: z.array(gateCheckSchema).min(1).max(100),
+    onFail: z
+      .enum(['block', 'review', 'allow'])
+      .optional()
+      .describe('block: the step fails; review: a person decides; allow: it is only noted. Default block.'),
+    who: z.array(labelField).min(1).optional().describe('Who may decide a review.'),
+    deadline: durationField.optional().describe('A review not decided by then blocks.'),
+  }),
+  ...commonShape,
+  retry: retrySchema.optional(),
+  resources: resourcesSchema.optional(),
+  pool: labelField.optional(),
+  capabilities: z.array(labelField).optional(),
+  workspace: z.enum(['none', 'worktree']).optional(),
+  env: environmentSchema.optional(),
+})
+
+export const waitStepSchema = closed({
+  kind: z.literal('wait').default('wait'),
+  wait: z.union([
+    closed({ for: durationField.describe('How long.') }),
+    closed({
+      event: labelField.describe('The type of the event.'),
+      match: expressionField
+        .optional()
+        .describe('CEL over `event`; the first event for which it is true ends the wait.'),
+    }),
+  ]),
+  ...commonShape,
+})
+
+export const stepSchema = z.discriminatedUnion('kind', [
+  commandStepSchema,
+  scriptStepSchema,
+  agentStepSchema,
+  mapStepSchema,
+  approvalStepSchema,
+  gateStepSchema,
+  waitStepSchema,
+  workflowStepSchema,
+])
+
+export const inputSchema = closed({
+  type: z.enum(['string', 'number', 'boolean', 'json']).default('string'),
+  description: z.string().max(2_000).optional(),
+  default: jsonField.optional(),
+  required: z.boolean().optional().describe('Default: true where there is no default.'),
+  enum: z
+    .array(z.union([z.string(), z.number()]))
+    .min(1)
+    .optional(),
+})
+
+export const defaultsSchema = closed({
+  retry: retrySchema.optional(),
+  timeout: durationField.optional(),
+  pool: labelField.optional(),
+  priority: commonShape.priority,
+  resources: resourcesSchema.optional(),
+  workspace: workShape.workspace,
+  depth: depthSchema.optional(),
+})
+
+export const workflowSchema = closed({
+  name: workflowNameField,
+  version: z.string().min(1).max(100).optional().describe('A label for people; versions are told apart by content.'),
+  description: z.string().max(10_000).optional(),
+  inputs: z.record(identifierField, inputSchema).default({}),
+  env: environmentSchema.optional().describe('For every process of the run, and as `env` in expressions.'),
+  defaults: defaultsSchema.optional(),
+  timeout: durationField.optional().describe('The whole run, finally steps excepted.'),
+  priority: commonShape.priority,
+  budget: budgetSchema.optional(),
+  concurrency: concurrencySchema.optional(),
+  checkpoints: closed({
+    every: durationField.optional(),
+    beforeRisky: z.boolean().optional().describe('Default true.'),
+  }).optional(),
+  steps: z.record(identifierField, stepSchema),
+  finally: z.record(identifierField, stepSchema).default({}).describe('Steps that run at the end, whatever happened.'),
+  outputs: z.record(identifierField, jsonField).default({}).describe('The results of the run.'),
+  onEnd: argvField.optional().describe('A command that is told when the run has ended.'),
+})
+
+function relativePath() {
+  return z
+    .string()
+    .min(1)
+    .max(1_024)
+    .refine((path) => !/^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|\0/.test(path), 'expected a path inside the workspace')
+}
+
+/** A workflow after parsing: what is stored, printed, hashed and run. It is itself a valid source. */
+export type WorkflowDefinition = z.output<typeof workflowSchema>
+/** A workflow as its author writes it (short forms allowed, defaults left out). */
+export type WorkflowSource = z.input<typeof workflowSchema>
+export type Step = z.output<typeof stepSchema>
+export type StepKind = Step['kind']
+export type StepOf<Kind extends StepKind> = Extract<Step, { kind: Kind }>
+export type MappedStep = z.output<typeof mappedStepSchema>
+export type GateCheck = z.output<typeof gateCheckSchema>
+export type WorkflowInput = z.output<typeof inputSchema>
+export type OutputSource = z.output<typeof outputSourceSchema>
+export type RetryPolicy = z.output<typeof retrySchema>
+export type FailureKind = z.output<typeof failureKindSchema>
+export type Depth = z.output<typeof depthSchema>
+
+/** The key that says what a step does. */
+export const stepKinds = [
+  'command',
+  'script',
+  'agent',
+  'map',
+  'approval',
+  'gate',
+  'wait',
+  'workflow',
+] as const satisfies readonly StepKind[]
+
+/** Refused beyond. */
+export const workflowLimits = Object.freeze({
+  /** Bytes of a file. */
+  fileBytes: 1_048_576,
+  /** Steps and finally steps together. */
+  steps: 2_000,
+  /** Levels of nesting in a file. */
+  depth: 40,
+  /** Aliases (`*name`) that a file may expand to. */
+  aliases: 100,
+  /** Characters of one expression. */
+  expression: 4_096,
+  /** Items of a map. */
+  mapItems: 10_000,
+})
+
+export type { ExpressionContext, ResolvedTask, StepView } from './task-contract.ts'
