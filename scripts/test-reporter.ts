@@ -1,0 +1,96 @@
+import { writeFileSync } from 'node:fs'
+import type { SerializedError } from 'vitest'
+import type { Reporter, TestModule, Vitest } from 'vitest/node'
+
+/** What scripts/test.mjs prints at the end and judges by. */
+export interface TestSummary {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  /** One entry for each test that did not run, as `file > suite > test`. */
+  readonly skippedNames: readonly string[]
+}
+
+/** Prints one line for each finished test file and writes the totals where `LEANVIBE_TEST_SUMMARY` says. */
+export default class TestReporter implements Reporter {
+  #vitest: Vitest | undefined
+  #total = 0
+  #done = 0
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest
+  }
+
+  onTestRunStart(specifications: readonly unknown[]): void {
+    this.#total = specifications.length
+    this.#print(`running ${this.#total} test files`)
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.#done++
+    const { passed, failed, skipped } = countModule(module)
+    const parts = [
+      `${passed} passed`,
+      ...(failed ? [`${failed} FAILED`] : []),
+      ...(skipped ? [`${skipped} skipped`] : []),
+    ]
+    const seconds = (module.diagnostic().duration / 1_000).toFixed(1)
+    this.#print(
+      `[${this.#done}/${this.#total}] ${failed ? 'FAIL' : 'ok'} ${module.relativeModuleId}: ${parts.join(', ')} (${seconds}s)`,
+    )
+    for (const error of module.errors()) this.#print(indent(describe(error)))
+    for (const test of module.children.allTests('failed')) {
+      this.#print(`  x ${test.fullName}`)
+      for (const error of test.result().errors ?? []) this.#print(indent(describe(error)))
+    }
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    for (const error of unhandled) this.#print(`unhandled error\n${indent(describe(error))}`)
+    const summary = summarise(modules, unhandled.length)
+    const file = process.env.LEANVIBE_TEST_SUMMARY
+    if (file) writeFileSync(file, JSON.stringify(summary))
+    else this.#print(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped`)
+  }
+
+  #print(text: string): void {
+    this.#vitest?.logger.log(text)
+  }
+}
+
+function summarise(modules: readonly TestModule[], unhandled: number): TestSummary {
+  let passed = 0
+  let failed = unhandled
+  const skippedNames: string[] = []
+  for (const module of modules) {
+    const counts = countModule(module)
+    passed += counts.passed
+    failed += counts.failed
+    for (const test of module.children.allTests('skipped'))
+      skippedNames.push(`${module.relativeModuleId} > ${test.fullName}`)
+  }
+  return { passed, failed, skipped: skippedNames.length, skippedNames }
+}
+
+/** A file that could not be loaded, or whose hooks failed, counts as one failure although no test of it failed. */
+function countModule(module: TestModule): { passed: number; failed: number; skipped: number } {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const test of module.children.allTests()) {
+    const { state } = test.result()
+    if (state === 'passed') counts.passed++
+    else if (state === 'failed') counts.failed++
+    else counts.skipped++
+  }
+  if (counts.failed === 0 && module.state() === 'failed') counts.failed = 1
+  return counts
+}
+
+function describe(error: SerializedError): string {
+  const frames = (error.stacks ?? []).slice(0, 4).map((frame) => `at ${frame.file}:${frame.line}:${frame.column}`)
+  const diff = typeof error.diff === 'string' ? [error.diff] : []
+  return [`${error.name ?? 'Error'}: ${error.message}`, ...diff, ...frames].join('\n')
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '      ')
+}
