@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
-import type { Depth, FailureKind, OutputSource } from './workflow-contract.ts'
+import type { Depth, OutputSource } from './workflow-contract.ts'
 
 /** The names of a step that later expressions can read: `steps.<id>.state`, `.outputs`, `.error`. */
 export interface StepView {
@@ -8,13 +8,36 @@ export interface StepView {
   readonly error?: { readonly code: string; readonly message: string } | null
 }
 
-/** What `${{ }}` can see. Everything is plain JSON; secrets are never among it. */
+/** What expressions see of the run. */
+export interface RunView {
+  readonly id: string
+  /** The title of the run. */
+  readonly name: string
+  /** The name of the workflow. */
+  readonly workflow: string
+  /** 1, and one more for each time the run is begun again. */
+  readonly attempt: number
+  /** `running`, or how it ended (in `finally`, `outputs` and `onEnd`). */
+  readonly state: string
+  /** ISO 8601. */
+  readonly startedAt: string
+}
+
+/** What expressions see of the repository; empty texts where the run has none. */
+export interface RepoView {
+  readonly path: string
+  readonly commit: string
+  readonly branch: string
+}
+
+/** What `${{ }}` can see. Everything is plain JSON that must not change afterwards; secrets are never among it. */
 export interface ExpressionContext {
   readonly inputs: JsonObject
+  /** At least the steps that `referencedSteps` names. */
   readonly steps: Readonly<Record<string, StepView>>
-  readonly run: JsonObject
-  readonly repo: JsonObject
-  /** Inside a map: the item under the name of `as` and its index. */
+  readonly run: RunView
+  readonly repo: RepoView
+  /** Inside a map: the item under the name of `as`, and its index. */
   readonly item?: { readonly name: string; readonly value: JsonValue; readonly index: number }
   /** Inside `wait.match`: the event that is looked at. */
   readonly event?: JsonObject
@@ -28,8 +51,8 @@ export interface ResolvedRetry {
     readonly maxMs: number
     readonly jitter: number
   }
-  /** Absent: every failure is tried again. */
-  readonly on?: readonly (FailureKind | number | string)[]
+  /** Error codes and exit codes; absent: every failure that may pass. */
+  readonly on?: readonly (number | string)[]
 }
 
 export interface ResolvedResources {

@@ -15,18 +15,6 @@ import {
 /** How hard an agent is to think; `depthTable` gives each its time, money and label. */
 export const depthSchema = z.enum(['standard', 'deep', 'ultrathink'])
 
-/** What kind of failure a retry is for. */
-export const failureKindSchema = z.enum([
-  'exit',
-  'timeout',
-  'signal',
-  'start',
-  'lost',
-  'limit',
-  'unavailable',
-  'output',
-])
-
 export const backoffSchema = closed({
   initial: durationField.optional().describe('The pause before the second attempt. Default 1s.'),
   factor: z
@@ -43,10 +31,12 @@ export const retrySchema = closed({
   attempts: z.int().min(1).max(100).describe('How many attempts in all, the first included.'),
   backoff: backoffSchema.optional(),
   on: z
-    .array(z.union([failureKindSchema, z.int().min(1).max(255), labelField]))
+    .array(z.union([z.int().min(1).max(255), labelField]))
     .min(1)
     .optional()
-    .describe('Which failures are tried again: kinds, exit codes or error codes. Default: all of them.'),
+    .describe(
+      'Which failures are tried again: error codes (exit-code, signal, timeout, ...) or exit codes. Default: all that may pass.',
+    ),
 })
 
 export const resourcesSchema = closed({
@@ -341,7 +331,6 @@ export type GateCheck = z.output<typeof gateCheckSchema>
 export type WorkflowInput = z.output<typeof inputSchema>
 export type OutputSource = z.output<typeof outputSourceSchema>
 export type RetryPolicy = z.output<typeof retrySchema>
-export type FailureKind = z.output<typeof failureKindSchema>
 export type Depth = z.output<typeof depthSchema>
 
 /** The key that says what a step does. */
@@ -372,4 +361,4 @@ export const workflowLimits = Object.freeze({
   mapItems: 10_000,
 })
 
-export type { ExpressionContext, ResolvedTask, StepView } from './task-contract.ts'
+export type { ExpressionContext, RepoView, ResolvedTask, RunView, StepView } from './task-contract.ts'
