@@ -1,0 +1,63 @@
+import type { z } from 'zod'
+import type { Endpoint, ServerEvent } from '../foundation/platform/http/endpoint-contract.ts'
+import { type CallArgs, type Connection, callJson, type Fetch, send } from './call.ts'
+import { callEvents, callLines, type EventStreamOptions } from './streams.ts'
+
+export interface ClientOptions {
+  /** Origin of the server. */
+  readonly url: string
+  /** Bearer token; left out for what is public. */
+  readonly token?: string
+  readonly fetch?: Fetch
+}
+
+export interface Content {
+  readonly mediaType: string
+  readonly body: ReadableStream<Uint8Array>
+}
+
+/** Calls endpoints by their contracts: `await client.call(showRun, { params: { id } })`. All failures are AppErrors. */
+export interface Client {
+  readonly url: string
+  call<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType>(
+    target: Endpoint<P, Q, B, O, 'json'>,
+    ...args: Args<P, Q, B>
+  ): Promise<z.output<O>>
+  lines<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType>(
+    target: Endpoint<P, Q, B, O, 'lines'>,
+    args: CallArgs<P, Q, B>,
+  ): AsyncGenerator<z.output<O>, void>
+  events<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType>(
+    target: Endpoint<P, Q, B, O, 'events'>,
+    args: CallArgs<P, Q, B>,
+    options?: EventStreamOptions,
+  ): AsyncGenerator<ServerEvent<z.output<O>>, void>
+  bytes<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType>(
+    target: Endpoint<P, Q, B, O, 'bytes'>,
+    args: CallArgs<P, Q, B>,
+  ): Promise<Content>
+}
+
+type Args<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> =
+  Record<string, never> extends CallArgs<P, Q, B> ? [args?: CallArgs<P, Q, B>] : [args: CallArgs<P, Q, B>]
+
+export function createClient(options: ClientOptions): Client {
+  const connection: Connection = {
+    url: options.url.replace(/\/+$/, ''),
+    token: options.token ?? null,
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+  }
+  return {
+    url: connection.url,
+    call: (target, ...args) => callJson(connection, target, args[0] ?? {}),
+    lines: (target, args) => callLines(connection, target, args),
+    events: (target, args, streamOptions) => callEvents(connection, target, args, streamOptions),
+    async bytes(target, args) {
+      const response = await send(connection, target, args)
+      return {
+        mediaType: response.headers.get('content-type') ?? 'application/octet-stream',
+        body: response.body ?? new Blob([]).stream(),
+      }
+    },
+  }
+}

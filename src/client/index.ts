@@ -1,0 +1,3 @@
+export type { Fetch } from './call.ts'
+export { type Client, type ClientOptions, type Content, createClient } from './client.ts'
+export type { EventStreamOptions } from './streams.ts'

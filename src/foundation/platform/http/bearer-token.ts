@@ -1,0 +1,44 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type Random, systemRandom } from '../../kernel/random.ts'
+import type { Principal } from './principal.ts'
+
+/** Answers who sends a request, from its headers; null when nobody known does. */
+export type Authenticate = (
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+) => Promise<Principal | null>
+
+/** 256 random bits, recognisable in a leak scan by their prefix. */
+export function createToken(random: Random = systemRandom): string {
+  return `lvt_${Buffer.from(random.bytes(32)).toString('base64url')}`
+}
+
+/** Writes the token where only its owner can read it; readers see the old file or the whole new one. */
+export async function writeTokenFile(path: string, token: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const temporary = `${path}.${process.pid}.new`
+  await rm(temporary, { force: true })
+  const file = await open(temporary, 'wx', 0o600)
+  try {
+    await file.writeFile(`${token}\n`)
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+}
+
+/** Accepts exactly one bearer token, compared in constant time. */
+export function bearerTokenOf(token: string, principal: Principal): Authenticate {
+  const expected = digest(token)
+  return async (headers) => {
+    const header = headers.authorization
+    const match = typeof header === 'string' ? /^Bearer ([\x21-\x7e]+)$/i.exec(header) : null
+    if (match === null) return null
+    return timingSafeEqual(digest(match[1]!), expected) ? principal : null
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
+
+const share = z.number().min(0).max(1)
+
+/** Figures measured at `at`. A figure the platform cannot give is null, never zero. */
+export const monitorSchema = z.object({
+  at: z.iso.datetime(),
+  host: z.object({
+    /** Share of all cores in use since the sample before; null in the first moment. */
+    cpu: share.nullable(),
+    cores: z.int(),
+    /** Load averages over 1, 5 and 15 minutes. */
+    load: z.tuple([z.number(), z.number(), z.number()]).nullable(),
+    memory: z.object({ usedBytes: z.number(), totalBytes: z.number() }),
+    /** The file system of the data folder. */
+    disk: z.object({ usedBytes: z.number(), totalBytes: z.number() }).nullable(),
+  }),
+  agents: z.object({
+    byState: z.record(z.string(), z.int()),
+    slots: z.int(),
+    used: z.int(),
+  }),
+  queue: z.array(
+    z.object({
+      pool: z.string(),
+      state: z.enum(['pending', 'ready', 'waiting', 'leased', 'running']),
+      count: z.int(),
+      /** How long the oldest has been in the queue, in seconds. */
+      oldestSeconds: z.number().nullable(),
+    }),
+  ),
+  runs: z.object({ byState: z.record(z.string(), z.int()) }),
+  rates: z.object({
+    /** Tasks that ended, a second, over the last minute and the last five. */
+    throughput1m: z.number(),
+    throughput5m: z.number(),
+    /** Share of the tasks ended in the last five minutes that did not succeed; null when none ended. */
+    failures5m: share.nullable(),
+  }),
+  /** Age of the newest committed event that readers cannot see yet, in milliseconds; 0 when they see all. */
+  eventLagMs: z.number(),
+  databaseBytes: z.number().nullable(),
+})
+export type Monitor = z.infer<typeof monitorSchema>
+
+export const showMonitor = endpoint({
+  method: 'GET',
+  path: '/api/v1/monitor',
+  summary: 'True figures of host, agents, queue and runs at this moment.',
+  output: monitorSchema,
+})
