@@ -1,0 +1,77 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzip, gzip } from 'node:zlib'
+import { migrationsHash, packageFolder, readMigrations } from '../migration-files.ts'
+import { migrate } from '../migrator.ts'
+import { startPgliteServer } from './pglite-server.ts'
+import { unpackTar } from './unpack-tar.ts'
+
+export interface PrepareImageOptions {
+  /** The folder of the migrations. Default: that of the package. */
+  readonly migrations?: string | undefined
+  /** Where to keep the image. Default: `node_modules/.cache/leanvibe` of a checkout. */
+  readonly cacheFolder?: string
+}
+
+/** The folder for images in a checkout; an installed package brings its image along in `dist`. */
+const cacheOfCheckout = () => join(packageFolder(), 'node_modules', '.cache', 'leanvibe')
+
+/**
+ * Makes an image: an empty, fully migrated database as a gzipped tar, from which new ones start in a fraction of the
+ * time. Made once for each state of the migrations and version of PGlite; returns its path.
+ */
+export async function prepareImage(options: PrepareImageOptions = {}): Promise<string> {
+  const folder = options.cacheFolder ?? cacheOfCheckout()
+  const path = join(folder, await imageName(options.migrations))
+  if (existsSync(path)) return path
+  const server = await startPgliteServer({ dataDir: undefined, image: undefined })
+  let tar: Uint8Array
+  try {
+    await migrate(server.client, options.migrations)
+    await server.client.query('vacuum (freeze, analyze)')
+    await server.client.query('checkpoint')
+    tar = await server.dump()
+  } finally {
+    await server.close()
+  }
+  await mkdir(folder, { recursive: true })
+  const partial = `${path}.${randomUUID()}`
+  await writeFile(partial, await promisify(gzip)(tar))
+  await rename(partial, path)
+  return path
+}
+
+/** The image for these migrations if one was packaged or prepared. */
+export async function findImage(migrations?: string): Promise<string | undefined> {
+  const name = await imageName(migrations)
+  return [join(packageFolder(), 'dist', name), join(cacheOfCheckout(), name)].find((path) => existsSync(path))
+}
+
+/** Makes a data folder from an image; it appears whole or not at all. */
+export async function unpackImage(image: string, dataDir: string): Promise<void> {
+  const partial = `${dataDir}.${randomUUID()}`
+  try {
+    await unpackTar(await promisify(gunzip)(await readFile(image)), partial)
+    await rename(partial, dataDir)
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function imageName(migrations: string | undefined): Promise<string> {
+  const hash = createHash('sha256')
+  hash.update(`${pgliteVersion()} ${migrationsHash(await readMigrations(migrations))}`)
+  return `pglite-${hash.digest('hex').slice(0, 20)}.tar.gz`
+}
+
+function pgliteVersion(): string {
+  const main = createRequire(import.meta.url).resolve('@electric-sql/pglite')
+  let folder = dirname(main)
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return createRequire(import.meta.url)(join(folder, 'package.json')).version
+}

@@ -1,0 +1,87 @@
+import { databaseErrors, translateError } from '../database-errors.ts'
+import { roles } from '../roles.ts'
+import type { Backend } from '../scope.ts'
+import type { Session } from '../session.ts'
+import type { Transaction } from '../transaction.ts'
+import type { PgliteServer } from './pglite-server.ts'
+import { createTurnstile } from './turnstile.ts'
+
+export interface PgliteBackend extends Backend {
+  /** Runs `fn` as the owner of the database, between transactions. */
+  asOwner<T>(fn: (server: PgliteServer) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export interface PgliteBackendOptions {
+  readonly restart: () => Promise<PgliteServer>
+  /** Whether the data outlives the worker. */
+  readonly restartable: boolean
+  readonly idleInTransactionMs: number
+}
+
+/** One session for all: transactions take turns. A worker that died is replaced when the next one wants it. */
+export function createPgliteBackend(first: PgliteServer, options: PgliteBackendOptions): PgliteBackend {
+  const turnstile = createTurnstile()
+  let server = first
+  let closing: Promise<void> | undefined
+  let current: { transaction: Transaction; expire: (error: Error) => void } | undefined
+  let expire: (error: Error) => void = () => undefined
+
+  async function live(): Promise<Session> {
+    if (closing) throw databaseErrors['database-closed']('the database is closed')
+    if (server.session.failure() && options.restartable) {
+      try {
+        server = await options.restart()
+      } catch (error) {
+        throw translateError(error)
+      }
+    }
+    return server.session
+  }
+
+  /** PGlite has no timers of its own, and one idle transaction would hold up everybody. */
+  async function endIdle(): Promise<void> {
+    if (!current || current.transaction.idleFor() < options.idleInTransactionMs) return
+    const idle = current
+    current = undefined
+    const error = databaseErrors['transaction-idle']('a transaction was open without a statement for too long')
+    await idle.transaction.abort(error)
+    idle.expire(error)
+  }
+
+  const idleTimer = setInterval(endIdle, Math.max(10, options.idleInTransactionMs / 4))
+  idleTimer.unref()
+
+  return {
+    withSession: (_role, fn) =>
+      turnstile.run(async () => {
+        const session = await live()
+        const expired = Promise.withResolvers<never>()
+        expire = expired.reject
+        return Promise.race([fn(session), expired.promise])
+      }),
+    beginText(role, tenant, readOnly) {
+      const begin = `${readOnly ? 'begin read only' : 'begin'};set local role ${roles[role]}`
+      return tenant === null ? begin : `${begin};set local app.tenant='${tenant}'`
+    },
+    watch(transaction) {
+      const watched = { transaction, expire }
+      current = watched
+      return () => {
+        if (current === watched) current = undefined
+      }
+    },
+    asOwner: (fn) =>
+      turnstile.run(async () => {
+        await live()
+        return fn(server)
+      }),
+    close() {
+      closing ??= turnstile.run(async () => {
+        clearInterval(idleTimer)
+        await server.close()
+      })
+      return closing
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import pg from 'pg'
+import { databaseErrors, translateError } from '../database-errors.ts'
+import type { Backend } from '../scope.ts'
+import { createSession, type Role, type Session } from '../session.ts'
+import { clientConfig, type PostgresOptions } from './postgres-options.ts'
+
+export interface Pools extends Backend {
+  close(): Promise<void>
+}
+
+/** Two pools, each connecting as its role, so that a transaction only has to name its tenant. */
+export function openPools(options: PostgresOptions): Pools {
+  const sessions = new WeakMap<pg.PoolClient, Session>()
+  const open = (role: Role, max: number) => {
+    const pool = new pg.Pool({ ...clientConfig(options, role), max, idleTimeoutMillis: 30_000 })
+    pool.on('connect', (client) => void sessions.set(client, createSession(client)))
+    // A broken idle connection leaves the pool by itself; the next caller gets a fresh one or a clear error.
+    pool.on('error', () => undefined)
+    return pool
+  }
+  const pools = { app: open('app', options.poolSize ?? 10), system: open('system', options.systemPoolSize ?? 5) }
+  let closing: Promise<void> | undefined
+
+  return {
+    async withSession(role, fn) {
+      if (closing) throw databaseErrors['database-closed']('the database is closed')
+      const client = await acquire(pools[role])
+      const session = sessions.get(client)!
+      try {
+        return await fn(session)
+      } finally {
+        client.release(session.failure() !== undefined)
+      }
+    },
+    beginText(_role, tenant, readOnly) {
+      const begin = readOnly ? 'begin read only' : 'begin'
+      return tenant === null ? begin : `${begin};set local app.tenant='${tenant}'`
+    },
+    close() {
+      closing ??= Promise.all([pools.app.end(), pools.system.end()]).then(() => undefined)
+      return closing
+    },
+  }
+}
+
+async function acquire(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect()
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('timeout exceeded')) {
+      throw databaseErrors['database-busy']('no database connection became free in time', { cause: error })
+    }
+    throw translateError(error)
+  }
+}

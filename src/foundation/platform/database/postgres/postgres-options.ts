@@ -1,0 +1,73 @@
+import type { ClientConfig } from 'pg'
+import { decodeTypes } from '../decode-values.ts'
+import { roles } from '../roles.ts'
+import type { Role } from '../session.ts'
+
+export interface PostgresOptions {
+  readonly kind: 'postgres'
+  /** The URL of the server for both pools; the user must be a member of both roles. */
+  readonly url: string
+  /** A URL of its own for the system pool. Default: `url`. */
+  readonly systemUrl?: string | undefined
+  /** A URL whose user owns the tables, for migrations. Default: `url`. */
+  readonly ownerUrl?: string | undefined
+  /** Connections of the application pool. Default 10. */
+  readonly poolSize?: number | undefined
+  /** Connections of the system pool. Default 5. */
+  readonly systemPoolSize?: number | undefined
+  /** Default 1000: a transaction that does nothing for so long is ended by the server. */
+  readonly idleInTransactionMs?: number | undefined
+  /** Default 5000. */
+  readonly lockTimeoutMs?: number | undefined
+  /** Default 30 000. */
+  readonly statementTimeoutMs?: number | undefined
+  /** How long to wait for a connection, new or from the pool. Default 10 000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Shown in pg_stat_activity. Default `leanvibe`. */
+  readonly applicationName?: string | undefined
+}
+
+/** Settings of a session that are sent at start-up: a pooler that drops them is noticed by `checkServer`. */
+export function sessionSettings(options: PostgresOptions, role: Role): Readonly<Record<string, string>> {
+  return {
+    role: roles[role],
+    plan_cache_mode: 'force_custom_plan',
+    idle_in_transaction_session_timeout: String(options.idleInTransactionMs ?? 1_000),
+    lock_timeout: String(options.lockTimeoutMs ?? 5_000),
+    statement_timeout: String(options.statementTimeoutMs ?? 30_000),
+    tcp_keepalives_idle: '5',
+    tcp_keepalives_interval: '5',
+    tcp_keepalives_count: '3',
+    timezone: 'UTC',
+    datestyle: 'ISO',
+    intervalstyle: 'postgres',
+    bytea_output: 'hex',
+    extra_float_digits: '1',
+  }
+}
+
+/** How one session of a role connects. */
+export function clientConfig(options: PostgresOptions, role: Role): ClientConfig {
+  const settings = Object.entries(sessionSettings(options, role))
+  return {
+    ...baseConfig(options, (role === 'system' ? options.systemUrl : undefined) ?? options.url),
+    options: settings.map(([name, value]) => `-c ${name}=${value}`).join(' '),
+  }
+}
+
+/** How the owner of the tables connects, as whom the URL says, with no limits on a statement: migrations may be long. */
+export function ownerConfig(options: PostgresOptions): ClientConfig {
+  return { ...baseConfig(options, options.ownerUrl ?? options.url), options: '-c timezone=UTC -c datestyle=ISO' }
+}
+
+function baseConfig(options: PostgresOptions, url: string): ClientConfig {
+  return {
+    connectionString: url,
+    application_name: options.applicationName ?? 'leanvibe',
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    types: decodeTypes as NonNullable<ClientConfig['types']>,
+    pipeline: true,
+  } as ClientConfig
+}

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TenantId } from '../../kernel/ids.ts'
+import type { Random } from '../../kernel/random.ts'
+import type { ReadTx, Scope, Tx, WriteOptions } from './database.ts'
+import { databaseErrors, isConflict } from './database-errors.ts'
+import type { Role, Session } from './session.ts'
+import { Transaction } from './transaction.ts'
+
+/** What a kind of database must offer; scopes, retries and hooks are built on it once for all kinds. */
+export interface Backend {
+  /** Lends a session of the role to `fn`. A session that failed meanwhile is thrown away. */
+  withSession<T>(role: Role, fn: (session: Session) => Promise<T>): Promise<T>
+  /** The statements that open a transaction: sent as one text. `tenant` is safe to quote. */
+  beginText(role: Role, tenant: TenantId | null, readOnly: boolean): string
+  /** Watches an open transaction, for databases that cannot time it out themselves. Returns the end of the watch. */
+  watch?(transaction: Transaction): () => void
+}
+
+const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+
+export function assertTenant(tenant: TenantId): void {
+  if (!tenantPattern.test(tenant)) {
+    throw databaseErrors['bad-tenant'](`${JSON.stringify(tenant)} is not a tenant id`)
+  }
+}
+
+export interface ScopeOptions {
+  readonly random: Random
+  /** Told of errors thrown by afterCommit hooks, which nobody else can hear. */
+  readonly onHookError: (error: unknown) => void
+}
+
+/** The scope of one tenant (`app` role) or of all (`system` role, tenant null). */
+export function createScope(backend: Backend, role: Role, tenant: TenantId | null, options: ScopeOptions): Scope {
+  const beginRead = backend.beginText(role, tenant, true)
+  const beginWrite = backend.beginText(role, tenant, false)
+
+  async function runOnce<T>(begin: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const [result, hooks] = await backend.withSession(role, async (session) => {
+      const transaction = new Transaction(session, begin, tenant)
+      const endWatch = backend.watch?.(transaction)
+      try {
+        const result = await fn(transaction)
+        await transaction.commit()
+        return [result, transaction.hooks] as const
+      } catch (error) {
+        await transaction.rollback()
+        // A function may have wrapped the deadlock that ended it: the transaction remembers, so that it is tried again.
+        throw isConflict(transaction.failure) ? transaction.failure : error
+      } finally {
+        endWatch?.()
+      }
+    })
+    for (const hook of hooks) runHook(hook, options.onHookError)
+    return result
+  }
+
+  return {
+    read: <T>(fn: (tx: ReadTx) => Promise<T>) => runOnce(beginRead, fn),
+    async write<T>(fn: (tx: Tx) => Promise<T>, { retries = 5 }: WriteOptions = {}): Promise<T> {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await runOnce(beginWrite, fn)
+        } catch (error) {
+          if (!isConflict(error) || attempt >= retries) throw error
+          await sleep(2 ** attempt * 5 * (0.5 + options.random.next()))
+        }
+      }
+    },
+  }
+}
+
+function runHook(hook: () => void, onError: (error: unknown) => void): void {
+  try {
+    hook()
+  } catch (error) {
+    onError(error)
+  }
+}

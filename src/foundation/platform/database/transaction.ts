@@ -1,0 +1,132 @@
+import type { QueryResult } from 'pg'
+import type { TenantId } from '../../kernel/ids.ts'
+import type { Tx } from './database.ts'
+import { databaseErrors, isServerError, sqlStateOf, translateError } from './database-errors.ts'
+import { encodeValues } from './encode-values.ts'
+import type { Session, Statement } from './session.ts'
+import type { Query } from './sql.ts'
+
+/** A transaction on one session. BEGIN travels with the first statement, so an unused one costs nothing. */
+export class Transaction implements Tx {
+  readonly tenant: TenantId | null
+  readonly #session: Session
+  readonly #begin: string
+  readonly #hooks: (() => void)[] = []
+  #state: 'unused' | 'open' | 'closed' = 'unused'
+  #failure: Error | undefined
+  #inFlight = 0
+  #idleSince = performance.now()
+
+  constructor(session: Session, begin: string, tenant: TenantId | null) {
+    this.#session = session
+    this.#begin = begin
+    this.tenant = tenant
+  }
+
+  async query<Row>(query: Query): Promise<readonly Row[]> {
+    return (await this.#send(query)).rows as Row[]
+  }
+
+  async execute(query: Query): Promise<number> {
+    return (await this.#send(query)).rowCount ?? 0
+  }
+
+  afterCommit(hook: () => void): void {
+    this.#hooks.push(hook)
+  }
+
+  get hooks(): readonly (() => void)[] {
+    return this.#hooks
+  }
+
+  /** The first error of a statement: PostgreSQL refuses all that follows it. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  /** Milliseconds for which the transaction has been open with nothing to do. */
+  idleFor(): number {
+    return this.#state === 'open' && this.#inFlight === 0 ? performance.now() - this.#idleSince : 0
+  }
+
+  async commit(): Promise<void> {
+    const used = this.#state === 'open'
+    this.#state = 'closed'
+    if (!used) return
+    if (this.#session.failure()) throw this.#translate(this.#session.failure())
+    let result: QueryResult
+    try {
+      result = await this.#session.send({ text: 'commit' })
+    } catch (error) {
+      throw isOutcomeKnown(error) ? this.#translate(error) : commitUnknown(error)
+    }
+    if (result.command !== 'COMMIT') {
+      throw databaseErrors['transaction-aborted'](
+        'a failed statement was swallowed, so the transaction was rolled back',
+        {
+          cause: this.#failure,
+        },
+      )
+    }
+  }
+
+  /** Never throws: a session that cannot roll back is dead, and the server rolls back by itself. */
+  async rollback(): Promise<void> {
+    const used = this.#state === 'open'
+    this.#state = 'closed'
+    if (!used || this.#session.failure()) return
+    await this.#session.send({ text: 'rollback' }).catch((error) => {
+      this.#failure ??= error
+    })
+  }
+
+  /** Ends the transaction from outside, while its function is still running. */
+  async abort(reason: Error): Promise<void> {
+    this.#failure ??= reason
+    await this.rollback()
+  }
+
+  async #send(query: Query): Promise<QueryResult> {
+    if (this.#state === 'closed') {
+      throw (
+        this.#failure ?? databaseErrors['transaction-closed'](`the transaction has ended: ${query.text.slice(0, 80)}`)
+      )
+    }
+    const statement: Statement = { ...query, values: encodeValues(query.values) }
+    this.#inFlight += 1
+    try {
+      return await (this.#state === 'unused' ? this.#sendFirst(statement) : this.#session.send(statement))
+    } catch (error) {
+      const translated = this.#translate(error)
+      this.#failure ??= translated
+      throw translated
+    } finally {
+      this.#inFlight -= 1
+      this.#idleSince = performance.now()
+    }
+  }
+
+  /** BEGIN cannot fail while the session lives, and where it did, the statement would lack its tenant and see nothing. */
+  async #sendFirst(statement: Statement): Promise<QueryResult> {
+    this.#state = 'open'
+    const [, result] = await this.#session.together(() =>
+      Promise.all([this.#session.send({ text: this.#begin }), this.#session.send(statement)]),
+    )
+    return result
+  }
+
+  /** When the session has died, its own reason says more than the statement that noticed. */
+  #translate(error: unknown): Error {
+    return translateError(isServerError(error) ? error : (this.#session.failure() ?? error))
+  }
+}
+
+/** The server answered, and not while it was going down: the transaction is rolled back. */
+function isOutcomeKnown(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  return state !== undefined && !state.startsWith('57P') && !state.startsWith('08')
+}
+
+function commitUnknown(cause: unknown): Error {
+  return databaseErrors['commit-unknown']('the connection broke during COMMIT: the outcome is not known', { cause })
+}
