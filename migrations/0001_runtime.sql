@@ -37,6 +37,7 @@ create table ticks (
   snapshot pg_snapshot not null,
   at timestamptz not null
 );
+insert into ticks (id, epoch, snapshot, at) values (0, 1, pg_current_snapshot(), now());
 
 -- A durable reader's place: everything up to (tick, seq) has been handled.
 create table cursors (

@@ -71,6 +71,7 @@ create table tasks (
   reason text,
   rev int not null default 1,
   pool text collate "C" not null,
+  -- Priority and requirements as text: tasks of one lane are alike to the scheduler.
   lane text collate "C" not null,
   priority smallint not null,
   ready_seq bigint generated always as identity,
@@ -79,7 +80,10 @@ create table tasks (
   fence bigint not null default 0,
   agent_id text collate "C",
   runner_id text collate "C",
+  -- Backstop of the attempt: its timeout and some grace. The runner ends it earlier.
   lease_until timestamptz,
+  timeout_ms bigint not null,
+  progress_at timestamptz,
   cancel_reason text,
   concurrency text[] not null default '{}',
   budget_ids text[] not null default '{}',
@@ -98,16 +102,6 @@ create index tasks_ready on tasks (tenant_id, pool, lane, ready_seq) where state
 create index tasks_leased on tasks (runner_id) where state in ('leased', 'running');
 create index tasks_waiting on tasks (tenant_id, reason, ready_seq) where state = 'waiting';
 create index tasks_run on tasks (tenant_id, run_id, step, item);
-
--- What a lane asks of an agent. A lane is (pool, requirement set, priority); the key is a hash of it.
-create table lanes (
-  tenant_id text collate "C" not null,
-  pool text collate "C" not null,
-  lane text collate "C" not null,
-  priority smallint not null,
-  requirements jsonb not null,
-  primary key (tenant_id, pool, lane)
-);
 
 -- Ended attempts. The one under way lives on its task.
 create table attempts (

@@ -1,0 +1,97 @@
+import type { TenantId } from '../kernel/ids.ts'
+import type { JsonValue } from '../kernel/json.ts'
+import type { ReadTx, Tx } from '../platform/database/database.ts'
+import { sql } from '../platform/database/sql.ts'
+
+/** What changed. Appended in the transaction of the change, after the subject's row lock, one event per changed subject. */
+export interface NewEvent {
+  readonly tenant: TenantId
+  /** `<kind>.<what happened>`, for example `task.succeeded`. */
+  readonly type: string
+  readonly subject: { readonly kind: string; readonly id: string; readonly rev: number }
+  readonly runId: string | null
+  readonly at: Date
+  readonly data?: JsonValue
+}
+
+/** An event as read back. `(tick, seq)` orders it; `epoch` says which history the numbers belong to. */
+export interface LoggedEvent extends NewEvent {
+  readonly tick: number
+  readonly seq: number
+}
+
+export async function appendEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return
+  await tx.execute(sql`
+    insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
+    select * from unnest(${events.map((e) => e.tenant)}::text[], ${events.map((e) => e.type)}::text[],
+      ${events.map((e) => e.subject.kind)}::text[], ${events.map((e) => e.subject.id)}::text[],
+      ${events.map((e) => e.subject.rev)}::int[], ${events.map((e) => e.runId)}::text[],
+      ${events.map((e) => e.at)}::timestamptz[],
+      ${events.map((e) => (e.data === undefined ? null : JSON.stringify(e.data)))}::jsonb[])`)
+}
+
+/** A place in the log: everything up to tick `tick`, and within that tick's batch up to `seq`, has been read. */
+export interface LogPosition {
+  readonly epoch: number
+  readonly tick: number
+  readonly seq: number
+}
+
+/** After the whole batch of `tick`. */
+export const endOfTick = Number.MAX_SAFE_INTEGER
+
+/**
+ * Events after `from`, at most `limit`, in the order (tick, seq).
+ *
+ * The batch of a tick holds what is visible in its snapshot and was not in the one before: transactions that began
+ * after the former snapshot, and those it saw in progress. Nothing is skipped however long a transaction stays open,
+ * and a subject's events keep their order, because its row lock orders their commits.
+ */
+export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): Promise<LoggedEvent[]> {
+  const rows = await tx.query<EventRow>(sql`
+    with span as (
+      select t.id as tick, t.snapshot as cur, p.snapshot as prev,
+        case when t.id = ${from.tick} then ${from.seq}::bigint else 0 end as after
+      from ticks t join ticks p on p.id = t.id - 1
+      where t.id >= ${from.tick}
+      order by t.id limit 200)
+    select span.tick, e.seq, e.tenant_id, e.type, e.subject_kind, e.subject_id, e.subject_rev, e.run_id, e.at, e.data
+    from span cross join lateral (
+      select * from events e
+      where e.xid >= pg_snapshot_xmax(span.prev) and e.xid < pg_snapshot_xmax(span.cur)
+        and pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
+      union all
+      select * from events e
+      where e.xid = any (array(select pg_snapshot_xip(span.prev)))
+        and pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
+    ) e
+    order by span.tick, e.seq limit ${limit}`)
+  return rows.map(fromRow)
+}
+
+interface EventRow {
+  tick: number
+  seq: number
+  tenant_id: TenantId
+  type: string
+  subject_kind: string
+  subject_id: string
+  subject_rev: number
+  run_id: string | null
+  at: Date
+  data: JsonValue
+}
+
+function fromRow(row: EventRow): LoggedEvent {
+  return {
+    tick: row.tick,
+    seq: row.seq,
+    tenant: row.tenant_id,
+    type: row.type,
+    subject: { kind: row.subject_kind, id: row.subject_id, rev: row.subject_rev },
+    runId: row.run_id,
+    at: row.at,
+    data: row.data,
+  }
+}

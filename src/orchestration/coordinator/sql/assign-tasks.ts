@@ -1,0 +1,112 @@
+import type { AgentId, RunId, RunnerId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
+import type { Tx } from '../../../foundation/platform/database/database.ts'
+import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
+
+export interface LeasedTask {
+  readonly tenant: TenantId
+  readonly taskId: TaskId
+  readonly runId: RunId
+  readonly step: string
+  readonly item: number | null
+  readonly attempt: number
+  readonly fence: number
+  readonly agentId: AgentId
+  readonly runnerId: RunnerId
+  /** Present for the runner that asked; others fetch theirs. */
+  readonly spec: ResolvedTask | null
+}
+
+export interface AssignResult {
+  readonly leased: readonly LeasedTask[]
+  /** False when a budget had less room than the decision assumed: the transaction must be rolled back. */
+  readonly budgetsHeld: boolean
+}
+
+/**
+ * Writes a decision: leases the tasks that are still ready, takes the agents' slots (their check constraint refuses too many),
+ * holds the budgets and appends one event a task.
+ */
+export async function assignTasks(
+  tx: Tx,
+  input: readonly { readonly tenant: TenantId; readonly taskId: string; readonly agentId: string; readonly runnerId: string }[],
+  now: Date,
+  graceMs: number,
+  forRunner: string | null,
+): Promise<AssignResult> {
+  const rows = await tx.query<Row>({
+    name: 'assign-tasks',
+    text: `
+      with input as materialized (
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as i(tenant_id, id, agent_id, runner_id)),
+      leased as (
+        update tasks t set state = 'leased', reason = null, rev = t.rev + 1, attempt = t.attempt + 1,
+          fence = nextval('fences'), agent_id = i.agent_id, runner_id = i.runner_id, leased_at = $5, started_at = null,
+          progress_at = $5, lease_until = $5::timestamptz + (t.timeout_ms + $6) * interval '1 millisecond'
+        from input i
+        where t.tenant_id = i.tenant_id and t.id = i.id and t.state = 'ready'
+        returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
+          t.budget_ids, t.holds, case when t.runner_id = $7 then t.spec end as spec),
+      slots as (
+        update agents a set used = a.used + n.n
+        from (select tenant_id, agent_id, count(*)::int as n from leased group by 1, 2) n
+        where a.tenant_id = n.tenant_id and a.id = n.agent_id),
+      logged as (
+        insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
+        select tenant_id, 'task.leased', 'task', id, rev, run_id, $5,
+          jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
+        from leased),
+      wanted as (
+        select tenant_id, budget, sum(amount)::bigint as amount
+        from leased cross join lateral unnest(budget_ids, holds) as h(budget, amount)
+        where budget_ids <> '{}' group by 1, 2),
+      held as (
+        update budgets b set held = b.held + w.amount
+        from (select b.tenant_id, b.id, w.amount from wanted w
+          join budgets b on b.tenant_id = w.tenant_id and b.id = w.budget
+          order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b) w
+        where b.tenant_id = w.tenant_id and b.id = w.id
+          and (b.hard_limit is null or b.held + b.spent + w.amount <= b.hard_limit)
+        returning 1)
+      select tenant_id, id, run_id, step, item, attempt, fence, agent_id, runner_id, spec,
+        (select count(*) from held) = (select count(*) from wanted) as budgets_held
+      from leased`,
+    values: [
+      input.map((i) => i.tenant),
+      input.map((i) => i.taskId),
+      input.map((i) => i.agentId),
+      input.map((i) => i.runnerId),
+      now,
+      graceMs,
+      forRunner,
+    ],
+  })
+  return {
+    budgetsHeld: rows.every((row) => row.budgets_held),
+    leased: rows.map((row) => ({
+      tenant: row.tenant_id,
+      taskId: row.id,
+      runId: row.run_id,
+      step: row.step,
+      item: row.item,
+      attempt: row.attempt,
+      fence: row.fence,
+      agentId: row.agent_id,
+      runnerId: row.runner_id,
+      spec: row.spec,
+    })),
+  }
+}
+
+interface Row {
+  tenant_id: TenantId
+  id: TaskId
+  run_id: RunId
+  step: string
+  item: number | null
+  attempt: number
+  fence: number
+  agent_id: AgentId
+  runner_id: RunnerId
+  spec: ResolvedTask | null
+  budgets_held: boolean
+}

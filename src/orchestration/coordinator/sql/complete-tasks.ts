@@ -1,0 +1,104 @@
+import type { TenantId } from '../../../foundation/kernel/ids.ts'
+import type { Tx } from '../../../foundation/platform/database/database.ts'
+import type { AttemptReport } from '../../runners/exchange-contract.ts'
+
+/** A step of a run none of whose tasks is open any more. */
+export interface EndedStep {
+  readonly tenant: TenantId
+  readonly runId: string
+  readonly step: string
+}
+
+export interface CompleteResult {
+  /** Fences that were accepted; a report whose fence is missing was stale and changed nothing. */
+  readonly accepted: ReadonlySet<number>
+  readonly endedSteps: readonly EndedStep[]
+  /** Concurrency keys that were freed, with their tenant. */
+  readonly freed: readonly { readonly tenant: TenantId; readonly keys: readonly string[] }[]
+  readonly settledBudgets: readonly { readonly tenant: TenantId; readonly budget: string }[]
+}
+
+/**
+ * Applies reports of success: one update a task, guarded by its fence, with its attempt, its event, the agent's slot, the
+ * budgets and the step's count of open tasks.
+ */
+export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<CompleteResult> {
+  const rows = await tx.query<Row>({
+    name: 'complete-tasks',
+    text: `
+      with input as materialized (
+        select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[],
+          $7::jsonb[], $8::text[]) as i(tenant_id, id, fence, output, started_at, ended_at, usage, workspace_commit)),
+      done as (
+        update tasks t set state = 'succeeded', reason = null, rev = t.rev + 1, output = i.output, error = null,
+          started_at = i.started_at, ended_at = $9, lease_until = null, workspace_commit = i.workspace_commit
+        from input i
+        where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state in ('leased', 'running')
+          and t.cancel_reason is null
+        returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
+          t.leased_at, t.budget_ids, t.holds, t.concurrency, i.started_at, i.ended_at, i.usage),
+      tried as (
+        insert into attempts (tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, usage)
+        select tenant_id, id, attempt, fence, run_id, agent_id, runner_id, 'succeeded', leased_at, started_at, ended_at, usage
+        from done),
+      logged as (
+        insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
+        select tenant_id, 'task.succeeded', 'task', id, rev, run_id, $9,
+          jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
+        from done),
+      slots as (
+        update agents a set used = a.used - n.n
+        from (select tenant_id, agent_id, count(*)::int as n from done group by 1, 2) n
+        where a.tenant_id = n.tenant_id and a.id = n.agent_id),
+      steps as (
+        update run_steps s set open = s.open - n.n
+        from (select tenant_id, run_id, step, count(*)::int as n from done group by 1, 2, 3) n
+        where s.tenant_id = n.tenant_id and s.run_id = n.run_id and s.step = n.step
+        returning s.tenant_id, s.run_id, s.step, s.open),
+      settled as (
+        update budgets b set held = b.held - n.held, spent = b.spent + n.spent
+        from (
+          select b.tenant_id, b.id, n.held, n.spent from (
+            select d.tenant_id, h.budget, sum(h.amount)::bigint as held, sum(case bb.unit
+                when 'runs' then 1
+                when 'wall-ms' then ceil((d.usage->>'wallSeconds')::float8 * 1000)
+                when 'cpu-ms' then ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, 0))
+                else h.amount end)::bigint as spent
+            from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
+            join budgets bb on bb.tenant_id = d.tenant_id and bb.id = h.budget
+            where d.budget_ids <> '{}' group by 1, 2) n
+          join budgets b on b.tenant_id = n.tenant_id and b.id = n.budget
+          order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b) n
+        where b.tenant_id = n.tenant_id and b.id = n.id
+        returning b.tenant_id, b.id)
+      select (select array_agg(fence) from done) as fences,
+        (select json_agg(json_build_array(tenant_id, run_id, step)) from steps where open = 0) as ended,
+        (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency <> '{}') as freed,
+        (select json_agg(json_build_array(tenant_id, id)) from settled) as settled`,
+    values: [
+      reports.map((r) => r.tenant),
+      reports.map((r) => r.taskId),
+      reports.map((r) => r.fence),
+      reports.map((r) => JSON.stringify(r.output)),
+      reports.map((r) => r.startedAt),
+      reports.map((r) => r.endedAt),
+      reports.map((r) => JSON.stringify(r.usage)),
+      reports.map((r) => r.workspaceCommit),
+      now,
+    ],
+  })
+  const row = rows[0]!
+  return {
+    accepted: new Set(row.fences ?? []),
+    endedSteps: (row.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
+    freed: (row.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
+    settledBudgets: (row.settled ?? []).map(([tenant, budget]) => ({ tenant, budget })),
+  }
+}
+
+interface Row {
+  fences: number[] | null
+  ended: [TenantId, string, string][] | null
+  freed: [TenantId, string[]][] | null
+  settled: [TenantId, string][] | null
+}

@@ -1,0 +1,96 @@
+import type { TenantId } from '../../../foundation/kernel/ids.ts'
+import type { Tx } from '../../../foundation/platform/database/database.ts'
+import { sql } from '../../../foundation/platform/database/sql.ts'
+
+/** A task that asks for a place under each of its keys before it becomes ready. */
+export interface Candidate {
+  readonly tenant: TenantId
+  readonly taskId: string
+  readonly keys: readonly string[]
+}
+
+/** Makes keys known; a key keeps the limit it was last given. */
+export async function defineGroups(
+  tx: Tx,
+  groups: readonly { readonly tenant: TenantId; readonly key: string; readonly max: number }[],
+): Promise<void> {
+  if (groups.length === 0) return
+  const unique = [...new Map(groups.map((group) => [`${group.tenant}/${group.key}`, group])).values()]
+  await tx.execute(sql`
+    insert into concurrency_groups (tenant_id, key, max)
+    select * from unnest(${unique.map((g) => g.tenant)}::text[], ${unique.map((g) => g.key)}::text[],
+      ${unique.map((g) => g.max)}::int[]) as g(tenant_id, key, max) order by tenant_id, key
+    on conflict (tenant_id, key) do update set max = excluded.max where concurrency_groups.max <> excluded.max`)
+}
+
+/** Takes places in the order given. Returns for each refused candidate the key that is full. A place is held until the task ends. */
+export async function takePlaces(tx: Tx, candidates: readonly Candidate[]): Promise<ReadonlyMap<string, string>> {
+  const refused = new Map<string, string>()
+  if (candidates.length === 0) return refused
+  const pairs = candidates.flatMap((c) => c.keys.map((key) => ({ tenant: c.tenant, key })))
+  const rows = await tx.query<{ tenant_id: string; key: string; max: number; used: number }>(sql`
+    select g.tenant_id, g.key, g.max, g.used from concurrency_groups g
+    join (select distinct tenant_id, key from unnest(${pairs.map((p) => p.tenant)}::text[], ${pairs.map((p) => p.key)}::text[])
+      as w(tenant_id, key)) w on w.tenant_id = g.tenant_id and w.key = g.key
+    order by g.tenant_id, g.key for update of g`)
+  const room = new Map(rows.map((row) => [`${row.tenant_id}/${row.key}`, row.max - row.used]))
+  const taken = new Map<string, number>()
+  for (const candidate of candidates) {
+    const full = candidate.keys.find((key) => (room.get(`${candidate.tenant}/${key}`) ?? 0) <= 0)
+    if (full !== undefined) {
+      refused.set(candidate.taskId, full)
+      continue
+    }
+    for (const key of candidate.keys) {
+      const name = `${candidate.tenant}/${key}`
+      room.set(name, room.get(name)! - 1)
+      taken.set(name, (taken.get(name) ?? 0) + 1)
+    }
+  }
+  await change(tx, taken, 1)
+  return refused
+}
+
+/** Gives places back. */
+export async function freePlaces(
+  tx: Tx,
+  freed: readonly { readonly tenant: TenantId; readonly keys: readonly string[] }[],
+): Promise<void> {
+  const counts = new Map<string, number>()
+  for (const item of freed) {
+    for (const key of item.keys) counts.set(`${item.tenant}/${key}`, (counts.get(`${item.tenant}/${key}`) ?? 0) + 1)
+  }
+  await change(tx, counts, -1)
+}
+
+async function change(tx: Tx, counts: ReadonlyMap<string, number>, sign: 1 | -1): Promise<void> {
+  if (counts.size === 0) return
+  const names = [...counts.keys()]
+  await tx.execute(sql`
+    with locked as (
+      select g.tenant_id, g.key, w.n from concurrency_groups g
+      join unnest(${names.map((n) => n.slice(0, n.indexOf('/')))}::text[], ${names.map((n) => n.slice(n.indexOf('/') + 1))}::text[],
+        ${names.map((n) => sign * counts.get(n)!)}::int[]) as w(tenant_id, key, n)
+        on w.tenant_id = g.tenant_id and w.key = g.key
+      order by g.tenant_id, g.key for update of g)
+    update concurrency_groups g set used = g.used + l.n from locked l
+    where g.tenant_id = l.tenant_id and g.key = l.key`)
+}
+
+/** Tasks that wait for a place under one of the keys, the oldest first. */
+export async function findWaitingForPlaces(
+  tx: Tx,
+  keys: readonly { readonly tenant: TenantId; readonly key: string }[],
+  limit: number,
+): Promise<Candidate[]> {
+  if (keys.length === 0) return []
+  const rows = await tx.query<{ tenant_id: TenantId; id: string; concurrency: string[] }>(sql`
+    select t.tenant_id, t.id, t.concurrency
+    from unnest(${keys.map((k) => k.tenant)}::text[], ${keys.map((k) => `concurrency:${k.key}`)}::text[]) as w(tenant_id, reason)
+    cross join lateral (
+      select t.tenant_id, t.id, t.concurrency, t.ready_seq from tasks t
+      where t.tenant_id = w.tenant_id and t.reason = w.reason and t.state = 'waiting'
+      order by t.ready_seq limit ${limit} for update skip locked) t
+    order by t.ready_seq`)
+  return rows.map((row) => ({ tenant: row.tenant_id, taskId: row.id, keys: row.concurrency }))
+}

@@ -1,0 +1,49 @@
+import type { TenantId } from '../../../foundation/kernel/ids.ts'
+import type { Tx } from '../../../foundation/platform/database/database.ts'
+import { sql } from '../../../foundation/platform/database/sql.ts'
+
+/** Takes ready tasks out of their lane until what they wait for has room. */
+export async function holdTasks(
+  tx: Tx,
+  tasks: readonly { readonly tenant: TenantId; readonly taskId: string; readonly reason: string }[],
+  now: Date,
+): Promise<void> {
+  if (tasks.length === 0) return
+  await tx.execute(sql`
+    with held as (
+      update tasks t set state = 'waiting', reason = i.reason, rev = t.rev + 1
+      from unnest(${tasks.map((t) => t.tenant)}::text[], ${tasks.map((t) => t.taskId)}::text[],
+        ${tasks.map((t) => t.reason)}::text[]) as i(tenant_id, id, reason)
+      where t.tenant_id = i.tenant_id and t.id = i.id and t.state = 'ready'
+      returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.reason)
+    insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
+    select tenant_id, 'task.waiting', 'task', id, rev, run_id, ${now}, jsonb_build_object('step', step, 'reason', reason)
+    from held`)
+}
+
+/** Puts tasks that wait for one of the reasons back into their lanes, the oldest first, at most `limit` a reason. */
+export async function admitWaiting(
+  tx: Tx,
+  reasons: readonly { readonly tenant: TenantId; readonly reason: string; readonly limit: number }[],
+  now: Date,
+): Promise<readonly { readonly tenant: TenantId; readonly pool: string }[]> {
+  if (reasons.length === 0) return []
+  const rows = await tx.query<{ tenant_id: TenantId; pool: string }>(sql`
+    with chosen as (
+      select c.tenant_id, c.id from unnest(${reasons.map((r) => r.tenant)}::text[], ${reasons.map((r) => r.reason)}::text[],
+        ${reasons.map((r) => r.limit)}::int[]) as w(tenant_id, reason, max)
+      cross join lateral (
+        select tenant_id, id from tasks t
+        where t.tenant_id = w.tenant_id and t.reason = w.reason and t.state = 'waiting'
+        order by ready_seq limit w.max for update skip locked) c),
+    admitted as (
+      update tasks t set state = 'ready', reason = null, rev = t.rev + 1
+      from chosen c where t.tenant_id = c.tenant_id and t.id = c.id and t.state = 'waiting'
+      returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.item, t.pool),
+    logged as (
+      insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
+      select tenant_id, 'task.ready', 'task', id, rev, run_id, ${now}, jsonb_build_object('step', step, 'item', item)
+      from admitted)
+    select distinct tenant_id, pool from admitted`)
+  return rows.map((row) => ({ tenant: row.tenant_id, pool: row.pool }))
+}

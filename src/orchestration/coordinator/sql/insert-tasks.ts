@@ -1,0 +1,67 @@
+import type { RunId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
+import type { Tx } from '../../../foundation/platform/database/database.ts'
+import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
+
+export interface NewTask {
+  readonly tenant: TenantId
+  readonly taskId: TaskId
+  readonly runId: RunId
+  readonly step: string
+  readonly item: number | null
+  readonly spec: ResolvedTask
+  readonly pool: string
+  readonly lane: string
+  readonly priority: number
+  readonly timeoutMs: number
+  /** Keys whose places it needs; their groups exist. */
+  readonly concurrency: readonly string[]
+  readonly budgetIds: readonly string[]
+  /** Beside `budgetIds`: what an attempt may use at most. */
+  readonly holds: readonly number[]
+  /** Null: ready. Otherwise it starts out waiting. */
+  readonly waitsFor: string | null
+}
+
+export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date): Promise<void> {
+  if (tasks.length === 0) return
+  await tx.execute({
+    name: 'insert-tasks',
+    text: `
+      with added as (
+        insert into tasks (tenant_id, id, run_id, step, item, state, reason, pool, lane, priority, timeout_ms, concurrency,
+          budget_ids, holds, spec, created_at)
+        select i.tenant_id, i.id, i.run_id, i.step, i.item, case when i.reason is null then 'ready' else 'waiting' end, i.reason,
+          i.pool, i.lane, i.priority, i.timeout_ms, i.concurrency::text[], i.budget_ids::text[], i.holds::bigint[], i.spec, $15
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
+          $9::smallint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::jsonb[])
+          as i(tenant_id, id, run_id, step, item, reason, pool, lane, priority, timeout_ms, concurrency, budget_ids, holds, spec)
+        returning tenant_id, id, run_id, step, item, state, reason)
+      insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
+      select tenant_id, 'task.' || state, 'task', id, 1, run_id, $15,
+        jsonb_strip_nulls(jsonb_build_object('step', step, 'item', item, 'reason', reason))
+      from added`,
+    values: [
+      tasks.map((t) => t.tenant),
+      tasks.map((t) => t.taskId),
+      tasks.map((t) => t.runId),
+      tasks.map((t) => t.step),
+      tasks.map((t) => t.item),
+      tasks.map((t) => t.waitsFor),
+      tasks.map((t) => t.pool),
+      tasks.map((t) => t.lane),
+      tasks.map((t) => t.priority),
+      tasks.map((t) => t.timeoutMs),
+      // Arrays of arrays of different lengths do not exist in PostgreSQL: the inner ones travel as text.
+      tasks.map((t) => arrayText(t.concurrency)),
+      tasks.map((t) => arrayText(t.budgetIds)),
+      tasks.map((t) => `{${t.holds.join(',')}}`),
+      tasks.map((t) => JSON.stringify(t.spec)),
+      now,
+    ],
+  })
+}
+
+function arrayText(items: readonly string[]): string {
+  if (items.length === 0) return '{}'
+  return `{${items.map((item) => `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
+}

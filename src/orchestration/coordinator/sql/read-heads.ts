@@ -1,0 +1,52 @@
+import type { TenantId } from '../../../foundation/kernel/ids.ts'
+import type { ReadTx } from '../../../foundation/platform/database/database.ts'
+
+export interface LaneHeads {
+  readonly tenant: TenantId
+  readonly pool: string
+  readonly lane: string
+  readonly ids: readonly string[]
+  readonly readySeqs: readonly number[]
+  /** Per task `budget=amount,...`, empty where it holds nothing. */
+  readonly holds: readonly string[]
+}
+
+/** The oldest ready tasks of each lane, up to the lane's limit. */
+export async function readHeads(
+  tx: ReadTx,
+  lanes: readonly { readonly tenant: TenantId; readonly pool: string; readonly lane: string; readonly limit: number }[],
+): Promise<LaneHeads[]> {
+  const rows = await tx.query<Row>({
+    name: 'read-heads',
+    text: `
+      select l.tenant_id, l.pool, l.lane, h.ids, h.seqs, h.holds
+      from unnest($1::text[], $2::text[], $3::text[], $4::int[]) as l(tenant_id, pool, lane, max)
+      cross join lateral (
+        select array_agg(id order by ready_seq) as ids, array_agg(ready_seq order by ready_seq) as seqs,
+          array_agg(case when budget_ids = '{}' then '' else
+            (select string_agg(b || '=' || a, ',') from unnest(budget_ids, holds) as u(b, a)) end order by ready_seq) as holds
+        from (
+          select id, ready_seq, budget_ids, holds from tasks t
+          where t.tenant_id = l.tenant_id and t.pool = l.pool and t.lane = l.lane and t.state = 'ready'
+          order by ready_seq limit l.max) heads) h
+      where h.ids is not null`,
+    values: [lanes.map((l) => l.tenant), lanes.map((l) => l.pool), lanes.map((l) => l.lane), lanes.map((l) => l.limit)],
+  })
+  return rows.map((row) => ({
+    tenant: row.tenant_id,
+    pool: row.pool,
+    lane: row.lane,
+    ids: row.ids,
+    readySeqs: row.seqs,
+    holds: row.holds,
+  }))
+}
+
+interface Row {
+  tenant_id: TenantId
+  pool: string
+  lane: string
+  ids: string[]
+  seqs: number[]
+  holds: string[]
+}

@@ -1,0 +1,169 @@
+import type { Strategy } from '../../foundation/balancing/candidate.ts'
+import { type StrategyName, strategies } from '../../foundation/balancing/strategies.ts'
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import { coordinatorErrors } from './coordinator-errors.ts'
+import { canServe, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
+import { AgentDirectory } from './agent-directory.ts'
+import { parseLane } from './lane.ts'
+import { holdTasks } from './sql/hold-tasks.ts'
+import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
+import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
+import { readHeads } from './sql/read-heads.ts'
+
+export interface TickOptions {
+  /** Most assignments of one tick over all its shards. */
+  readonly batch: number
+  /** Added to a task's timeout for the backstop of its lease, ms. */
+  readonly graceMs: number
+  readonly maxAgents: number
+}
+
+export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgents: 2_000 }
+
+export interface TickResult {
+  readonly leased: readonly LeasedTask[]
+  /** There was work and room for more than one batch. */
+  readonly more: boolean
+}
+
+interface Planned {
+  readonly shard: ShardLanes
+  readonly lanes: readonly { readonly lane: string; readonly priority: number; readonly capabilities: readonly string[]; readonly limit: number }[]
+  readonly agents: readonly FreeAgent[]
+}
+
+/** Matches ready tasks with free slots, shard by shard, in the caller's transaction. Keeps only what can be derived again. */
+export class Ticker {
+  readonly #options: TickOptions
+  readonly #directory = new AgentDirectory()
+  readonly #strategies = new Map<string, Strategy>()
+  readonly #agentsFrom = new Map<string, string>()
+
+  constructor(options: Partial<TickOptions> = {}) {
+    this.#options = { ...tickDefaults, ...options }
+  }
+
+  async tick(tx: Tx, shards: readonly Shard[], now: Date, forRunner: string | null): Promise<TickResult> {
+    if (shards.length === 0) return idle
+    const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
+    const found = await findLanes(tx, shards, from, this.#options.maxAgents)
+    const plans: Planned[] = []
+    for (const shard of found) {
+      if (!shard.locked || shard.agents.length === 0) continue
+      const plan = await this.#plan(tx, shard)
+      if (plan.lanes.length > 0) plans.push(plan)
+      this.#rotate(shard)
+    }
+    if (plans.length === 0) return idle
+
+    const heads = await readHeads(
+      tx,
+      plans.flatMap((plan) => plan.lanes.map((lane) => ({ ...plan.shard, ...lane }))),
+    )
+    const budgets = await readBudgets(tx, heads)
+    const assignments: { tenant: TenantId; taskId: string; agentId: string; runnerId: string }[] = []
+    const refused: { tenant: TenantId; taskId: string; reason: string }[] = []
+    for (const plan of plans) {
+      const own = heads.filter((lane) => lane.tenant === plan.shard.tenant && lane.pool === plan.shard.pool)
+      const byLane = new Map(own.map((lane) => [lane.lane, lane]))
+      const lanes: Lane[] = plan.lanes.flatMap((lane) => {
+        const found = byLane.get(lane.lane)
+        return found === undefined ? [] : [{ ...lane, heads: found.ids.map((id, i) => toHead(id, found.readySeqs[i]!, found.holds[i]!)) }]
+      })
+      const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
+      const decision = decide(
+        { lanes, agents: plan.agents, budgets: budgets.get(plan.shard.tenant) ?? noBudgets, limit },
+        this.#strategyOf(plan.shard),
+      )
+      for (const item of decision.assignments) assignments.push({ tenant: plan.shard.tenant, ...item })
+      for (const item of decision.refused) {
+        refused.push({ tenant: plan.shard.tenant, taskId: item.taskId, reason: `budget:${item.budget}` })
+      }
+    }
+    await holdTasks(tx, refused, now)
+    if (assignments.length === 0) return { leased: [], more: refused.length > 0 }
+    const result = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
+    if (!result.budgetsHeld) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
+    return { leased: result.leased, more: result.leased.length >= this.#options.batch || refused.length > 0 }
+  }
+
+  async #plan(tx: Tx, shard: ShardLanes): Promise<Planned> {
+    const rows = shard.agents.map(([id, runnerId, slots, used, weight, rev]) => ({ id, runnerId, slots, used, weight, rev }))
+    const capabilities = await this.#directory.capabilities(tx, shard.tenant, rows)
+    const agents = rows.map((row) => ({ ...row, capabilities: capabilities(row.id) }))
+    const lanes = shard.lanes.flatMap((lane) => {
+      const wanted = parseLane(lane)
+      let room = 0
+      for (const agent of agents) if (canServe(agent, wanted.capabilities)) room += agent.slots - agent.used
+      return room === 0 ? [] : [{ lane, ...wanted, limit: Math.min(room, this.#options.batch) }]
+    })
+    return { shard, lanes, agents }
+  }
+
+  #rotate(shard: ShardLanes): void {
+    const full = shard.agents.length >= this.#options.maxAgents
+    if (full) this.#agentsFrom.set(keyOf(shard), shard.agents.at(-1)![0])
+    else this.#agentsFrom.delete(keyOf(shard))
+  }
+
+  #strategyOf(shard: ShardLanes): Strategy {
+    const name = (shard.strategy ?? 'least_connections') as StrategyName
+    const key = `${keyOf(shard)}/${name}`
+    let strategy = this.#strategies.get(key)
+    if (strategy === undefined) {
+      strategy = strategies[name]()
+      this.#strategies.set(key, strategy)
+    }
+    return strategy
+  }
+}
+
+const idle: TickResult = { leased: [], more: false }
+const noBudgets: ReadonlyMap<string, number> = new Map()
+
+function keyOf(shard: Shard): string {
+  return `${shard.tenant}/${shard.pool}`
+}
+
+function toHead(taskId: string, readySeq: number, holds: string): Head {
+  if (holds === '') return { taskId, readySeq, holds: [] }
+  const parsed = holds.split(',').map((text) => {
+    const at = text.lastIndexOf('=')
+    return { budget: text.slice(0, at), amount: Number(text.slice(at + 1)) }
+  })
+  return { taskId, readySeq, holds: parsed }
+}
+
+/** What each budget named by the heads still admits, per tenant. Read without a lock: the assignment checks again. */
+async function readBudgets(
+  tx: Tx,
+  heads: readonly { readonly tenant: TenantId; readonly holds: readonly string[] }[],
+): Promise<ReadonlyMap<TenantId, ReadonlyMap<string, number>>> {
+  const named = new Map<TenantId, Set<string>>()
+  for (const lane of heads) {
+    let last = ''
+    for (const holds of lane.holds) {
+      if (holds === '' || holds === last) continue
+      last = holds
+      const ids = named.get(lane.tenant) ?? new Set()
+      for (const text of holds.split(',')) ids.add(text.slice(0, text.lastIndexOf('=')))
+      named.set(lane.tenant, ids)
+    }
+  }
+  if (named.size === 0) return new Map()
+  const pairs = [...named].flatMap(([tenant, ids]) => [...ids].map((id) => ({ tenant, id })))
+  const rows = await tx.query<{ tenant_id: TenantId; id: string; remaining: number }>(sql`
+    select b.tenant_id, b.id, b.hard_limit - b.held - b.spent as remaining
+    from unnest(${pairs.map((p) => p.tenant)}::text[], ${pairs.map((p) => p.id)}::text[]) as w(tenant_id, id)
+    join budgets b on b.tenant_id = w.tenant_id and b.id = w.id
+    where b.hard_limit is not null`)
+  const result = new Map<TenantId, Map<string, number>>()
+  for (const row of rows) {
+    const own = result.get(row.tenant_id) ?? new Map<string, number>()
+    own.set(row.id, row.remaining)
+    result.set(row.tenant_id, own)
+  }
+  return result
+}
