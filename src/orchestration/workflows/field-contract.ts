@@ -40,11 +40,14 @@ export const workflowNameField = z
 /** Names of steps, inputs and outputs: `steps.build-all.outputs.files` is written `steps["build-all"]` in CEL, so _ is handier. */
 export const identifierField = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_-]*$/, 'expected a letter or _, then letters, digits, _ or -')
+  .regex(/^(?!__)[A-Za-z_][A-Za-z0-9_-]*$/, 'expected a letter or _ (not two), then letters, digits, _ or -')
   .max(64)
 export const environmentNameField = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable: letters, digits and _')
+  .regex(
+    /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*$/,
+    'expected the name of an environment variable: letters, digits and _',
+  )
   .max(128)
 /** A word that pools, capabilities and labels are matched by. */
 export const labelField = z

@@ -42,8 +42,9 @@ export function buildGraph(steps: Readonly<Record<string, GraphNode>>): StepGrap
 
   const ancestors = ancestorSets(order, needs)
   const named = (indexes: readonly number[]) => indexes.map((index) => ids[index] as string)
-  const levels: string[][] = []
-  for (const [index, id] of ids.entries()) (levels[level[index] as number] ??= []).push(id)
+  const height = level.reduce((most, each) => Math.max(most, each + 1), 0)
+  const levels = Array.from({ length: height }, (): string[] => [])
+  for (const [index, id] of ids.entries()) levels[level[index] as number]?.push(id)
   const reaches = (id: string, other: string) => {
     const bit = number.get(other)
     const set = ancestors[number.get(id) ?? -1]
