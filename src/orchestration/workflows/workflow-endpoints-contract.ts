@@ -33,6 +33,8 @@ export const definitionProblemSchema = z.object({
   file: z.string(),
   line: z.int().nullable(),
   column: z.int().nullable(),
+  /** Where in the terms of the definition: `steps.build.command[0]`. */
+  path: z.string(),
   message: z.string(),
   expected: z.string().nullable(),
 })
@@ -43,6 +45,7 @@ export const validationSchema = z.object({
   name: z.string().nullable(),
   steps: z.int(),
   problems: z.array(definitionProblemSchema),
+  warnings: z.array(definitionProblemSchema),
 })
 export type Validation = z.infer<typeof validationSchema>
 

@@ -1,0 +1,75 @@
+import { type StrategyName, strategyNames } from '../../balancing/strategies.ts'
+import { isAppError } from '../../kernel/errors.ts'
+import { z } from '../../kernel/schema.ts'
+import { parseDuration, parseSize } from '../../kernel/units.ts'
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected lower-case letters, digits, - and _, starting with a letter')
+const label = z.string().regex(/^[A-Za-z0-9][\w./-]{0,99}$/, 'expected letters, digits and _ . / -')
+const variable = z.string().regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable')
+const argv = z.array(z.string()).min(1, 'expected a program and its arguments')
+const unit = (parse: (text: string) => number, example: string) =>
+  z.string(`expected text such as ${example}`).transform((text, context) => {
+    try {
+      return parse(text)
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      context.addIssue({ code: 'custom', message: `${error.message}: expected text such as ${example}` })
+      return z.NEVER
+    }
+  })
+export const durationSchema = unit(parseDuration, '30s, 5m or 2h')
+export const sizeSchema = unit(parseSize, '512KB or 64MB')
+export const agentsSchema = z.int().min(1).max(1_000)
+export const parallelSchema = z.int().min(1).max(10_000)
+export const portSchema = z.int().min(0).max(65_535)
+export const logLevelSchema = z.enum(['debug', 'info', 'warn', 'error'])
+export const poolSizeSchema = z.int().min(1).max(500)
+
+export const checkpointEverySchema = z.union(
+  [z.literal('never').transform(() => null), durationSchema.refine((ms) => ms >= 1_000)],
+  'expected never, or a time of at least 1s such as 10m',
+)
+
+const poolSchema = z.strictObject({
+  /** Program and arguments of the agent; `{prompt}`, `{prompt-file}` and `{depth}` stand for the task. */
+  command: argv.optional(),
+  prompt: z.enum(['argument', 'stdin', 'file']).optional(),
+  capabilities: z.array(label).optional(),
+  agents: agentsSchema.optional(),
+  slots: z.int().min(1).max(1_000).optional(),
+  weight: z.number().positive().max(1_000).optional(),
+  labels: z.record(label, z.string()).optional(),
+  env: z.array(variable).optional(),
+  strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).optional(),
+  timeout: durationSchema.optional(),
+})
+
+const secretSchema = z.union(
+  [z.strictObject({ env: variable }), z.strictObject({ file: z.string().min(1) }), z.strictObject({ command: argv })],
+  'expected {env: NAME}, {file: PATH} or {command: [PROGRAM, ...]}: a reference, never the value itself',
+)
+export type SecretReference = z.output<typeof secretSchema>
+
+/** leanvibe.yaml. Everything may be left out. */
+export const configFileSchema = z.strictObject({
+  data: z.string().min(1).optional(),
+  agents: agentsSchema.optional(),
+  parallel: parallelSchema.optional(),
+  workflows: z.string().min(1).optional(),
+  database: z
+    .strictObject({ kind: z.enum(['pglite', 'postgres']).optional(), poolSize: poolSizeSchema.optional() })
+    .optional(),
+  server: z.strictObject({ host: z.string().optional(), port: portSchema.optional() }).optional(),
+  log: z.strictObject({ level: logLevelSchema.optional() }).optional(),
+  checkpoints: z.strictObject({ every: checkpointEverySchema.optional() }).optional(),
+  limits: z
+    .strictObject({ log: sizeSchema.optional(), output: sizeSchema.optional(), artifact: sizeSchema.optional() })
+    .optional(),
+  onRunEnd: argv.optional(),
+  env: z.array(variable).optional(),
+  pools: z.record(name, poolSchema).optional(),
+  secrets: z.record(z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected letters, digits and _'), secretSchema).optional(),
+})
+export type ConfigFile = z.output<typeof configFileSchema>
