@@ -131,6 +131,11 @@ function asProblem(error: unknown): CelProblem {
   return new CelProblem(readable(detail.summary ?? detail.message ?? String(error)), detail.range?.start ?? 0)
 }
 
-function readable(message: string): string {
-  return message.replaceAll('matchRe', 'matches').replaceAll('jOin', 'join')
+/** Messages of the library in the words of the author. */
+export function readable(message: string): string {
+  return message
+    .replaceAll('matchRe', 'matches')
+    .replaceAll('jOin', 'join')
+    .replace('Unexpected token: EOF', 'the expression ends too early')
+    .replace('got EOF', 'found its end')
 }

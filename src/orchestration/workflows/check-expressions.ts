@@ -1,5 +1,5 @@
 import type { ASTNode, Environment } from '@marcbachmann/cel-js'
-import { CelProblem, parseCel, rename } from './cel.ts'
+import { CelProblem, parseCel, readable, rename } from './cel.ts'
 import { walkFreeNames } from './cel-ast.ts'
 import { createEnvironment } from './cel-environment.ts'
 import { didYouMean } from './did-you-mean.ts'
@@ -80,9 +80,7 @@ function checkSource(
     const checked = environmentFor(world, site, environments).parse(rename(source, ast)).check()
     if (!checked.valid) {
       const error = checked.error
-      const message = (error?.summary ?? 'the types do not fit')
-        .replaceAll('matchRe', 'matches')
-        .replaceAll('jOin', 'join')
+      const message = readable(error?.summary ?? 'the types do not fit')
       report(message, error?.range?.start ?? 0)
       return
     }

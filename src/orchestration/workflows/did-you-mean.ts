@@ -1,6 +1,6 @@
 /** The candidate nearest to `word`, if it is near enough to be a slip of the keyboard. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const allowed = word.length <= 4 ? 1 : word.length <= 8 ? 2 : 3
+  const allowed = word.length <= 2 ? 0 : word.length <= 4 ? 1 : word.length <= 8 ? 2 : 3
   let best: string | undefined
   let least = allowed + 1
   for (const candidate of candidates) {

@@ -74,7 +74,8 @@ export interface ResolvedBudget {
 /** What all tasks have, whatever they do. */
 export interface ResolvedCommon {
   readonly stepId: string
-  readonly timeoutMs: number
+  /** null: it waits as long as it takes (map, approval, wait and sub-run without a timeout). */
+  readonly timeoutMs: number | null
   readonly priority: number
   readonly labels: Readonly<Record<string, string>>
   readonly risky: boolean
@@ -83,6 +84,7 @@ export interface ResolvedCommon {
 
 /** What tasks have that an agent does. */
 export interface ResolvedWork extends ResolvedCommon {
+  readonly timeoutMs: number
   readonly retry: ResolvedRetry
   readonly resources: ResolvedResources
   readonly budget: ResolvedBudget
