@@ -28,21 +28,25 @@ export async function prepareImage(options: PrepareImageOptions = {}): Promise<s
   const folder = options.cacheFolder ?? cacheOfCheckout()
   const path = join(folder, await imageName(options.migrations))
   if (existsSync(path)) return path
+  const image = await makeImage(options.migrations)
+  await mkdir(folder, { recursive: true })
+  const partial = `${path}.${randomUUID()}`
+  await writeFile(partial, image)
+  await rename(partial, path)
+  return path
+}
+
+/** The bytes of a new image. Takes some seconds. */
+export async function makeImage(migrations?: string): Promise<Buffer> {
   const server = await startPgliteServer({ dataDir: undefined, image: undefined })
-  let tar: Uint8Array
   try {
-    await migrate(server.client, options.migrations)
+    await migrate(server.client, migrations)
     await server.client.query('vacuum (freeze, analyze)')
     await server.client.query('checkpoint')
-    tar = await server.dump()
+    return await promisify(gzip)(await server.dump())
   } finally {
     await server.close()
   }
-  await mkdir(folder, { recursive: true })
-  const partial = `${path}.${randomUUID()}`
-  await writeFile(partial, await promisify(gzip)(tar))
-  await rename(partial, path)
-  return path
 }
 
 /** The image for these migrations if one was packaged or prepared. */
@@ -51,11 +55,12 @@ export async function findImage(migrations?: string): Promise<string | undefined
   return [join(packageFolder(), 'dist', name), join(cacheOfCheckout(), name)].find((path) => existsSync(path))
 }
 
-/** Makes a data folder from an image; it appears whole or not at all. */
-export async function unpackImage(image: string, dataDir: string): Promise<void> {
+/** Makes a data folder from an image (its path or bytes); it appears whole or not at all. */
+export async function unpackImage(image: string | Buffer, dataDir: string): Promise<void> {
   const partial = `${dataDir}.${randomUUID()}`
   try {
-    await unpackTar(await promisify(gunzip)(await readFile(image)), partial)
+    const bytes = typeof image === 'string' ? await readFile(image) : image
+    await unpackTar(await promisify(gunzip)(bytes), partial)
     await rename(partial, dataDir)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })

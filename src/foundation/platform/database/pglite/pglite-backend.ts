@@ -9,13 +9,16 @@ import { createTurnstile } from './turnstile.ts'
 export interface PgliteBackend extends Backend {
   /** Runs `fn` as the owner of the database, between transactions. */
   asOwner<T>(fn: (server: PgliteServer) => Promise<T>): Promise<T>
+  /** How many transactions there have been. */
+  turns(): number
+  /** Ends the database at once and for good; every later use throws `error`. */
+  fail(error: Error): void
   close(): Promise<void>
 }
 
 export interface PgliteBackendOptions {
-  readonly restart: () => Promise<PgliteServer>
-  /** Whether the data outlives the worker. */
-  readonly restartable: boolean
+  /** Undefined if the data does not outlive the worker. */
+  readonly restart: (() => Promise<PgliteServer>) | undefined
   readonly idleInTransactionMs: number
 }
 
@@ -23,13 +26,16 @@ export interface PgliteBackendOptions {
 export function createPgliteBackend(first: PgliteServer, options: PgliteBackendOptions): PgliteBackend {
   const turnstile = createTurnstile()
   let server = first
+  let turns = 0
+  let fatal: Error | undefined
   let closing: Promise<void> | undefined
   let current: { transaction: Transaction; expire: (error: Error) => void } | undefined
   let expire: (error: Error) => void = () => undefined
 
   async function live(): Promise<Session> {
     if (closing) throw databaseErrors['database-closed']('the database is closed')
-    if (server.session.failure() && options.restartable) {
+    if (fatal) throw fatal
+    if (server.session.failure() && options.restart) {
       try {
         server = await options.restart()
       } catch (error) {
@@ -56,6 +62,7 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
     withSession: (_role, fn) =>
       turnstile.run(async () => {
         const session = await live()
+        turns += 1
         const expired = Promise.withResolvers<never>()
         expire = expired.reject
         return Promise.race([fn(session), expired.promise])
@@ -76,10 +83,15 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
         await live()
         return fn(server)
       }),
+    turns: () => turns,
+    fail(error) {
+      fatal = error
+      void server.terminate()
+    },
     close() {
       closing ??= turnstile.run(async () => {
         clearInterval(idleTimer)
-        await server.close()
+        await (fatal ? server.terminate() : server.close())
       })
       return closing
     },

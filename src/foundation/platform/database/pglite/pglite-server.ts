@@ -3,6 +3,7 @@ import pg from 'pg'
 import { messageOf } from '../../../kernel/errors.ts'
 import { decodeTypes } from '../decode-values.ts'
 import { createSession, type Session } from '../session.ts'
+import { pgliteErrors } from './pglite-errors.ts'
 import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
 import { WorkerStream } from './worker-stream.ts'
 
@@ -14,6 +15,8 @@ export interface PgliteServer {
   dump(): Promise<Uint8Array>
   /** Shuts PostgreSQL down properly and ends the worker. */
   close(): Promise<void>
+  /** Ends the worker as kill -9 would. */
+  terminate(): Promise<void>
 }
 
 /** The worker is written in the language this file is in: TypeScript in development, JavaScript when built. */
@@ -48,11 +51,11 @@ export async function startPgliteServer(data: WorkerData): Promise<PgliteServer>
       stream.receive(Buffer.from(message.buffer, message.byteOffset, message.byteLength))
     } else if (message.event === 'ready') ready.resolve()
     else if (message.event === 'dumped') dumped?.resolve(message.tar)
-    else if (message.event === 'failed') fail(new Error(`the embedded database failed: ${message.message}`))
+    else if (message.event === 'failed') fail(pgliteErrors['embedded-database-failed'](message.message))
   })
-  worker.on('error', (error) => fail(new Error(`the embedded database crashed: ${messageOf(error)}`, { cause: error })))
+  worker.on('error', (cause) => fail(pgliteErrors['embedded-database-failed'](messageOf(cause), { cause })))
   worker.on('exit', () => {
-    fail(new Error('the embedded database has ended'))
+    fail(pgliteErrors['embedded-database-failed']('the embedded database has ended'))
     exited.resolve()
   })
 
@@ -81,6 +84,9 @@ export async function startPgliteServer(data: WorkerData): Promise<PgliteServer>
       await client.end()
       post({ request: 'close' })
       await exited.promise
+    },
+    async terminate() {
+      await worker.terminate()
     },
   }
 }

@@ -1,0 +1,71 @@
+import type { PgliteBackend } from './pglite-backend.ts'
+
+export interface UpkeepOptions {
+  /** WAL since the last checkpoint that makes one due. Default 64 MiB. */
+  readonly walLimit?: number
+  /** Rows that may be dead, changed or new in a table of any size before it is vacuumed or analysed. Default 1000. */
+  readonly rowLimit?: number
+  /** The share of the live rows that may be, on top. Default 0.2. */
+  readonly rowShare?: number
+}
+
+interface DueTable {
+  readonly name: string
+  readonly task: 'vacuum' | 'analyze'
+}
+
+/** Dead rows make scans slow and new ones lack statistics; a table close to transaction id wraparound is due at any rate. */
+const dueTables = `
+  select format('%I.%I', s.schemaname, s.relname) as name,
+    case when s.n_dead_tup > $1 + $2 * s.n_live_tup or s.n_ins_since_vacuum > 10 * $1 + $2 * s.n_live_tup
+      or age(c.relfrozenxid) > 150000000 then 'vacuum' else 'analyze' end as task
+  from pg_stat_all_tables s join pg_class c on c.oid = s.relid
+  where c.relkind in ('r', 'm') and (s.n_dead_tup > $1 + $2 * s.n_live_tup
+    or s.n_ins_since_vacuum > 10 * $1 + $2 * s.n_live_tup or s.n_mod_since_analyze > $1 + $2 * s.n_live_tup
+    or age(c.relfrozenxid) > 150000000)
+  order by s.n_dead_tup desc`
+
+const walSize = `
+  select pg_current_wal_insert_lsn() - redo_lsn as bytes from pg_control_checkpoint()`
+
+/**
+ * What autovacuum and the checkpointer do elsewhere, once: each statement takes its own turn, so that transactions get
+ * in between. Returns the statements it ran.
+ */
+export async function runUpkeep(backend: PgliteBackend, options: UpkeepOptions = {}): Promise<readonly string[]> {
+  const { walLimit = 64 * 1_048_576, rowLimit = 1_000, rowShare = 0.2 } = options
+  const due = await backend.asOwner(
+    async ({ client }) =>
+      (await client.query<DueTable>({ name: 'upkeep', text: dueTables, values: [rowLimit, rowShare] })).rows,
+  )
+  const statements = due.map(({ name, task }) => (task === 'vacuum' ? `vacuum (analyze) ${name}` : `analyze ${name}`))
+  const wal = await backend.asOwner(async ({ client }) =>
+    Number((await client.query<{ bytes: string }>(walSize)).rows[0]?.bytes),
+  )
+  if (wal > walLimit) statements.push('checkpoint')
+  for (const statement of statements) await backend.asOwner(({ client }) => client.query(statement))
+  return statements
+}
+
+/** Runs upkeep every `everyMs` if there were transactions since. Returns the end of it. */
+export function startUpkeep(backend: PgliteBackend, everyMs: number, onError: (error: unknown) => void): () => void {
+  let seen = backend.turns()
+  let running = false
+
+  async function run(): Promise<void> {
+    if (running || backend.turns() === seen) return
+    running = true
+    try {
+      await runUpkeep(backend)
+    } catch (error) {
+      onError(error)
+    } finally {
+      seen = backend.turns()
+      running = false
+    }
+  }
+
+  const timer = setInterval(run, everyMs)
+  timer.unref()
+  return () => clearInterval(timer)
+}
