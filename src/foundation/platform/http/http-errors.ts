@@ -43,6 +43,12 @@ export const httpErrors = defineErrors({
     when: 'the server is shutting down',
     next: 'try again in a moment; running work is picked up at the next start',
   },
+  'not-ready': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'the server runs, but cannot do work now',
+    next: 'wait a moment; if it lasts, `leanvibe doctor` says what is missing',
+  },
   internal: {
     kind: 'internal',
     retry: 'later',

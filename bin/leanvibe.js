@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+// Plain JavaScript that also parses on old versions of Node: it finds a Node that can run the program, or says what to do.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const [major, minor] = process.versions.node.split('.').map(Number)
+
+if (major > 22 || (major === 22 && minor >= 18)) {
+  await import(pathToFileURL(findProgram()).href)
+} else {
+  runOnPinnedNode()
+}
+
+/** The sources in a checkout; Node refuses TypeScript below node_modules, so an installed package has them built. */
+function findProgram() {
+  const source = join(root, 'src', 'cli', 'cli.ts')
+  const built = join(root, 'dist', 'src', 'cli', 'cli.js')
+  if (existsSync(source) && !root.split(sep).includes('node_modules')) return source
+  if (existsSync(built)) return built
+  console.error(`leanvibe: neither ${source} nor ${built} is there`)
+  console.error('next: in a checkout run `npm run build`; otherwise install the package again')
+  process.exit(70)
+}
+
+function runOnPinnedNode() {
+  const pinned = [join(root, 'node_modules'), dirname(root)]
+    .map((folder) => join(folder, 'node', 'bin', 'node'))
+    .find((file) => existsSync(file))
+  if (pinned === undefined) {
+    console.error(`leanvibe: needs Node 22.18 or newer, but this is ${process.versions.node} (${process.execPath})`)
+    console.error('next: install a newer Node, or add one to the project: npm install --save-dev node@24')
+    process.exit(69)
+  }
+  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  // A signal from the terminal reaches the child by itself; one sent to this process is passed on.
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  process.on('SIGINT', () => {})
+  child.on('error', (error) => {
+    console.error(`leanvibe: cannot start ${pinned}: ${error.message}`)
+    process.exit(70)
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}

@@ -1,0 +1,50 @@
+import { isAppError } from '../foundation/kernel/errors.ts'
+import type { JsonObject } from '../foundation/kernel/json.ts'
+import {
+  formatProblem,
+  type Problem,
+  parseWorkflow,
+  readInputTexts,
+  resolveInputs,
+} from '../orchestration/workflows/index.ts'
+import type { Validation } from '../orchestration/workflows/workflow-endpoints-contract.ts'
+
+/** A workflow as text. `fileName` is what messages call it. */
+export interface SourceText {
+  readonly text: string
+  readonly fileName: string
+}
+
+/** Checks a definition, and `inputs` (texts of a command line) if given. Findings are the answer; nothing is thrown for them. */
+export function validateSource(source: SourceText, inputs?: Readonly<Record<string, string>>): Validation {
+  try {
+    const { definition, warnings } = parseWorkflow(source.text, source.fileName)
+    const steps = Object.keys(definition.steps).length + Object.keys(definition.finally).length
+    const problems =
+      inputs === undefined
+        ? []
+        : inputProblems(source, () => resolveInputs(definition, readInputTexts(definition, inputs)))
+    return { valid: problems.length === 0, name: definition.name, steps, problems, warnings: [...warnings] }
+  } catch (error) {
+    if (!isAppError(error, 'workflow-invalid')) throw error
+    const problems = error.details.problems as Problem[]
+    return { valid: false, name: null, steps: 0, problems, warnings: [] }
+  }
+}
+
+/** Texts of a command line as the types the workflow declares. Throws `workflow-invalid` where the source is not one. */
+export function readSourceInputs(source: SourceText, texts: Readonly<Record<string, string>>): JsonObject {
+  return readInputTexts(parseWorkflow(source.text, source.fileName).definition, texts)
+}
+
+export { formatProblem }
+
+function inputProblems(source: SourceText, check: () => unknown): Problem[] {
+  try {
+    check()
+    return []
+  } catch (error) {
+    if (!isAppError(error, 'workflow-inputs-invalid')) throw error
+    return [{ file: source.fileName, line: null, column: null, path: 'inputs', message: error.message, expected: null }]
+  }
+}
