@@ -73,7 +73,7 @@ async function assemble(
     idleInTransactionMs: options.idleInTransactionMs ?? 1_000,
   })
   const upkeepMs = options.upkeepMs ?? 1_000
-  const stopUpkeep = upkeepMs > 0 ? startUpkeep(backend, upkeepMs, onWarning) : () => undefined
+  const stopUpkeep = upkeepMs > 0 ? startUpkeep(backend, upkeepMs, onWarning) : async () => undefined
   lock?.lost.addEventListener('abort', () => {
     backend.fail(pgliteErrors['data-folder-taken-over'](`${lock.folder} was taken over by another process`))
   })
@@ -86,7 +86,7 @@ async function assemble(
     random,
     onWarning,
     async close() {
-      stopUpkeep()
+      await stopUpkeep()
       await backend.close()
       await unlock()
     },

@@ -13,6 +13,7 @@ const settings = {
   datestyle: 'ISO',
   wal_level: 'minimal',
   max_wal_senders: '0',
+  jit: 'off',
 }
 
 try {

@@ -17,11 +17,11 @@ interface DueTable {
 /** Dead rows make scans slow and new ones lack statistics; a table close to transaction id wraparound is due at any rate. */
 const dueTables = `
   select format('%I.%I', s.schemaname, s.relname) as name,
-    case when s.n_dead_tup > $1 + $2 * s.n_live_tup or s.n_ins_since_vacuum > 10 * $1 + $2 * s.n_live_tup
+    case when s.n_dead_tup > $1::float8 + $2::float8 * s.n_live_tup or s.n_ins_since_vacuum > 10 * $1::float8 + $2::float8 * s.n_live_tup
       or age(c.relfrozenxid) > 150000000 then 'vacuum' else 'analyze' end as task
   from pg_stat_all_tables s join pg_class c on c.oid = s.relid
-  where c.relkind in ('r', 'm') and (s.n_dead_tup > $1 + $2 * s.n_live_tup
-    or s.n_ins_since_vacuum > 10 * $1 + $2 * s.n_live_tup or s.n_mod_since_analyze > $1 + $2 * s.n_live_tup
+  where c.relkind in ('r', 'm') and (s.n_dead_tup > $1::float8 + $2::float8 * s.n_live_tup
+    or s.n_ins_since_vacuum > 10 * $1::float8::float8 + $2::float8 * s.n_live_tup or s.n_mod_since_analyze > $1::float8 + $2::float8 * s.n_live_tup
     or age(c.relfrozenxid) > 150000000)
   order by s.n_dead_tup desc`
 
@@ -38,7 +38,9 @@ export async function runUpkeep(backend: PgliteBackend, options: UpkeepOptions =
     async ({ client }) =>
       (await client.query<DueTable>({ name: 'upkeep', text: dueTables, values: [rowLimit, rowShare] })).rows,
   )
-  const statements = due.map(({ name, task }) => (task === 'vacuum' ? `vacuum (analyze) ${name}` : `analyze ${name}`))
+  const statements = due.flatMap(({ name, task }) =>
+    task === 'vacuum' ? [`vacuum ${name}`, `analyze ${name}`] : [`analyze ${name}`],
+  )
   const wal = await backend.asOwner(async ({ client }) =>
     Number((await client.query<{ bytes: string }>(walSize)).rows[0]?.bytes),
   )
@@ -47,25 +49,32 @@ export async function runUpkeep(backend: PgliteBackend, options: UpkeepOptions =
   return statements
 }
 
-/** Runs upkeep every `everyMs` if there were transactions since. Returns the end of it. */
-export function startUpkeep(backend: PgliteBackend, everyMs: number, onError: (error: unknown) => void): () => void {
+/** Runs upkeep every `everyMs` if there were transactions since. Returns the end of it, which waits for the run under way. */
+export function startUpkeep(
+  backend: PgliteBackend,
+  everyMs: number,
+  onError: (error: unknown) => void,
+): () => Promise<void> {
   let seen = backend.turns()
-  let running = false
+  let running: Promise<void> | undefined
 
   async function run(): Promise<void> {
-    if (running || backend.turns() === seen) return
-    running = true
     try {
       await runUpkeep(backend)
     } catch (error) {
       onError(error)
     } finally {
       seen = backend.turns()
-      running = false
+      running = undefined
     }
   }
 
-  const timer = setInterval(run, everyMs)
+  const timer = setInterval(() => {
+    if (backend.turns() !== seen) running ??= run()
+  }, everyMs)
   timer.unref()
-  return () => clearInterval(timer)
+  return async () => {
+    clearInterval(timer)
+    await running
+  }
 }

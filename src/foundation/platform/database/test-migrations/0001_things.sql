@@ -17,3 +17,7 @@ create table notes_default partition of notes default;
 create table settings (name text primary key, value text not null);
 insert into settings values ('answer', '42');
 grant select on settings to leanvibe_app;
+create function test_conflict() returns void language plpgsql as $$
+begin
+  raise exception 'as if two transactions had met' using errcode = 'serialization_failure';
+end $$;
