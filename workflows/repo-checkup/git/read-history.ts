@@ -1,0 +1,106 @@
+import type { Repository } from './open-repository.ts'
+import { splitRecords } from './records.ts'
+
+export interface Change {
+  /** Byte string. */
+  readonly path: string
+  /** Lines; both null for a binary file or one above 2 MB. Always null in `raw` mode. */
+  readonly added: number | null
+  readonly deleted: number | null
+  /** A, M, D or T; only in `raw` mode. */
+  readonly status?: string
+  readonly oldOid?: string
+  readonly newOid?: string
+}
+
+export interface Commit {
+  readonly oid: string
+  /** Committer time, seconds since 1970. */
+  readonly at: number
+  /** After .mailmap of the commit looked at; UTF-8 text. */
+  readonly name: string
+  readonly email: string
+  readonly subject: string
+  readonly changes: readonly Change[]
+}
+
+export interface HistoryOptions {
+  /** `lines` compares contents (about 1 ms a commit), `raw` only names and object ids (about 0.1 ms), `none` lists no changes. */
+  readonly detail: 'lines' | 'raw' | 'none'
+  readonly maxCommits?: number
+  /** Git pathspecs; only commits that touch them are listed, with the changes inside them. */
+  readonly paths?: readonly string[]
+  readonly signal?: AbortSignal | undefined
+}
+
+const fields = '%x01%H%x00%ct%x00%aN%x00%aE%x00%s%x00'
+const decode = (bytes: string) => Buffer.from(bytes, 'latin1').toString('utf8')
+
+/** Commits without merges, newest first, one at a time: memory does not grow with the history. */
+export async function* readHistory(repository: Repository, options: HistoryOptions): AsyncGenerator<Commit, void, void> {
+  if (repository.commit === null) return
+  const detail = {
+    lines: ['--numstat', '--no-renames'],
+    raw: ['--raw', '--no-abbrev', '--no-renames'],
+    none: [],
+  }[options.detail]
+  const args = [
+    'log',
+    '-z',
+    '--no-merges',
+    '--no-notes',
+    '--encoding=UTF-8',
+    `--format=${fields}`,
+    ...detail,
+    ...(options.maxCommits === undefined ? [] : [`--max-count=${options.maxCommits}`]),
+    repository.commit,
+    '--',
+    ...(options.paths ?? []),
+  ]
+  yield* parseHistory(splitRecords(repository.stream(args, options.signal && { signal: options.signal })))
+}
+
+/** A record that begins with 0x01 opens a commit (four more fields follow); a change begins with a digit, `-` or `:`. */
+export async function* parseHistory(records: AsyncIterable<string>): AsyncGenerator<Commit, void, void> {
+  let head: string[] = []
+  let changes: Change[] = []
+  let raw: string | null = null
+  const finish = (): Commit => ({
+    oid: head[0]!.slice(1),
+    at: Number(head[1]),
+    name: decode(head[2]!),
+    email: decode(head[3]!),
+    subject: decode(head[4]!),
+    changes,
+  })
+  for await (const record of records) {
+    if (raw !== null) {
+      changes.push(rawChange(raw, record))
+      raw = null
+    } else if (head.length > 0 && head.length < 5) {
+      head.push(record)
+    } else if (record.startsWith('\x01')) {
+      if (head.length === 5) yield finish()
+      head = [record]
+      changes = []
+    } else {
+      const text = record.startsWith('\n') ? record.slice(1) : record
+      if (text.startsWith(':')) raw = text
+      else if (text !== '') changes.push(lineChange(text))
+    }
+  }
+  if (head.length === 5) yield finish()
+}
+
+function lineChange(record: string): Change {
+  const first = record.indexOf('\t')
+  const second = record.indexOf('\t', first + 1)
+  const added = record.slice(0, first)
+  const count = (text: string) => (text === '-' ? null : Number(text))
+  return { path: record.slice(second + 1), added: count(added), deleted: count(record.slice(first + 1, second)) }
+}
+
+function rawChange(header: string, path: string): Change {
+  const [, , oldOid, newOid, status] = header.split(' ')
+  return { path, added: null, deleted: null, status: status!.charAt(0), oldOid: oldOid!, newOid: newOid! }
+}
