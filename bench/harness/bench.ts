@@ -1,0 +1,20 @@
+import type { Server } from './postgres.ts'
+import type { Result, TargetRule } from './report.ts'
+
+export interface BenchOptions {
+  /** How often each contender is measured; the report gives the median and the spread. */
+  readonly rounds: number
+  /** Says on standard error what is being measured, so that a long bench is seen to live. */
+  note(text: string): void
+}
+
+export interface Measured {
+  readonly results: readonly Result[]
+  readonly ratios: Readonly<Record<string, number>>
+}
+
+/** One named bench. `targets` judge the ratios of the same names. */
+export interface Bench {
+  readonly targets: Readonly<Record<string, TargetRule>>
+  measure(server: Server, options: BenchOptions): Promise<Measured>
+}

@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Bench } from './harness/bench.ts'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+/** Each is loaded only when it runs, because the peers it imports may not be installed before. */
+const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
+  dispatch: () => import('./benches/dispatch.ts'),
+  latency: () => import('./benches/latency.ts'),
+  backlog: () => import('./benches/backlog.ts'),
+  boot: () => import('./benches/boot.ts'),
+  peers: () => import('./benches/peers.ts'),
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '5' } },
+})
+const name = positionals[0] ?? ''
+const load = Object.hasOwn(benches, name) ? benches[name] : undefined
+const rounds = Number(values.rounds)
+
+if (!load || positionals.length !== 1 || !Number.isInteger(rounds) || rounds < 1) {
+  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--json] [--rounds 5]`)
+  process.exitCode = 64
+} else {
+  installPeers()
+  await run(name, load)
+}
+
+async function run(name: string, load: () => Promise<{ bench: Bench }>): Promise<void> {
+  const { describeMachine } = await import('./harness/machine.ts')
+  const { startServer } = await import('./harness/postgres.ts')
+  const { formatReport, judge, round } = await import('./harness/report.ts')
+  const { bench } = await load()
+  const at = new Date().toISOString()
+  await using server = await startServer()
+  const { results, ratios } = await bench.measure(server, { rounds, note: (text) => console.error(`bench: ${text}`) })
+  const report = {
+    bench: name,
+    machine: describeMachine(server.version),
+    at,
+    results,
+    ratios: Object.fromEntries(Object.entries(ratios).map(([ratio, value]) => [ratio, round(value)])),
+    targets: judge(ratios, bench.targets),
+  }
+  console.log(values.json ? JSON.stringify(report) : formatReport(report))
+}
+
+/** The peers are heavy and only benches need them, so they have a lockfile of their own and come on first use. */
+function installPeers(): void {
+  if (existsSync(`${folder}node_modules/.package-lock.json`)) return
+  console.error('bench: installing the peers from bench/package-lock.json')
+  const npm = process.env.npm_execpath
+  const [command, prefix] = npm ? [process.execPath, [npm]] : ['npm', []]
+  const options = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  const { status } = spawnSync(command, [...prefix, ...options], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0) throw new Error(`npm ci in bench/ ended with exit code ${status}`)
+}
