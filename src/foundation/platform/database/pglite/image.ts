@@ -17,6 +17,9 @@ export interface PrepareImageOptions {
   readonly cacheFolder?: string
 }
 
+/** Raise it when images are made in another way. */
+const layout = 2
+
 /** The folder for images in a checkout; an installed package brings its image along in `dist`. */
 const cacheOfCheckout = () => join(packageFolder(), 'node_modules', '.cache', 'leanvibe')
 
@@ -70,7 +73,7 @@ export async function unpackImage(image: string | Buffer, dataDir: string): Prom
 
 async function imageName(migrations: string | undefined): Promise<string> {
   const hash = createHash('sha256')
-  hash.update(`${pgliteVersion()} ${migrationsHash(await readMigrations(migrations))}`)
+  hash.update(`${layout} ${pgliteVersion()} ${migrationsHash(await readMigrations(migrations))}`)
   return `pglite-${hash.digest('hex').slice(0, 20)}.tar.gz`
 }
 

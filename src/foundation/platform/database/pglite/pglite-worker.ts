@@ -1,6 +1,8 @@
 /** Runs PGlite off the main thread: wire protocol bytes in, wire protocol bytes out, in order. */
 import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
+import { gunzip } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
 
@@ -19,7 +21,9 @@ const settings = {
 try {
   const database = await PGlite.create({
     ...(dataDir === undefined ? {} : { dataDir }),
-    ...(image === undefined ? {} : { loadDataDir: new Blob([await readFile(image)], { type: 'application/x-gzip' }) }),
+    ...(image === undefined ? {} : { loadDataDir: new Blob([await promisify(gunzip)(await readFile(image))]) }),
+    // Small segments, so that a new data folder and a checkpoint have little to write.
+    initDbStartParams: ['--wal-segsize=4'],
     startParams: [
       ...PGlite.defaultStartParams,
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
