@@ -2,7 +2,6 @@ import pg from 'pg'
 import { defineErrors } from '../../../kernel/errors.ts'
 import { translateError } from '../database-errors.ts'
 import { roles } from '../roles.ts'
-import type { Role } from '../session.ts'
 import { clientConfig, type PostgresOptions, sessionSettings } from './postgres-options.ts'
 
 const errors = defineErrors({
@@ -15,8 +14,8 @@ const errors = defineErrors({
   'role-bypasses-policies': {
     kind: 'unavailable',
     retry: 'never',
-    when: 'a database role of the program is a superuser or has BYPASSRLS, so tenants would not be kept apart',
-    next: 'run `alter role leanvibe_app nosuperuser nobypassrls` and the same for leanvibe_system',
+    when: 'a database role of the program is a superuser, has BYPASSRLS or, for leanvibe_app, belongs to leanvibe_system, so tenants would not be kept apart',
+    next: 'run `alter role leanvibe_app nosuperuser nobypassrls`, the same for leanvibe_system, and `revoke leanvibe_system from leanvibe_app`',
   },
   'pooler-unsupported': {
     kind: 'unavailable',
@@ -26,7 +25,8 @@ const errors = defineErrors({
   },
 })
 
-interface Facts {
+/** What a session says about itself. */
+export interface SessionFacts {
   readonly version: number
   readonly version_text: string
   readonly role: string
@@ -36,9 +36,11 @@ interface Facts {
   readonly idle_limit: string
 }
 
+/** A member of the system role has its policy too, which shows the rows of every tenant. */
 const factsQuery = `
   select current_setting('server_version_num')::int as version, current_setting('server_version') as version_text,
-    current_user::text as role, rolsuper or rolbypassrls as bypasses, pg_backend_pid() as pid,
+    current_user::text as role, rolsuper or rolbypassrls
+      or current_user <> '${roles.system}' and pg_has_role(current_user, '${roles.system}', 'member') as bypasses, pg_backend_pid() as pid,
     current_setting('plan_cache_mode') as plan_cache_mode,
     (extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000)::bigint::text as idle_limit
   from pg_roles where rolname = current_user`
@@ -49,11 +51,12 @@ export async function checkServer(options: PostgresOptions): Promise<void> {
   for (const role of ['app', 'system'] as const) {
     const clients = [new pg.Client(clientConfig(options, role)), new pg.Client(clientConfig(options, role))]
     try {
-      const facts: Facts[] = []
+      const facts: SessionFacts[] = []
       for (const client of clients) client.on('error', () => undefined)
       for (const client of clients) await client.connect()
-      for (const client of clients) facts.push((await client.query<Facts>(factsQuery)).rows[0]!)
-      assertFacts(facts, options, role)
+      for (const client of clients) facts.push((await client.query<SessionFacts>(factsQuery)).rows[0]!)
+      const refusal = findRefusal(facts, sessionSettings(options, role))
+      if (refusal) throw refusal
     } catch (error) {
       throw explainStart(error)
     } finally {
@@ -62,21 +65,26 @@ export async function checkServer(options: PostgresOptions): Promise<void> {
   }
 }
 
-function assertFacts([first, second]: readonly Facts[], options: PostgresOptions, role: Role): void {
-  if (!first || !second) return
-  if (first.version < 150_000) throw errors['server-too-old'](`the server is PostgreSQL ${first.version_text}`)
-  const settings = sessionSettings(options, role)
+/** Why two sessions that are open at once cannot be relied on, if so. */
+export function findRefusal(
+  [first, second]: readonly SessionFacts[],
+  settings: Readonly<Record<string, string>>,
+): Error | undefined {
+  if (!first || !second) return errors['pooler-unsupported']('the session has no role')
+  if (first.version < 150_000) return errors['server-too-old'](`the server is PostgreSQL ${first.version_text}`)
   if (first.pid === second.pid) {
-    throw errors['pooler-unsupported']('two connections share one server session: a pooler in transaction mode')
+    return errors['pooler-unsupported']('two connections share one server session: a pooler in transaction mode')
   }
   if (
-    first.role !== roles[role] ||
+    first.role !== settings.role ||
     first.plan_cache_mode !== settings.plan_cache_mode ||
     first.idle_limit !== settings.idle_in_transaction_session_timeout
   ) {
-    throw errors['pooler-unsupported'](`session settings did not arrive: the session runs as ${first.role}`)
+    return errors['pooler-unsupported'](`session settings did not arrive: the session runs as ${first.role}`)
   }
-  if (first.bypasses) throw errors['role-bypasses-policies'](`the role ${first.role} bypasses row-level security`)
+  return first.bypasses
+    ? errors['role-bypasses-policies'](`the role ${first.role} bypasses row-level security`)
+    : undefined
 }
 
 /** PgBouncer refuses start-up options it does not know, by name. */

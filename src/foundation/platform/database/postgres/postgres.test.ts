@@ -1,0 +1,256 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemBinaries } from '../../../../../test/support/postgres-binaries.ts'
+import { type PostgresServer, startPostgresServer } from '../../../../../test/support/postgres-server.ts'
+import { startWireProxy, type WireProxy } from '../../../../../test/support/wire-proxy.ts'
+import { isAppError } from '../../../kernel/errors.ts'
+import { asId, type TenantId } from '../../../kernel/ids.ts'
+import type { Database } from '../database.ts'
+import { openDatabase, type PostgresOptions } from '../open-database.ts'
+import { sql } from '../sql.ts'
+
+const migrations = join(import.meta.dirname, '..', 'test-migrations')
+const a = asId<TenantId>('tenant_a')
+const insert = (id: string) => sql`insert into things (tenant_id, id) values (${a}, ${id})`
+const withCode = (code: string) => (error: unknown) => isAppError(error, code)
+
+let server: PostgresServer
+let proxy: WireProxy
+
+beforeAll(async () => {
+  server = await startPostgresServer({ durable: true })
+  proxy = await startWireProxy(server.port)
+})
+
+afterAll(async () => {
+  await proxy.close()
+  await server.destroy()
+})
+
+const open = (options: Partial<PostgresOptions> = {}) =>
+  openDatabase({ kind: 'postgres', url: server.url(), migrations, ...options })
+
+const proxied = () => Object.assign(new URL(server.url()), { port: String(proxy.port) }).href
+
+async function asSuperuser<T>(fn: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(server.url())
+  await client.connect()
+  try {
+    return await fn(client)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Runs `fn` until it succeeds; fails with its last error after the deadline. */
+async function eventually<T>(fn: () => Promise<T>, ms = 10_000): Promise<T> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    try {
+      return await fn()
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await sleep(20)
+    }
+  }
+}
+
+const exists = async (db: Database, id: string) =>
+  (await db.forTenant(a).read((tx) => tx.query(sql`select 1 from things where id = ${id}`))).length === 1
+
+test('many processes may migrate at once', async () => {
+  await asSuperuser((client) => client.query('create database fresh'))
+  const databases = await Promise.all(Array.from({ length: 6 }, () => open({ url: server.url('fresh') })))
+  await Promise.all(databases.map((db) => db.forTenant(a).read((tx) => tx.query(sql`select * from things`))))
+  await Promise.all(databases.map((db) => db.close()))
+})
+
+test('two writers that deadlock both get through', async () => {
+  await using db = await open()
+  await db
+    .forTenant(a)
+    .write((tx) => tx.execute(sql`insert into things (tenant_id, id) values (${a}, 'd1'), (${a}, 'd2')`))
+  const met = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
+  const runs: [number, number] = [0, 0]
+  const writer = (me: 0 | 1) =>
+    db.forTenant(a).write(async (tx) => {
+      const [first, second] = me === 0 ? ['d1', 'd2'] : ['d2', 'd1']
+      await tx.execute(sql`update things set n = n + 1 where id = ${first}`)
+      met[me].resolve()
+      if (runs[me]++ === 0) await met[me === 0 ? 1 : 0].promise
+      await tx.execute(sql`update things set n = n + 1 where id = ${second}`)
+    })
+  await Promise.all([writer(0), writer(1)])
+  expect(runs[0] + runs[1]).toBe(3)
+  const rows = await db.forTenant(a).read((tx) => tx.query(sql`select n from things where id in ('d1', 'd2')`))
+  expect(rows).toEqual([{ n: 2 }, { n: 2 }])
+})
+
+test('waiting for a lock, a statement or a connection has an end', async () => {
+  await using db = await open({
+    lockTimeoutMs: 100,
+    statementTimeoutMs: 300,
+    idleInTransactionMs: 5_000,
+    poolSize: 1,
+    connectTimeoutMs: 400,
+  })
+  await db.forTenant(a).write((tx) => tx.execute(insert('lock')))
+  await asSuperuser(async (client) => {
+    await client.query(`begin; select * from things where id = 'lock' for update`)
+    const write = db.forTenant(a).write((tx) => tx.execute(sql`update things set n = 1 where id = 'lock'`))
+    await expect(write).rejects.toSatisfy(withCode('database-busy'))
+    await client.query('rollback')
+  })
+  const slow = db.forTenant(a).read((tx) => tx.query(sql`select pg_sleep(5)`))
+  await expect(slow).rejects.toSatisfy(withCode('database-busy'))
+  const blocker = Promise.withResolvers<void>()
+  const holder = db.forTenant(a).read(async (tx) => {
+    await tx.query(sql`select 1`)
+    await blocker.promise
+  })
+  await expect(db.forTenant(a).read((tx) => tx.query(sql`select 1`))).rejects.toSatisfy(withCode('database-busy'))
+  blocker.resolve()
+  await holder
+})
+
+test('a connection that breaks before COMMIT leaves nothing behind, and the next transaction works', async () => {
+  await using db = await open({ url: proxied() })
+  const write = db.forTenant(a).write(async (tx) => {
+    await tx.execute(insert('broken'))
+    proxy.breakAll()
+    await tx.execute(insert('broken too'))
+  })
+  await expect(write).rejects.toSatisfy(
+    (error) => isAppError(error, 'database-unreachable') && error.kind === 'unavailable' && error.retry === 'later',
+  )
+  await eventually(async () => expect(await exists(db, 'broken')).toBe(false))
+})
+
+test.each(['lose', 'deliver'] as const)('COMMIT without an answer is unknown (%s)', async (how) => {
+  await using db = await open({ url: proxied() })
+  const id = `commit ${how}`
+  const hooks: string[] = []
+  const write = db.forTenant(a).write(async (tx) => {
+    tx.afterCommit(() => hooks.push('ran'))
+    await tx.execute(insert(id))
+    proxy.breakAt('commit', how)
+  })
+  await expect(write).rejects.toSatisfy(withCode('commit-unknown'))
+  expect(hooks).toEqual([])
+  await using direct = await open()
+  await eventually(async () => expect(await exists(direct, id)).toBe(how === 'deliver'))
+})
+
+test('a server that crashes and comes back is used again, with nothing committed lost', async () => {
+  await using db = await open({ connectTimeoutMs: 1_000 })
+  const seen: string[] = []
+  db.listen('after the gap', (payload) => seen.push(payload))
+  await db.forTenant(a).write((tx) => tx.execute(insert('kept')))
+  const hit = db.forTenant(a).write(async (tx) => {
+    await tx.execute(insert('lost'))
+    await server.stop('immediate')
+    await tx.execute(insert('lost too'))
+  })
+  await expect(hit).rejects.toSatisfy(withCode('database-unreachable'))
+  await expect(db.forTenant(a).read((tx) => tx.query(sql`select 1`))).rejects.toSatisfy(
+    withCode('database-unreachable'),
+  )
+  await server.start()
+  expect(await eventually(() => exists(db, 'kept'))).toBe(true)
+  expect(await exists(db, 'lost')).toBe(false)
+  // Hints may have been lost meanwhile, so every channel gets one.
+  await eventually(async () => expect(seen).toContain(''))
+  await using other = await open()
+  await eventually(async () => {
+    other.notify('after the gap', 'again')
+    expect(seen).toContain('again')
+  })
+})
+
+test('a kill -9 of the server is no different', async () => {
+  await using db = await open({ connectTimeoutMs: 1_000 })
+  await db.forTenant(a).write((tx) => tx.execute(insert('kept 9')))
+  await server.stop('kill')
+  await server.start()
+  expect(await eventually(() => exists(db, 'kept 9'))).toBe(true)
+})
+
+test('hints travel between processes and come back to none', async () => {
+  await using one = await open()
+  await using two = await open()
+  const seen: string[] = []
+  const arrived = Promise.withResolvers<void>()
+  one.listen('x', (payload) => seen.push(`one ${payload}`))
+  two.listen('x', (payload) => {
+    seen.push(`two ${payload}`)
+    if (payload === 'end') arrived.resolve()
+  })
+  await eventually(async () => {
+    const listening = await asSuperuser((client) =>
+      client.query(`select count(*)::int as n from pg_stat_activity where query like 'listen%'`),
+    )
+    expect(listening.rows[0].n).toBe(2)
+  })
+  one.notify('x', 'hello')
+  one.notify('x', 'end')
+  await arrived.promise
+  expect(seen.sort()).toEqual(['one end', 'one hello', 'two end', 'two hello'])
+})
+
+test('every session of the pools carries its role and its limits', async () => {
+  await using db = await open({ statementTimeoutMs: 12_345 })
+  const settings = sql`select current_user::text as role, current_setting('plan_cache_mode') as plan,
+    current_setting('idle_in_transaction_session_timeout') as idle, current_setting('lock_timeout') as lock,
+    current_setting('statement_timeout') as statement, current_setting('tcp_keepalives_idle') as keepalive`
+  const limits = { plan: 'force_custom_plan', idle: '1s', lock: '5s', statement: '12345ms', keepalive: '5' }
+  expect(await db.forTenant(a).read((tx) => tx.query(settings))).toEqual([{ role: 'leanvibe_app', ...limits }])
+  expect(await db.asSystem('test').read((tx) => tx.query(settings))).toEqual([{ role: 'leanvibe_system', ...limits }])
+})
+
+test('a role that bypasses the policies is refused at start', async () => {
+  await (await open()).close()
+  for (const change of ['bypassrls', 'superuser']) {
+    await asSuperuser((client) => client.query(`alter role leanvibe_system ${change}`))
+    await expect(open()).rejects.toSatisfy(withCode('role-bypasses-policies'))
+    await asSuperuser((client) => client.query(`alter role leanvibe_system no${change}`))
+  }
+  await (await open()).close()
+})
+
+test('an unreachable server and a wrong password are said so', async () => {
+  await expect(open({ url: 'postgres://nobody@127.0.0.1:1/none' })).rejects.toSatisfy(withCode('database-unreachable'))
+  const wrong = Object.assign(new URL(server.url()), { password: 'wrong' }).href
+  await expect(open({ url: wrong })).rejects.toThrow(/password/)
+})
+
+test('an application role that inherits the system role is refused at start', async () => {
+  await (await open()).close()
+  await asSuperuser((client) => client.query('grant leanvibe_system to leanvibe_app'))
+  await expect(open()).rejects.toSatisfy(withCode('role-bypasses-policies'))
+  await asSuperuser((client) => client.query('revoke leanvibe_system from leanvibe_app'))
+})
+
+test('an ordinary owner without superuser rights is enough', async () => {
+  await asSuperuser(async (client) => {
+    await client.query(`create role plain_owner login createrole password 'x'`)
+    await client.query('grant leanvibe_app, leanvibe_system to plain_owner')
+    await client.query('create database plain owner plain_owner')
+  })
+  const url = Object.assign(new URL(server.url('plain')), { username: 'plain_owner', password: 'x' }).href
+  await using db = await open({ url })
+  await db.forTenant(a).write((tx) => tx.execute(insert('x')))
+  expect(await exists(db, 'x')).toBe(true)
+})
+
+test.skipIf(!systemBinaries(15))('PostgreSQL 15 from the system serves as well', async () => {
+  const old = await startPostgresServer({ binaries: systemBinaries(15)! })
+  try {
+    await using db = await open({ url: old.url() })
+    await db.forTenant(a).write((tx) => tx.execute(insert('x')))
+    expect(await exists(db, 'x')).toBe(true)
+  } finally {
+    await old.destroy()
+  }
+})
