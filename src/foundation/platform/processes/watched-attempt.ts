@@ -1,0 +1,67 @@
+import type { FamilyTarget } from './find-families.ts'
+import type { ProcessEntry } from './process-table.ts'
+import { UsageMeter } from './process-usage.ts'
+import type { SpawnRequest } from './supervisor-protocol.ts'
+
+/** One started command inside the supervisor. */
+export class WatchedAttempt implements FamilyTarget {
+  readonly id: number
+  readonly marker: string
+  readonly main: { readonly pid: number; readonly start: string }
+  readonly lingerMs: number
+  readonly startedAt: number
+  /** Every process ever seen in the family, so that one which cuts all ties is still known. */
+  readonly known = new Map<number, string>()
+  readonly meter: UsageMeter
+  graceMs: number
+  exit: { readonly code: number | null; readonly signal: string | null; readonly at: number } | null = null
+  stopping = false
+  finishing = false
+  sampledAt: number
+  #alive: readonly ProcessEntry[] = []
+  #wake: (() => void) | null = null
+
+  constructor(request: SpawnRequest, main: { readonly pid: number; readonly start: string }, now: number) {
+    this.id = request.id
+    this.marker = request.marker
+    this.main = main
+    this.lingerMs = request.lingerMs
+    this.graceMs = request.graceMs
+    this.startedAt = now
+    this.sampledAt = now
+    this.meter = new UsageMeter(main.pid)
+  }
+
+  /** Takes the family as just read. */
+  see(family: readonly ProcessEntry[], now: number): void {
+    this.#alive = family.filter((entry) => !entry.zombie)
+    this.known.clear()
+    for (const entry of this.#alive) this.known.set(entry.pid, entry.start)
+    this.meter.sample(this.#alive)
+    this.sampledAt = now
+  }
+
+  get alive(): readonly ProcessEntry[] {
+    return this.#alive
+  }
+
+  get rssBytes(): number {
+    return this.#alive.reduce((total, entry) => total + entry.rssBytes, 0)
+  }
+
+  /** Waits until something happens to the attempt, at most `ms`. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  wake(): void {
+    this.#wake?.()
+    this.#wake = null
+  }
+}
