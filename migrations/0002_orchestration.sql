@@ -25,8 +25,11 @@ create table runs (
   repo_path text,
   repo_commit text,
   repo_branch text,
-  priority smallint not null default 5,
+  -- Null: as the workflow says.
+  priority smallint,
   parallel int,
+  -- Place it holds, or waits for while pending.
+  concurrency_key text,
   labels jsonb not null default '{}',
   budget_ids text[] not null default '{}',
   origin_kind text,
@@ -42,6 +45,7 @@ create table runs (
 ) with (fillfactor = 70);
 create index runs_recent on runs (tenant_id, created_at desc);
 create index runs_open on runs (tenant_id, state) where ended_at is null;
+create index runs_pending on runs (tenant_id, concurrency_key, created_at) where state = 'pending';
 
 create table run_steps (
   tenant_id text collate "C" not null,
@@ -54,6 +58,10 @@ create table run_steps (
   total int not null default 0,
   open int not null default 0,
   failed int not null default 0,
+  -- How many items of a map may fail.
+  tolerate int not null default 0,
+  -- Skipped by its own `if`, which counts as ended well.
+  by_condition boolean not null default false,
   outputs jsonb,
   error jsonb,
   started_at timestamptz,
@@ -209,7 +217,6 @@ create table event_waits (
   task_id text collate "C" not null,
   run_id text collate "C" not null,
   type text collate "C" not null,
-  match text,
   created_at timestamptz not null,
   primary key (tenant_id, task_id)
 );

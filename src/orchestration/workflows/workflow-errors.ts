@@ -19,4 +19,10 @@ export const workflowErrors = defineErrors({
     when: 'a ${{ }} expression of a workflow has no value: a key is missing, types do not fit, or it would cost too much',
     next: 'correct the expression that the message shows, or what the earlier step puts out',
   },
+  'workflow-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'no workflow of that name comes with the program, lies in the project or is stored',
+    next: 'list them with `leanvibe workflows list`, or pass the path of a file',
+  },
 })

@@ -1,0 +1,122 @@
+import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
+import { type Random, systemRandom } from '../foundation/kernel/random.ts'
+import type { Database, Tx } from '../foundation/platform/database/database.ts'
+import { RunnersStore } from '../orchestration/agents/runners-store.ts'
+import { ApprovalsService, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
+import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-service.ts'
+import { ExchangeService } from '../orchestration/coordinator/exchange-service.ts'
+import { Reaper } from '../orchestration/coordinator/reaper.ts'
+import type { Shard } from '../orchestration/coordinator/sql/find-lanes.ts'
+import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
+import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
+import { createEventWaits } from '../orchestration/runs/event-waits.ts'
+import { newestOpenRun, snapshotRun } from '../orchestration/runs/run-snapshots.ts'
+import { RunEngine } from '../orchestration/runs/run-engine.ts'
+import { RunsService } from '../orchestration/runs/runs-service.ts'
+import { contextOf } from '../orchestration/runs/run-context.ts'
+import { createRunTimers } from '../orchestration/runs/run-timers.ts'
+import {
+  buildGraph,
+  evaluateIf,
+  eventMatches,
+  itemNameOf,
+  resolveItem,
+  resolveOnEnd,
+  resolveOutputs,
+  resolveStep,
+} from '../orchestration/workflows/index.ts'
+import { resolveBudget, resolveConcurrency } from '../orchestration/workflows/resolve-policies.ts'
+import type { ResolvedTask } from '../orchestration/workflows/workflow-contract.ts'
+import { type DefinitionSource, WorkflowCatalogService } from '../orchestration/workflows/workflow-catalog-service.ts'
+
+export interface OrchestrationOptions {
+  readonly database: Database
+  readonly definitions: DefinitionSource
+  /** The pool for tasks that name none. */
+  readonly choosePool: (spec: ResolvedTask) => string
+  readonly ids?: IdSource
+  readonly random?: Random
+  readonly tick?: Partial<TickOptions>
+  readonly silenceMs?: number
+  /** Called after every commit that appended events. */
+  readonly onCommit?: () => void
+  readonly onError: (error: unknown) => void
+}
+
+export type Orchestration = ReturnType<typeof createOrchestration>
+
+/** Builds the parts that move runs on, tied to each other. Starts nothing. */
+export function createOrchestration(options: OrchestrationOptions) {
+  const { database, definitions, choosePool, onError } = options
+  const ids = options.ids ?? systemIds
+  const random = options.random ?? systemRandom
+  const onCommit = options.onCommit ?? (() => {})
+  const runners = new RunnersStore()
+  const ticker = new Ticker(options.tick)
+  const catalog = new WorkflowCatalogService(definitions)
+  const queue: TaskQueue = new TaskQueue((tx, steps, now) => engine.stepsEnded(tx, steps, now))
+  const language = { evaluateIf, resolveStep, resolveItem, itemNameOf, resolveOutputs, resolveOnEnd, eventMatches }
+
+  const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
+    const { leased } = await ticker.tick(tx, shards, now, null)
+    tx.afterCommit(() => {
+      onCommit()
+      exchange.hint(leased, null)
+    })
+  }
+  const runs: RunsService = new RunsService({
+    database,
+    ids,
+    catalog,
+    engine: () => engine,
+    queue: () => queue,
+    dispatch,
+    budgetOf: (definition) => resolveBudget(definition.budget, null),
+    concurrencyOf: (definition, run) => resolveConcurrency(definition.concurrency, contextOf(run, [], new Map())),
+  })
+  const checkpoints: CheckpointsService = new CheckpointsService({
+    database,
+    ids,
+    runs: () => runs,
+    snapshots: {
+      snapshot: snapshotRun,
+      newestOpen: newestOpenRun,
+      definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
+      graphOf: (definition) => buildGraph({ ...definition.steps, ...definition.finally }),
+    },
+  })
+  const engine: RunEngine = new RunEngine({
+    ids,
+    language,
+    choosePool,
+    queue: () => queue,
+    definitionOf: (tx, tenant, name, version) => catalog.read(tx, tenant, name, version),
+    insertApprovals,
+    startSubRuns: runs.startSubRuns,
+    runsEnded: runs.runsEnded,
+    beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
+  })
+  const approvals = new ApprovalsService({ database, queue, dispatch })
+  const exchange: ExchangeService = new ExchangeService({ database, queue, ticker, runners, random, onCommit })
+  const tickShards = (shards: readonly Shard[]) => {
+    database
+      .asSystem('dispatch')
+      .write((tx) => dispatch(tx, shards, database.clock.now()))
+      .catch(onError)
+  }
+  const reaper = new Reaper({
+    database,
+    queue,
+    runners,
+    onShards: tickShards,
+    onError,
+    ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
+  })
+  const timers = {
+    ...createRunTimers({ queue, runs, dispatch }),
+    'approval-deadline': approvals.deadlines,
+    checkpoint: checkpoints.due,
+  }
+  const waits = createEventWaits({ queue, dispatch, language })
+  return { timers, waits, database, runners, ticker, catalog, queue, runs, engine, approvals, checkpoints, exchange, reaper, dispatch, tickShards, language }
+}

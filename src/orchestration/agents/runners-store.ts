@@ -1,0 +1,107 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import type { RunnerRegistration } from '../runners/exchange-contract.ts'
+
+/** A runner whose leases are no longer its own. */
+export interface LostRunner {
+  readonly id: string
+}
+
+/** Runners, and the agents that live on them. */
+export class RunnersStore {
+  /** Announces a runner and its agents, or again after it was given up. Agents keep the slots that their leases take. */
+  async register(tx: Tx, registration: RunnerRegistration, now: Date): Promise<void> {
+    await tx.execute(sql`
+      insert into runners (id, host, pid, state, registered_at, heartbeat_at)
+      values (${registration.runnerId}, ${registration.host}, ${registration.pid}, 'active', ${now}, ${now})
+      on conflict (id) do update set state = 'active', heartbeat_at = excluded.heartbeat_at`)
+    const { agents } = registration
+    const pools = [...new Map(agents.map((agent) => [`${agent.tenant}/${agent.pool}`, agent])).values()]
+    await tx.execute(sql`
+      insert into pools (tenant_id, name)
+      select * from unnest(${pools.map((p) => p.tenant)}::text[], ${pools.map((p) => p.pool)}::text[])
+      on conflict do nothing`)
+    const rows = await tx.query<{ tenant_id: TenantId; id: string; rev: number; pool: string }>(sql`
+      insert into agents (tenant_id, id, pool, kind, state, capabilities, labels, slots, weight, runner_id, registered_at, last_seen_at)
+      select i.tenant_id, i.id, i.pool, i.kind, 'healthy', i.capabilities::text[], i.labels, i.slots, i.weight,
+        ${registration.runnerId}, ${now}, ${now}
+      from unnest(${agents.map((a) => a.tenant)}::text[], ${agents.map((a) => a.agentId)}::text[],
+        ${agents.map((a) => a.pool)}::text[], ${agents.map((a) => a.kind)}::text[],
+        ${agents.map((a) => `{${a.capabilities.join(',')}}`)}::text[], ${agents.map((a) => JSON.stringify(a.labels))}::jsonb[],
+        ${agents.map((a) => a.slots)}::int[], ${agents.map((a) => a.weight)}::real[])
+        as i(tenant_id, id, pool, kind, capabilities, labels, slots, weight)
+      on conflict (tenant_id, id) do update set pool = excluded.pool, kind = excluded.kind, state = 'healthy',
+        rev = agents.rev + 1, capabilities = excluded.capabilities, labels = excluded.labels,
+        slots = greatest(excluded.slots, agents.used), weight = excluded.weight, runner_id = excluded.runner_id,
+        last_seen_at = excluded.last_seen_at
+      returning tenant_id, id, rev, pool`)
+    await appendEvents(
+      tx,
+      rows.map((row) => ({
+        tenant: row.tenant_id,
+        type: 'agent.healthy',
+        subject: { kind: 'agent', id: row.id, rev: row.rev },
+        runId: null,
+        at: now,
+        data: { pool: row.pool, runner: registration.runnerId },
+      })),
+    )
+  }
+
+  async heartbeat(tx: Tx, runnerId: string, now: Date): Promise<void> {
+    await tx.execute(sql`
+      update runners set heartbeat_at = ${now} where id = ${runnerId} and state in ('active', 'draining')`)
+  }
+
+  async shardsOf(tx: ReadTx, runnerId: string): Promise<readonly { tenant: TenantId; pool: string }[]> {
+    const rows = await tx.query<{ tenant_id: TenantId; pool: string }>(sql`
+      select distinct tenant_id, pool from agents where runner_id = ${runnerId}`)
+    return rows.map((row) => ({ tenant: row.tenant_id, pool: row.pool }))
+  }
+
+  /** Gives up runners that were last heard of before `silentSince`, or that are named, and takes their agents offline. */
+  async giveUp(tx: Tx, which: { readonly silentSince: Date } | { readonly ids: readonly string[] }, now: Date): Promise<readonly string[]> {
+    const chosen =
+      'ids' in which
+        ? await tx.query<{ id: string }>(sql`
+            update runners set state = 'lost' where id = any (${which.ids}::text[]) and state <> 'lost' returning id`)
+        : await tx.query<{ id: string }>(sql`
+            update runners set state = 'lost' where id in (
+              select id from runners where state <> 'lost' and heartbeat_at < ${which.silentSince}
+              order by id for update skip locked)
+            returning id`)
+    if (chosen.length === 0) return []
+    const ids = chosen.map((row) => row.id)
+    const agents = await tx.query<{ tenant_id: TenantId; id: string; rev: number; pool: string; runner_id: string }>(sql`
+      update agents set state = 'offline', rev = rev + 1
+      where runner_id = any (${ids}::text[]) and state <> 'offline'
+      returning tenant_id, id, rev, pool, runner_id`)
+    await appendEvents(
+      tx,
+      agents.map((agent) => ({
+        tenant: agent.tenant_id,
+        type: 'agent.offline',
+        subject: { kind: 'agent', id: agent.id, rev: agent.rev },
+        runId: null,
+        at: now,
+        data: { pool: agent.pool, runner: agent.runner_id },
+      })),
+    )
+    return ids
+  }
+
+  /** All runners that count as alive. */
+  async active(tx: ReadTx): Promise<readonly { id: string; host: string; pid: number }[]> {
+    return tx.query(sql`select id, host, pid from runners where state <> 'lost'`)
+  }
+
+  /** Forgets agents and runners that have been gone since `before` and hold nothing. */
+  async prune(tx: Tx, before: Date): Promise<void> {
+    await tx.execute(sql`delete from agents where state = 'offline' and used = 0 and last_seen_at < ${before}`)
+    await tx.execute(sql`
+      delete from runners r where state = 'lost' and heartbeat_at < ${before}
+        and not exists (select 1 from agents a where a.runner_id = r.id)`)
+  }
+}

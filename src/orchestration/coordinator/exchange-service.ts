@@ -1,0 +1,254 @@
+import { failpoint } from '../../foundation/kernel/failpoints.ts'
+import type { RunnerId, TenantId } from '../../foundation/kernel/ids.ts'
+import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
+import type { Database, Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
+import type { RunnersStore } from '../agents/runners-store.ts'
+import type {
+  Assignment,
+  AttemptReport,
+  ExchangePort,
+  ExchangeReply,
+  ExchangeRequest,
+} from '../runners/exchange-contract.ts'
+import type { ResolvedRetry } from '../workflows/task-contract.ts'
+import { afterAttempt } from './retry-rules.ts'
+import type { TaskChange } from './sql/change-tasks.ts'
+import type { LeasedTask } from './sql/assign-tasks.ts'
+import type { Shard } from './sql/find-lanes.ts'
+import { type HeldLease, readLeases, readRepos, type RepoOfRun } from './sql/read-leases.ts'
+import { touchTasks } from './sql/touch-tasks.ts'
+import { type TaskQueue, uniqueShards } from './task-queue.ts'
+import type { Ticker } from './tick.ts'
+
+export interface ExchangeOptions {
+  readonly database: Database
+  readonly queue: TaskQueue
+  readonly ticker: Ticker
+  readonly runners: RunnersStore
+  readonly random?: Random
+  /** How often a runner's leases are compared with what it holds, ms. Default 2,000. */
+  readonly reconcileMs?: number
+  /** Called after a commit that appended events. */
+  readonly onCommit: () => void
+}
+
+/** The channel on which a runner is told that something may be waiting for it. */
+export function runnerChannel(runnerId: string): string {
+  return `lv_runner_${runnerId}`
+}
+
+interface RunnerMemory {
+  shards: readonly Shard[]
+  reconciledAt: number
+  hinted: boolean
+}
+
+/** The meeting of runners and the queue: one transaction takes reports and hands out leases. */
+export class ExchangeService implements ExchangePort {
+  readonly #options: ExchangeOptions
+  readonly #random: Random
+  readonly #memory = new Map<string, RunnerMemory>()
+  readonly #repos = new Map<string, RepoOfRun | null>()
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+    this.#random = options.random ?? systemRandom
+  }
+
+  onHint(runnerId: RunnerId, wake: () => void): () => void {
+    return this.#options.database.listen(runnerChannel(runnerId), () => {
+      const memory = this.#memory.get(runnerId)
+      if (memory !== undefined) memory.hinted = true
+      wake()
+    })
+  }
+
+  async exchange(request: ExchangeRequest, _signal: AbortSignal): Promise<ExchangeReply> {
+    const { database } = this.#options
+    const memory = await this.#remember(request.runnerId)
+    const reconcile = memory.hinted || database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
+    memory.hinted = false
+    failpoint('exchange.before')
+    const reply = await database.asSystem('exchange').write(async (tx) => {
+      const now = database.clock.now()
+      const shards = await this.#takeReports(tx, request, now)
+      await touchTasks(tx, request.progress, now)
+      if (reconcile) await this.#options.runners.heartbeat(tx, request.runnerId, now)
+      const ticked = await this.#tick(tx, [...shards, ...(request.accept ? memory.shards : [])], now, request)
+      const mine = ticked.filter((task) => task.runnerId === request.runnerId)
+      const leases = reconcile ? await readLeases(tx, request.runnerId, request.holding.map((held) => held.fence)) : []
+      return this.#reply(tx, request, mine, leases, reconcile)
+    })
+    failpoint('exchange.after')
+    if (reconcile) memory.reconciledAt = database.clock.monotonic()
+    return reply
+  }
+
+  async #remember(runnerId: string): Promise<RunnerMemory> {
+    const known = this.#memory.get(runnerId)
+    if (known !== undefined) return known
+    const shards = await this.#options.database.asSystem('exchange').read((tx) => this.#options.runners.shardsOf(tx, runnerId))
+    const memory: RunnerMemory = { shards, reconciledAt: Number.NEGATIVE_INFINITY, hinted: false }
+    this.#memory.set(runnerId, memory)
+    return memory
+  }
+
+  /** Forgets what is remembered of a runner, after its registration changed. */
+  forget(runnerId: string): void {
+    this.#memory.delete(runnerId)
+  }
+
+  async #takeReports(tx: Tx, request: ExchangeRequest, now: Date): Promise<readonly Shard[]> {
+    const succeeded = request.reports.filter((report) => report.outcome === 'succeeded')
+    const others = request.reports.filter((report) => report.outcome !== 'succeeded')
+    const { accepted, shards } = await this.#options.queue.complete(tx, succeeded, now)
+    const results = [shards]
+    // A success that came after a request to cancel ends the task as cancelled, if the lease is still its own.
+    const late = succeeded.filter((report) => !accepted.has(report.fence)).map((report) => ({ ...report, outcome: 'cancelled' as const }))
+    if (others.length + late.length > 0) results.push(await this.#takeFailures(tx, [...others, ...late], now))
+    const withArtifacts = request.reports.filter((report) => report.artifacts.length > 0)
+    if (withArtifacts.length > 0) await insertArtifacts(tx, withArtifacts, now)
+    return results.flat()
+  }
+
+  async #takeFailures(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<readonly Shard[]> {
+    const rows = await tx.query<FailedRow>(sql`
+      select t.tenant_id, t.id, t.fence, t.attempt - t.losses as attempt, t.cancel_reason, t.spec->'retry' as retry
+      from unnest(${reports.map((r) => r.tenant)}::text[], ${reports.map((r) => r.taskId)}::text[],
+        ${reports.map((r) => r.fence)}::bigint[]) as i(tenant_id, id, fence)
+      join tasks t on t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence
+      where t.state in ('leased', 'running')`)
+    const known = new Map(rows.map((row) => [row.fence, row]))
+    const changes: TaskChange[] = []
+    const timers: Timer[] = []
+    for (const report of reports) {
+      const row = known.get(report.fence)
+      if (row === undefined) continue
+      const { change, timer } = this.#afterFailure(report, row, now)
+      changes.push(change)
+      if (timer !== null) timers.push(timer)
+    }
+    const outcome = await this.#options.queue.change(tx, changes, now)
+    await setTimers(tx, timers)
+    return outcome.shards
+  }
+
+  #afterFailure(report: AttemptReport, row: FailedRow, now: Date): { change: TaskChange; timer: Timer | null } {
+    const base = {
+      tenant: report.tenant,
+      taskId: report.taskId,
+      fence: report.fence,
+      startedAt: report.startedAt,
+      endedAt: report.endedAt,
+      usage: { ...report.usage },
+    }
+    if (row.cancel_reason !== null || report.outcome === 'cancelled') {
+      const reason = row.cancel_reason ?? report.error?.message ?? 'cancelled by the agent'
+      return { change: { ...base, event: 'cancel', to: 'cancelled', reason, outcome: 'cancelled' }, timer: null }
+    }
+    const outcome = report.outcome === 'timed-out' ? 'timed-out' : 'failed'
+    const error = report.error === null ? { code: 'failed', message: 'the agent gave no reason' } : { ...report.error }
+    const after = row.retry === null ? { retryInMs: null } : afterAttempt({ outcome, error: report.error, attempt: row.attempt }, row.retry, this.#random)
+    if (after.retryInMs !== null) {
+      const dueAt = new Date(now.getTime() + after.retryInMs)
+      return {
+        change: { ...base, event: 'retry', to: 'waiting', reason: 'back-off', error, outcome },
+        timer: { tenant: report.tenant, id: `retry:${report.taskId}`, kind: 'task-retry', subjectId: report.taskId, dueAt },
+      }
+    }
+    const final = { ...base, output: report.output, error, outcome, reason: error.message } as const
+    return {
+      change: outcome === 'failed' ? { ...final, event: 'fail', to: 'failed' } : { ...final, event: 'time-out', to: 'timed-out' },
+      timer: null,
+    }
+  }
+
+  async #tick(tx: Tx, shards: readonly Shard[], now: Date, request: ExchangeRequest): Promise<readonly LeasedTask[]> {
+    const result = await this.#options.ticker.tick(tx, uniqueShards(shards), now, request.runnerId)
+    tx.afterCommit(() => {
+      this.#options.onCommit()
+      this.hint(result.leased, request.runnerId)
+    })
+    return result.leased
+  }
+
+  /** Tells the runners of these leases, except the one that already knows. */
+  hint(leased: readonly LeasedTask[], except: string | null): void {
+    for (const runnerId of new Set(leased.map((task) => task.runnerId))) {
+      if (runnerId !== except) this.#options.database.notify(runnerChannel(runnerId))
+    }
+  }
+
+  async #reply(
+    tx: Tx,
+    request: ExchangeRequest,
+    mine: readonly LeasedTask[],
+    leases: readonly HeldLease[],
+    reconciled: boolean,
+  ): Promise<ExchangeReply> {
+    const fresh = new Map<number, HeldLease | LeasedTask>()
+    for (const task of [...mine, ...leases]) if (task.spec !== null) fresh.set(task.fence, task)
+    const repos = await this.#reposOf(tx, [...fresh.values()])
+    const current = new Set(leases.map((lease) => lease.fence))
+    return {
+      assignments: [...fresh.values()].map((task): Assignment => ({
+        tenant: task.tenant,
+        runId: task.runId,
+        taskId: task.taskId,
+        step: task.step,
+        item: task.item,
+        attempt: task.attempt,
+        fence: task.fence,
+        agentId: task.agentId,
+        spec: task.spec!,
+        repo: repos(task.tenant, task.runId),
+      })),
+      cancels: leases.flatMap((lease) =>
+        lease.cancelReason === null ? [] : [{ taskId: lease.taskId, fence: lease.fence, reason: lease.cancelReason }],
+      ),
+      revoked: reconciled ? request.holding.filter((held) => !current.has(held.fence)) : [],
+    }
+  }
+
+  async #reposOf(
+    tx: Tx,
+    tasks: readonly { readonly tenant: TenantId; readonly runId: string }[],
+  ): Promise<(tenant: string, runId: string) => RepoOfRun | null> {
+    const missing = new Map<string, { tenant: TenantId; runId: string }>()
+    for (const task of tasks) {
+      const key = `${task.tenant}/${task.runId}`
+      if (!this.#repos.has(key)) missing.set(key, task)
+    }
+    if (missing.size > 0) {
+      if (this.#repos.size > 50_000) this.#repos.clear()
+      const found = await readRepos(tx, [...missing.values()])
+      for (const [key, repo] of found) this.#repos.set(key, repo)
+    }
+    return (tenant, runId) => this.#repos.get(`${tenant}/${runId}`) ?? null
+  }
+}
+
+async function insertArtifacts(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<void> {
+  const rows = reports.flatMap((report) => report.artifacts.map((artifact) => ({ report, artifact })))
+  await tx.execute(sql`
+    insert into artifacts (tenant_id, id, run_id, task_id, step, name, media_type, bytes, sha256, blob, created_at)
+    select t.tenant_id, 'art_' || t.fence || '_' || i.position, t.run_id, t.id, t.step, i.name, i.media_type, i.bytes, i.sha256, i.blob, ${now}
+    from unnest(${rows.map((r) => r.report.tenant)}::text[], ${rows.map((r) => r.report.taskId)}::text[],
+      ${rows.map((r) => r.report.fence)}::bigint[], ${rows.map((r) => r.artifact.name)}::text[],
+      ${rows.map((r) => r.artifact.mediaType)}::text[], ${rows.map((r) => r.artifact.bytes)}::bigint[],
+      ${rows.map((r) => r.artifact.sha256)}::text[], ${rows.map((r) => r.artifact.blob)}::text[], ${rows.map((_, n) => n)}::int[])
+      as i(tenant_id, id, fence, name, media_type, bytes, sha256, blob, position)
+    join tasks t on t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence
+    on conflict do nothing`)
+}
+
+interface FailedRow {
+  tenant_id: TenantId
+  id: string
+  fence: number
+  attempt: number
+  cancel_reason: string | null
+  retry: ResolvedRetry | null
+}

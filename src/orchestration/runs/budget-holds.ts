@@ -1,0 +1,77 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { ResolvedBudget, ResolvedWork } from '../workflows/task-contract.ts'
+import type { NewBudget } from './run-changes.ts'
+
+/** A budget that binds every task of a run: the tenant's, the workflow's, the run's. */
+export interface KnownBudget {
+  readonly id: string
+  readonly unit: string
+  readonly hardLimit: number | null
+}
+
+export interface TaskHolds {
+  readonly budgetIds: readonly string[]
+  /** Beside `budgetIds`, in their units: what one attempt can use at most. */
+  readonly holds: readonly number[]
+  /** Budgets of the task itself. */
+  readonly budgets: readonly NewBudget[]
+  /** Shortened where a time budget is smaller than the timeout; null: as it was. */
+  readonly timeoutMs: number | null
+}
+
+/** Time from the end of a timeout to the certain end of its processes, ms. */
+export const killGraceMs = 5_000
+
+export const budgetUnits = {
+  microUsd: 'micro-usd',
+  tokens: 'tokens',
+  runs: 'runs',
+  cpuMs: 'cpu-ms',
+  wallMs: 'wall-ms',
+} as const satisfies Record<keyof ResolvedBudget, string>
+
+/** The units and limits of a budget as the ledger knows them. */
+export function limitsOf(budget: ResolvedBudget): readonly { readonly unit: string; readonly limit: number }[] {
+  return (Object.keys(budgetUnits) as (keyof ResolvedBudget)[]).flatMap((key) => {
+    const limit = budget[key]
+    return limit === undefined ? [] : [{ unit: budgetUnits[key], limit }]
+  })
+}
+
+/**
+ * What a task holds in each budget above it. Time is capped by the host, so its bound is timeout + kill grace (times the
+ * cores for CPU time); where a budget is smaller, the timeout is shortened to fit. Money and tokens are told afterwards by
+ * agents that are not metered: they hold nothing, so such a limit only stops new starts.
+ */
+export function holdsOf(
+  ref: { readonly tenant: TenantId; readonly taskId: string },
+  work: ResolvedWork,
+  known: readonly KnownBudget[],
+): TaskHolds {
+  const own = limitsOf(work.budget).map(({ unit, limit }): NewBudget => ({
+    tenant: ref.tenant,
+    id: `task:${ref.taskId}:${unit}`,
+    scope: 'task',
+    scopeId: ref.taskId,
+    unit,
+    hardLimit: limit,
+  }))
+  const all = [...own.map(({ id, unit, hardLimit }): KnownBudget => ({ id, unit, hardLimit })), ...known]
+  if (all.length === 0) return { budgetIds: [], holds: [], budgets: [], timeoutMs: null }
+  const cores = Math.max(1, work.resources.cpuCores)
+  let timeoutMs = work.timeoutMs ?? 0
+  for (const budget of all) {
+    if (budget.hardLimit === null) continue
+    if (budget.unit === 'wall-ms') timeoutMs = Math.min(timeoutMs, budget.hardLimit - killGraceMs)
+    if (budget.unit === 'cpu-ms') timeoutMs = Math.min(timeoutMs, Math.floor(budget.hardLimit / cores) - killGraceMs)
+  }
+  timeoutMs = Math.max(1_000, timeoutMs)
+  const wall = timeoutMs + killGraceMs
+  const hold: Readonly<Record<string, number>> = { runs: 1, 'wall-ms': wall, 'cpu-ms': Math.ceil(wall * cores) }
+  return {
+    budgetIds: all.map((budget) => budget.id),
+    holds: all.map((budget) => hold[budget.unit] ?? 0),
+    budgets: own,
+    timeoutMs,
+  }
+}

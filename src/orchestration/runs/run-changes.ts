@@ -1,0 +1,74 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Timer } from '../../foundation/runtime/timers.ts'
+import type { NewTask } from '../coordinator/sql/insert-tasks.ts'
+import type { RunRef, RunRow, StepRow } from './run-rows.ts'
+import { keyOf } from './run-rows.ts'
+
+export interface NewApproval extends RunRef {
+  readonly id: string
+  readonly taskId: string
+  readonly step: string
+  readonly message: string
+  readonly who: readonly string[]
+  readonly deadlineAt: Date | null
+  readonly defaultAnswer: 'approve' | 'reject'
+}
+
+export interface NewEventWait extends RunRef {
+  readonly taskId: string
+  readonly type: string
+}
+
+export interface NewSubRun extends RunRef {
+  readonly taskId: string
+  readonly workflow: string
+  readonly inputs: Readonly<Record<string, unknown>>
+}
+
+export interface NewPlace {
+  readonly tenant: TenantId
+  readonly key: string
+  readonly max: number
+}
+
+export interface NewBudget {
+  readonly tenant: TenantId
+  readonly id: string
+  readonly scope: 'run' | 'task'
+  readonly scopeId: string
+  readonly unit: string
+  readonly hardLimit: number
+}
+
+/** What a round of moves wants written, gathered over many runs and written in batches. */
+export class RunChanges {
+  readonly newSteps: (RunRef & { readonly row: StepRow })[] = []
+  readonly tasks: NewTask[] = []
+  readonly places: NewPlace[] = []
+  readonly budgets: NewBudget[] = []
+  readonly timers: Timer[] = []
+  readonly approvals: NewApproval[] = []
+  readonly eventWaits: NewEventWait[] = []
+  readonly subRuns: NewSubRun[] = []
+  readonly #steps = new Map<string, RunRef & { row: StepRow; counts: boolean }>()
+  readonly #runs = new Map<string, RunRow>()
+
+  /** `counts`: the step's totals are part of the change. */
+  step(ref: RunRef, row: StepRow, counts = false): void {
+    const key = `${keyOf(ref)}/${row.step}`
+    const before = this.#steps.get(key)
+    this.#steps.set(key, { tenant: ref.tenant, runId: ref.runId, row, counts: counts || (before?.counts ?? false) })
+  }
+
+  run(row: RunRow): void {
+    this.#runs.set(keyOf({ tenant: row.tenant, runId: row.id }), row)
+  }
+
+  get steps(): readonly (RunRef & { readonly row: StepRow; readonly counts: boolean })[] {
+    return [...this.#steps.values()]
+  }
+
+  get runs(): readonly RunRow[] {
+    return [...this.#runs.values()]
+  }
+}

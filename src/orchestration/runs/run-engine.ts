@@ -1,0 +1,238 @@
+import { isAppError } from '../../foundation/kernel/errors.ts'
+import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { transition } from '../../foundation/kernel/state-table.ts'
+import type { Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import type { EndedStep } from '../coordinator/sql/complete-tasks.ts'
+import type { Shard } from '../coordinator/sql/find-lanes.ts'
+import type { TaskQueue } from '../coordinator/task-queue.ts'
+import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import { type KnownBudget } from './budget-holds.ts'
+import { closeSteps } from './close-steps.ts'
+import { type Move, nextMoves, type RunOutcome, type StepNode } from './next-moves.ts'
+import { RunChanges } from './run-changes.ts'
+import { contextOf, readStepOutputs } from './run-context.ts'
+import { keyOf, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
+import { lockRuns, readSteps } from './runs-store.ts'
+import { isRunEnded, isTaskEnded, runStates } from './states.ts'
+import { activateOnEnd, activateStep, type ActivationTools, onEndStep } from './step-activation.ts'
+import { writeChanges, type WriteTools } from './write-changes.ts'
+
+export interface RunEngineOptions extends ActivationTools, WriteTools {
+  readonly ids: IdSource
+  readonly queue: () => TaskQueue
+  readonly definitionOf: (tx: Tx, tenant: TenantId, workflow: string, version: number) => Promise<WorkflowDefinition>
+  /** Called in the transaction, before the steps in question get their tasks. */
+  readonly beforeRisky: (tx: Tx, ref: RunRef, steps: readonly string[], now: Date) => Promise<void>
+  /** Called in the transaction that ends runs; returns what became ready by it. */
+  readonly runsEnded: (tx: Tx, runs: readonly RunRow[], now: Date) => Promise<readonly Shard[]>
+}
+
+/** A run under way in memory: rows as they will be. */
+interface Live {
+  run: RunRow
+  readonly definition: WorkflowDefinition
+  readonly nodes: readonly StepNode[]
+  readonly steps: Map<string, StepRow>
+  outputs: ReadonlyMap<string, JsonObject> | null
+  budgets: readonly KnownBudget[] | null
+}
+
+/** Moves runs on: closes steps, activates what is due, ends what is done. All in the caller's transaction, many runs at a time. */
+export class RunEngine {
+  readonly #options: RunEngineOptions
+
+  constructor(options: RunEngineOptions) {
+    this.#options = options
+  }
+
+  /** What the task queue calls when the last open task of a step has ended. */
+  readonly stepsEnded = (tx: Tx, steps: readonly EndedStep[], now: Date): Promise<readonly Shard[]> =>
+    this.advance(tx, steps.map((step) => ({ tenant: step.tenant, runId: step.runId as RunId })), now)
+
+  async advance(tx: Tx, refs: readonly RunRef[], now: Date): Promise<readonly Shard[]> {
+    const unique = [...new Map(refs.map((ref) => [keyOf(ref), ref])).values()]
+    const runs = (await lockRuns(tx, unique)).filter((run) => !isRunEnded(run.state) && run.state !== 'pending')
+    if (runs.length === 0) return []
+    const rows = await readSteps(tx, runs.map(refOf))
+    const lives: Live[] = []
+    for (const run of runs) {
+      const definition = await this.#options.definitionOf(tx, run.tenant, run.workflow, run.version)
+      const steps = new Map((rows.get(keyOf(refOf(run))) ?? []).map((row) => [row.step, row]))
+      lives.push({ run, definition, nodes: nodesOf(definition), steps, outputs: null, budgets: null })
+    }
+    const changes = new RunChanges()
+    await closeSteps(tx, lives, this.#options, changes, now)
+    const ended: RunRow[] = []
+    for (const live of lives) {
+      if (live.run.state !== 'paused') await this.#move(tx, live, changes, ended, now)
+    }
+    const shards = [...(await writeChanges(tx, changes, this.#options.queue(), this.#options, now))]
+    if (ended.length > 0) shards.push(...(await this.#options.runsEnded(tx, ended, now)))
+    return shards
+  }
+
+  async #move(tx: Tx, live: Live, changes: RunChanges, ended: RunRow[], now: Date): Promise<void> {
+    for (;;) {
+      const moves = nextMoves({
+        steps: live.nodes,
+        status: live.steps,
+        cancelRequested: live.run.cancelRequested,
+        timedOut: live.run.error?.code === 'timeout' && live.run.cancelRequested,
+        outcome: live.run.outcome,
+      })
+      if (moves.length === 0) break
+      await this.#prepareRisky(tx, live, moves, now)
+      for (const move of moves) {
+        await this.#apply(tx, live, move, changes, now)
+        if (move.kind !== 'end') continue
+        if (isRunEnded(live.run.state)) ended.push(live.run)
+        return
+      }
+    }
+    this.#restOrWake(live, changes)
+  }
+
+  async #apply(tx: Tx, live: Live, move: Move, changes: RunChanges, now: Date): Promise<void> {
+    const { run } = live
+    switch (move.kind) {
+      case 'skip': {
+        const row: StepRow = { ...live.steps.get(move.step)!, state: 'skipped', reason: move.reason, endedAt: now }
+        live.steps.set(move.step, row)
+        changes.step(refOf(run), row)
+        return
+      }
+      case 'activate': {
+        const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live))
+        const step = live.steps.get(move.step)!
+        const budgets = await this.#budgetsOf(tx, live)
+        const row = activateStep({ run, definition: live.definition, step, context, budgets, now }, this.#options, changes)
+        live.steps.set(move.step, row)
+        // What ended at once is in memory only; later steps of this round must see its outputs.
+        if (row.outputs !== null) live.outputs = new Map([...(live.outputs ?? []), [row.step, row.outputs as JsonObject]])
+        return
+      }
+      case 'conclude':
+        live.run = { ...run, outcome: move.outcome }
+        changes.run(live.run)
+        return
+      case 'end':
+        if (await this.#tellEnd(tx, live, move.outcome, changes, now)) return
+        live.run = await this.#end(tx, live, move.outcome, now)
+        changes.run(live.run)
+    }
+  }
+
+  /** Whether the end has to wait until a command has been told of it. */
+  async #tellEnd(tx: Tx, live: Live, outcome: RunOutcome, changes: RunChanges, now: Date): Promise<boolean> {
+    if (live.definition.onEnd === undefined) return false
+    const known = live.steps.get(onEndStep)
+    if (known !== undefined) return !isTaskEnded(known.state)
+    const run = { ...live.run, outcome }
+    const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live))
+    const step = { ...blankStep, step: onEndStep, position: live.steps.size }
+    try {
+      const row = activateOnEnd({ run, definition: live.definition, step, context, budgets: [], now }, this.#options, changes)
+      if (row !== null) live.steps.set(onEndStep, row)
+      return row !== null
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      changes.newSteps.push({ ...refOf(run), row: { ...step, state: 'failed', reason: error.message, endedAt: now } })
+      return false
+    }
+  }
+
+  async #end(tx: Tx, live: Live, outcome: NonNullable<RunRow['outcome']>, now: Date): Promise<RunRow> {
+    const event = outcome === 'succeeded' ? 'succeed' : outcome === 'failed' ? 'fail' : 'cancel'
+    const done = { ...live.run, outcome, endedAt: now }
+    if (outcome !== 'succeeded') {
+      const error = live.run.error ?? firstError(live.steps.values(), outcome)
+      return { ...done, error, state: transition(runStates, live.run.id, live.run.state, event) }
+    }
+    try {
+      const context = contextOf(live.run, [...live.steps.values()], await this.#outputsOf(tx, live))
+      const outputs = this.#options.language.resolveOutputs(live.definition, context)
+      return { ...done, outputs, state: transition(runStates, live.run.id, live.run.state, event) }
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      const failure = { code: error.code, message: error.message }
+      return { ...done, outcome: 'failed', error: failure, state: transition(runStates, live.run.id, live.run.state, 'fail') }
+    }
+  }
+
+  async #prepareRisky(tx: Tx, live: Live, moves: readonly Move[], now: Date): Promise<void> {
+    if (live.definition.checkpoints?.beforeRisky === false) return
+    const risky = moves.flatMap((move) => {
+      if (move.kind !== 'activate') return []
+      const step = live.definition.steps[move.step] ?? live.definition.finally[move.step]
+      return step?.risky ? [move.step] : []
+    })
+    if (risky.length > 0) await this.#options.beforeRisky(tx, refOf(live.run), risky, now)
+  }
+
+  /** A run in which nothing but waiting is left waits itself, and wakes when something is to be done again. */
+  #restOrWake(live: Live, changes: RunChanges): void {
+    const open = [...live.steps.values()].filter((row) => row.state === 'running' || row.state === 'waiting')
+    const allWait = open.length > 0 && open.every((row) => row.state === 'waiting')
+    if (allWait && live.run.state === 'running') live.run = { ...live.run, state: 'waiting' }
+    else if (!allWait && live.run.state === 'waiting') live.run = { ...live.run, state: 'running' }
+    else return
+    changes.run(live.run)
+  }
+
+  async #outputsOf(tx: Tx, live: Live): Promise<ReadonlyMap<string, JsonObject>> {
+    if (live.outputs === null) {
+      const any = [...live.steps.values()].some((row) => row.endedAt !== null)
+      live.outputs = any ? await readStepOutputs(tx, refOf(live.run)) : new Map()
+    }
+    return live.outputs
+  }
+
+  async #budgetsOf(tx: Tx, live: Live): Promise<readonly KnownBudget[]> {
+    live.budgets ??= await tx.query<KnownBudget>(sql`
+      select id, unit, hard_limit as "hardLimit" from budgets
+      where tenant_id = ${live.run.tenant} and (scope = 'tenant' or (scope = 'workflow' and scope_id = ${live.run.workflow})
+        or (scope = 'run' and scope_id = ${live.run.id}))
+      order by array_position(array['run', 'workflow', 'tenant'], scope), id`)
+    return live.budgets
+  }
+}
+
+const blankStep: StepRow = {
+  step: '',
+  position: 0,
+  state: 'pending',
+  rev: 1,
+  reason: null,
+  byCondition: false,
+  total: 0,
+  open: 0,
+  failed: 0,
+  tolerate: 0,
+  outputs: null,
+  error: null,
+  startedAt: null,
+  endedAt: null,
+}
+
+function refOf(run: RunRow): RunRef {
+  return { tenant: run.tenant, runId: run.id }
+}
+
+function nodesOf(definition: WorkflowDefinition): readonly StepNode[] {
+  const toNode = (isFinally: boolean) => ([id, step]: [string, WorkflowDefinition['steps'][string]]): StepNode => ({
+    id,
+    needs: step.needs,
+    isFinally,
+    allowFailure: step.allowFailure ?? false,
+  })
+  return [...Object.entries(definition.steps).map(toNode(false)), ...Object.entries(definition.finally).map(toNode(true))]
+}
+
+function firstError(steps: Iterable<StepRow>, outcome: string): RunRow['error'] {
+  const all = [...steps]
+  const failed = all.find((row) => row.state === 'failed' || row.state === 'timed-out') ?? all.find((row) => row.state === 'cancelled')
+  if (failed === undefined) return { code: `run-${outcome}`, message: `the run was ${outcome}` }
+  return { code: failed.error?.code ?? failed.state, message: `step ${failed.step}: ${failed.reason ?? failed.state}` }
+}

@@ -1,0 +1,44 @@
+import type { Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import { setTimers } from '../../foundation/runtime/timers.ts'
+import type { Shard } from '../coordinator/sql/find-lanes.ts'
+import type { TaskQueue } from '../coordinator/task-queue.ts'
+import type { NewApproval, NewEventWait, NewSubRun, NewBudget, RunChanges } from './run-changes.ts'
+import { insertSteps, saveRuns, saveSteps } from './runs-store.ts'
+
+export interface WriteTools {
+  /** Writes the questions; the `approvals` part provides it. */
+  readonly insertApprovals: (tx: Tx, approvals: readonly NewApproval[], now: Date) => Promise<void>
+  /** Starts the runs that `workflow` steps call. */
+  readonly startSubRuns: (tx: Tx, runs: readonly NewSubRun[], now: Date) => Promise<readonly Shard[]>
+}
+
+/** Writes what a round of moves gathered. Budgets and steps first: tasks refer to them. */
+export async function writeChanges(tx: Tx, changes: RunChanges, queue: TaskQueue, tools: WriteTools, now: Date): Promise<readonly Shard[]> {
+  await insertBudgets(tx, changes.budgets)
+  await insertSteps(tx, changes.newSteps)
+  await saveSteps(tx, changes.steps, now)
+  await saveRuns(tx, changes.runs, now)
+  const shards = [...(await queue.insert(tx, changes.tasks, changes.places, now))]
+  if (changes.approvals.length > 0) await tools.insertApprovals(tx, changes.approvals, now)
+  await insertEventWaits(tx, changes.eventWaits, now)
+  await setTimers(tx, changes.timers)
+  if (changes.subRuns.length > 0) shards.push(...(await tools.startSubRuns(tx, changes.subRuns, now)))
+  return shards
+}
+
+export async function insertBudgets(tx: Tx, budgets: readonly NewBudget[]): Promise<void> {
+  if (budgets.length === 0) return
+  await tx.execute(sql`
+    insert into budgets (tenant_id, id, scope, scope_id, unit, hard_limit)
+    select * from unnest(${budgets.map((b) => b.tenant)}::text[], ${budgets.map((b) => b.id)}::text[], ${budgets.map((b) => b.scope)}::text[],
+      ${budgets.map((b) => b.scopeId)}::text[], ${budgets.map((b) => b.unit)}::text[], ${budgets.map((b) => b.hardLimit)}::bigint[])`)
+}
+
+async function insertEventWaits(tx: Tx, waits: readonly NewEventWait[], now: Date): Promise<void> {
+  if (waits.length === 0) return
+  await tx.execute(sql`
+    insert into event_waits (tenant_id, task_id, run_id, type, created_at)
+    select *, ${now}::timestamptz from unnest(${waits.map((w) => w.tenant)}::text[], ${waits.map((w) => w.taskId)}::text[],
+      ${waits.map((w) => w.runId)}::text[], ${waits.map((w) => w.type)}::text[])`)
+}

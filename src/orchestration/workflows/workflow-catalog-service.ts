@@ -1,0 +1,59 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { hashDefinition } from './hash-definition.ts'
+import { parseWorkflow } from './parse-workflow.ts'
+import type { WorkflowDefinition } from './workflow-contract.ts'
+import { workflowErrors } from './workflow-errors.ts'
+import { resolveInputs } from './workflow-inputs.ts'
+import { newestVersions, readDefinition, storeDefinition } from './workflow-store.ts'
+
+/** Definitions that lie in files: those of the project and those that come with the program. */
+export interface DefinitionSource {
+  find(name: string): Promise<{ readonly text: string; readonly file: string } | null>
+}
+
+/** Finds workflows by name, keeps every content that a run used as a version, and gives runs the version they began with. */
+export class WorkflowCatalogService {
+  readonly #source: DefinitionSource
+  readonly #versions = new Map<string, WorkflowDefinition>()
+
+  constructor(source: DefinitionSource) {
+    this.#source = source
+  }
+
+  async store(
+    tx: Tx,
+    tenant: TenantId,
+    what: { readonly name: string } | { readonly text: string; readonly fileName: string },
+    now: Date,
+  ): Promise<{ definition: WorkflowDefinition; version: number }> {
+    const { text, fileName } = 'text' in what ? what : await this.#find(tx, tenant, what.name)
+    const { definition } = parseWorkflow(text, fileName)
+    const version = await storeDefinition(tx, tenant, definition, hashDefinition(definition), text, now)
+    return { definition, version }
+  }
+
+  async read(tx: ReadTx, tenant: TenantId, name: string, version: number): Promise<WorkflowDefinition> {
+    const key = `${tenant}/${name}/${version}`
+    const known = this.#versions.get(key)
+    if (known !== undefined) return known
+    const definition = await readDefinition(tx, tenant, name, version)
+    if (definition === null) throw workflowErrors['workflow-not-found'](`there is no version ${version} of workflow ${name}`)
+    if (this.#versions.size > 1_000) this.#versions.clear()
+    this.#versions.set(key, definition)
+    return definition
+  }
+
+  resolveInputs(definition: WorkflowDefinition, given: JsonObject): JsonObject {
+    return resolveInputs(definition, given)
+  }
+
+  async #find(tx: ReadTx, tenant: TenantId, name: string): Promise<{ text: string; fileName: string }> {
+    const file = await this.#source.find(name)
+    if (file !== null) return { text: file.text, fileName: file.file }
+    const [stored] = await newestVersions(tx, tenant, name)
+    if (stored === undefined) throw workflowErrors['workflow-not-found'](`there is no workflow called ${name}`)
+    return { text: stored.source, fileName: `${name}@${stored.version}` }
+  }
+}
