@@ -79,7 +79,7 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
           lease_until = case when i.state = 'running' then t.lease_until end,
           agent_id = case when i.state in ('ready', 'waiting') then null else t.agent_id end,
           runner_id = case when i.state in ('ready', 'waiting') then null else t.runner_id end,
-          losses = t.losses + (i.outcome = 'lost')::int
+          losses = t.losses + (i.outcome is not distinct from 'lost')::int
         from input i join old o on o.tenant_id = i.tenant_id and o.id = i.id
         where t.tenant_id = o.tenant_id and t.id = o.id
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.pool, t.rev, t.attempt, t.fence, t.budget_ids, t.holds,
