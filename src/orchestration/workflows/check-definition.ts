@@ -32,12 +32,13 @@ export function checkNeeds(
 ): boolean {
   let sound = true
   for (const [id, step] of Object.entries(steps)) {
+    const named = new Set<string>()
     for (const [index, need] of step.needs.entries()) {
       const path = [part, id, 'needs', index]
       if (need === id) {
         log.report(path, `step ${id} needs itself`)
         sound = false
-      } else if (step.needs.indexOf(need) < index) {
+      } else if (named.has(need)) {
         log.warn(path, `${need} is named twice`)
       } else if (!Object.hasOwn(steps, need)) {
         const message = others.has(need)
@@ -47,6 +48,7 @@ export function checkNeeds(
           : `unknown step ${need}${didYouMean(need, Object.keys(steps))}`
         log.report(path, message, { expected: `the id of another step under ${part}` })
       }
+      named.add(need)
     }
   }
   const cycle = sound ? findCycle(steps) : null

@@ -1,7 +1,7 @@
 import { checkInputs, checkNeeds, checkSteps } from './check-definition.ts'
 import { checkExpressions } from './check-expressions.ts'
 import { buildGraph, type GraphNode } from './graph.ts'
-import type { ProblemLog } from './problem.ts'
+import type { Path, ProblemLog } from './problem.ts'
 import { parsePart } from './schema-problems.ts'
 import { findSecretsInClear } from './secrets-in-clear.ts'
 import { isRecord, kindOfStep } from './step-kind.ts'
@@ -24,6 +24,8 @@ export function checkDefinition(value: unknown, log: ProblemLog): WorkflowDefini
     log.report([], 'the file holds no workflow', { expected: 'a map with name and steps' })
     return null
   }
+  refuseOddities(value, [], log)
+  if (log.problems.length > 0) return null
   findSecretsInClear(value, log)
   const { steps: rawSteps, finally: rawFinally, ...rest } = value
   const head = parsePart(header, { ...rest, ...refuseSecretInputs(rest.inputs, log) }, [], log)
@@ -162,4 +164,18 @@ function refuseSecretInputs(inputs: unknown, log: ProblemLog): { inputs?: unknow
     return [name, others]
   })
   return { inputs: Object.fromEntries(entries) }
+}
+
+/** Nesting beyond the limit, and the one key that JavaScript would take for something else. */
+function refuseOddities(value: unknown, path: Path, log: ProblemLog): void {
+  if (typeof value !== 'object' || value === null) return
+  if (path.length >= workflowLimits.depth) {
+    log.report(path, 'the value is nested too deep', { expected: `at most ${workflowLimits.depth} levels` })
+    return
+  }
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === '__proto__')
+      log.report([...path, key], '__proto__ cannot be a key', { key: true, expected: 'another name' })
+    else refuseOddities(inner, [...path, key], log)
+  }
 }

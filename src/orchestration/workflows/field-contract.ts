@@ -11,9 +11,10 @@ export function closed<const Shape extends z.ZodRawShape>(shape: Shape): z.ZodOb
   })
 }
 
-function unit(parse: (text: string) => number, expected: string, example: string) {
+function unit(parse: (text: string) => number, pattern: RegExp, expected: string, example: string) {
   return z
     .string(expected)
+    .regex(pattern, expected)
     .refine((text) => accepts(parse, text), expected)
     .meta({ examples: [example] })
 }
@@ -28,9 +29,19 @@ function accepts(parse: (text: string) => number, text: string): boolean {
 }
 
 /** A length of time with its unit: `500ms`, `30s`, `5m`, `1h30m`, `2d`. */
-export const durationField = unit(parseDuration, 'expected a duration such as 500ms, 30s, 5m, 1h30m or 2d', '5m')
+export const durationField = unit(
+  parseDuration,
+  /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/,
+  'expected a duration such as 500ms, 30s, 5m, 1h30m or 2d',
+  '5m',
+)
 /** A number of bytes with its unit: `512MB`, `2GB` (powers of 1024). */
-export const sizeField = unit(parseSize, 'expected a size such as 512KB, 64MB or 2GB', '512MB')
+export const sizeField = unit(
+  parseSize,
+  /^\d+(?:\.\d+)?(?:B|KB|MB|GB)$/,
+  'expected a size such as 512KB, 64MB or 2GB',
+  '512MB',
+)
 
 /** Names of workflows: they appear in paths, commands and URLs. */
 export const workflowNameField = z

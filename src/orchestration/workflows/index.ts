@@ -7,14 +7,14 @@ export { type ParsedWorkflow, parseWorkflow } from './parse-workflow.ts'
 export { printWorkflow } from './print-workflow.ts'
 export { formatProblem, type Problem } from './problem.ts'
 export { referencedSteps } from './referenced-steps.ts'
-export { backoffMs, retries } from './resolve-policies.ts'
 export {
+  evaluateIf,
   eventMatches,
-  resolveMapItem,
+  itemNameOf,
+  resolveItem,
   resolveOnEnd,
   resolveOutputs,
   resolveStep,
-  stepApplies,
   stepOf,
 } from './resolve-step.ts'
 export { workflowErrors } from './workflow-errors.ts'

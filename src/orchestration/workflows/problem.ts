@@ -27,34 +27,42 @@ export interface ProblemLog {
   readonly problems: readonly Problem[]
   readonly warnings: readonly Problem[]
   report(path: Path, message: string, detail?: Detail): void
+  /** A problem of the text itself, whose place is known. */
+  add(problem: Pick<Problem, 'line' | 'column' | 'message' | 'expected'>): void
   warn(path: Path, message: string, detail?: Detail): void
 }
 
-/** More are counted, not kept. */
+/** More would help nobody. */
 const maxProblems = 200
 
 export function createProblemLog(file: string, locate: Locate): ProblemLog {
   const problems: Problem[] = []
   const warnings: Problem[] = []
   const seen = new Set<string>()
+  const keep = (list: Problem[], problem: Problem) => {
+    const key = JSON.stringify([problem.line, problem.column, problem.path, problem.message])
+    if (seen.has(key)) return
+    seen.add(key)
+    list.push(problem)
+  }
   const add = (list: Problem[], path: Path, message: string, detail: Detail) => {
+    if (list.length >= maxProblems) return
     const place = locate(path, detail)
-    const problem: Problem = {
+    keep(list, {
       file,
       line: place?.line ?? null,
       column: place?.column ?? null,
       path: showPath(path),
       message,
       expected: detail.expected ?? null,
-    }
-    const key = JSON.stringify([problem.line, problem.column, problem.path, message])
-    if (seen.has(key) || list.length >= maxProblems) return
-    seen.add(key)
-    list.push(problem)
+    })
   }
   return {
     problems,
     warnings,
+    add: (problem) => {
+      if (problems.length < maxProblems) keep(problems, { file, path: '', ...problem })
+    },
     report: (path, message, detail = {}) => add(problems, path, message, detail),
     warn: (path, message, detail = {}) => add(warnings, path, message, detail),
   }
@@ -62,7 +70,7 @@ export function createProblemLog(file: string, locate: Locate): ProblemLog {
 
 export function showPath(path: Path): string {
   return path.reduce<string>((text, part) => {
-    if (typeof part === 'number') return `${text}[${part}]`
+    if (typeof part === 'number' || (text !== '' && /^\d+$/.test(part))) return `${text}[${part}]`
     if (!/^[\w-]+$/.test(part)) return `${text}[${JSON.stringify(part)}]`
     return text === '' ? part : `${text}.${part}`
   }, '')

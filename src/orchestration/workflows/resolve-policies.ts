@@ -32,22 +32,6 @@ export function resolveRetry(own: RetryPolicy | undefined, defaults: Defaults): 
   }
 }
 
-/**
- * The pause before attempt `attempt` (2 is the first retry), in milliseconds: exponential, capped, and shortened by a
- * random share of up to `jitter`. `random` is in [0, 1).
- */
-export function backoffMs(retry: ResolvedRetry, attempt: number, random: number): number {
-  const { initialMs, factor, maxMs, jitter } = retry.backoff
-  const pause = Math.min(maxMs, initialMs * factor ** Math.max(0, attempt - 2))
-  return Math.round(pause * (1 - jitter * random))
-}
-
-/** Whether a failure is one that the policy tries again; `attempt` is the one that failed. */
-export function retries(retry: ResolvedRetry, attempt: number, failure: { code: string; exitCode?: number }): boolean {
-  if (attempt >= retry.attempts) return false
-  return retry.on === undefined || retry.on.some((on) => on === failure.code || on === failure.exitCode)
-}
-
 export function resolveResources(own: StepOf<'command'>['resources'], defaults: Defaults): ResolvedResources {
   const usual = taskDefaults.resources
   const wider = defaults.resources ?? {}

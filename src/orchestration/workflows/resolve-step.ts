@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
-import { depthTable } from './depth-table.ts'
+import { compileCel } from './cel.ts'
+import { freeNames } from './cel-ast.ts'
 import { defaultItemName } from './expression-sites.ts'
 import {
   type EvaluationContext,
@@ -9,31 +10,11 @@ import {
   evaluateTemplate,
   evaluateText,
 } from './expressions.ts'
-import { cleanText, resolveEnvironment, resolveWorkflowEnvironment } from './resolve-environment.ts'
-import {
-  depthOf,
-  resolveBudget,
-  resolveConcurrency,
-  resolveResources,
-  resolveRetry,
-  taskDefaults,
-} from './resolve-policies.ts'
-import type {
-  ExpressionContext,
-  ResolvedCheck,
-  ResolvedCommon,
-  ResolvedGate,
-  ResolvedMap,
-  ResolvedTask,
-  ResolvedWork,
-} from './task-contract.ts'
-import {
-  type MappedStep,
-  type Step,
-  type StepOf,
-  type WorkflowDefinition,
-  workflowLimits,
-} from './workflow-contract.ts'
+import { referencedSteps } from './referenced-steps.ts'
+import { resolveWorkflowEnvironment } from './resolve-environment.ts'
+import { argvOf, resolveCommon, resolveGate, resolveWork } from './resolve-work.ts'
+import type { ExpressionContext, ResolvedMap, ResolvedTask, ResolvedWait } from './task-contract.ts'
+import { type Step, type StepOf, type WorkflowDefinition, workflowLimits } from './workflow-contract.ts'
 import { workflowErrors } from './workflow-errors.ts'
 
 /**
@@ -50,7 +31,7 @@ export function resolveStep(definition: WorkflowDefinition, stepId: string, cont
       const { message, who, deadline } = step.approval
       return {
         kind: 'approval',
-        ...common(definition, stepId, step),
+        ...resolveCommon(definition, stepId, step),
         message: evaluateText(message, full),
         who: who ?? [],
         deadlineMs: deadline === undefined ? null : parseDuration(deadline),
@@ -60,49 +41,44 @@ export function resolveStep(definition: WorkflowDefinition, stepId: string, cont
     case 'gate':
       return resolveGate(definition, stepId, step, full)
     case 'wait': {
-      const { wait } = step
-      const what = 'for' in wait ? { ms: parseDuration(wait.for) } : { event: wait.event, match: wait.match ?? null }
-      return { kind: 'wait', ...common(definition, stepId, step), for: what }
+      return { kind: 'wait', ...resolveCommon(definition, stepId, step), for: waitOf(definition, stepId, step, full) }
     }
     default:
       return resolveWork(definition, stepId, step, full)
   }
 }
 
-/** The task of one item of a map; null where the inner step's `if` is false for it. Throws `expression-failed`. */
-export function resolveMapItem(
-  definition: WorkflowDefinition,
-  stepId: string,
-  context: ExpressionContext,
-  index: number,
-  value: JsonValue,
-): ResolvedTask | null {
-  const outer = stepOf(definition, stepId)
-  if (outer.kind !== 'map') throw new Error(`step ${stepId} is no map`)
-  const { as = defaultItemName, step } = outer.map
-  const full = withEnvironment(definition, { ...context, item: { name: as, value, index } })
-  if (step.if !== undefined && !evaluateCondition(step.if, full)) return null
+/** The task of one item of a map; the item is in the context. Throws `expression-failed`. */
+export function resolveItem(definition: WorkflowDefinition, stepId: string, context: ExpressionContext): ResolvedTask {
+  const outer = mapOf(definition, stepId)
+  const { step } = outer.map
   const inherited = {
     ...(outer.priority === undefined ? {} : { priority: outer.priority }),
     ...(outer.risky === undefined ? {} : { risky: outer.risky }),
   }
   const labels = { ...outer.labels, ...step.labels }
-  return resolveWork(definition, stepId, { ...inherited, ...step, labels }, full)
+  return resolveWork(definition, stepId, { ...inherited, ...step, labels }, withEnvironment(definition, context))
 }
 
-/** Whether the `if` of a step lets it run. Throws `expression-failed`. */
-export function stepApplies(definition: WorkflowDefinition, stepId: string, context: ExpressionContext): boolean {
-  const condition = stepOf(definition, stepId).if
-  return condition === undefined || evaluateCondition(condition, withEnvironment(definition, context))
+/** The name under which a map offers its items to expressions. */
+export function itemNameOf(definition: WorkflowDefinition, stepId: string): string {
+  return mapOf(definition, stepId).map.as ?? defaultItemName
 }
 
-/** Whether `event` (in the context) is the one that a `wait` step waits for. Throws `expression-failed`. */
-export function eventMatches(
-  definition: WorkflowDefinition,
-  match: string | null,
-  context: ExpressionContext,
-): boolean {
-  return match === null || evaluateCondition(match, withEnvironment(definition, context))
+/**
+ * Whether the `if` of a step lets it run; with an item in the context, whether the `if` inside the map lets that item
+ * run. Throws `expression-failed`.
+ */
+export function evaluateIf(definition: WorkflowDefinition, stepId: string, context: ExpressionContext): boolean {
+  const step = context.item === undefined ? stepOf(definition, stepId) : mapOf(definition, stepId).map.step
+  return step.if === undefined || evaluateCondition(step.if, withEnvironment(definition, context))
+}
+
+/** Whether an event (its type has been compared) is the one that a resolved `wait` waits for. Throws `expression-failed`. */
+export function eventMatches(wait: { match: string | null; context: JsonObject }, event: JsonObject): boolean {
+  return (
+    wait.match === null || evaluateCondition(wait.match, { ...(wait.context as object), event } as EvaluationContext)
+  )
 }
 
 /** The results of a run. Throws `expression-failed`. */
@@ -123,91 +99,30 @@ export function stepOf(definition: WorkflowDefinition, stepId: string): Step {
   throw new Error(`workflow ${definition.name} has no step ${stepId}`)
 }
 
+function mapOf(definition: WorkflowDefinition, stepId: string): StepOf<'map'> {
+  const step = stepOf(definition, stepId)
+  if (step.kind !== 'map') throw new Error(`step ${stepId} of workflow ${definition.name} is no map`)
+  return step
+}
+
 function withEnvironment(definition: WorkflowDefinition, context: ExpressionContext): EvaluationContext {
   return { ...context, env: resolveWorkflowEnvironment(definition, context).env }
 }
 
-function common(definition: WorkflowDefinition, stepId: string, step: Step | MappedStep): ResolvedCommon {
-  return {
-    stepId,
-    timeoutMs: step.timeout === undefined ? null : parseDuration(step.timeout),
-    priority: step.priority ?? definition.defaults?.priority ?? definition.priority ?? taskDefaults.priority,
-    labels: step.labels ?? {},
-    risky: step.risky ?? false,
-    allowFailure: step.allowFailure ?? false,
-  }
-}
-
-type Worker = Exclude<MappedStep, { kind: 'workflow' }> | StepOf<'gate'>
-
-function work(definition: WorkflowDefinition, stepId: string, step: Worker, context: EvaluationContext): ResolvedWork {
-  const defaults = definition.defaults ?? {}
-  const depth = depthOf(step, defaults)
-  // A depth that was asked for outweighs the general timeout of the workflow; the tacit standard depth does not.
-  const asked = step.kind === 'agent' ? (step.agent.depth ?? defaults.depth) : undefined
-  const usual = depth ? depthTable[depth].timeout : taskDefaults.timeout
-  const timeout = step.timeout ?? (asked ? depthTable[asked].timeout : defaults.timeout) ?? usual
-  const base = common(definition, stepId, step)
-  return {
-    ...base,
-    labels: depth ? { depth: depthTable[depth].label, ...base.labels } : base.labels,
-    timeoutMs: parseDuration(timeout),
-    retry: resolveRetry(step.retry, defaults),
-    resources: resolveResources(step.resources, defaults),
-    budget: resolveBudget('budget' in step ? step.budget : undefined, depth),
-    concurrency: resolveConcurrency('concurrency' in step ? step.concurrency : undefined, context),
-    pool: step.pool ?? defaults.pool ?? null,
-    capabilities: step.capabilities ?? [],
-    workspace: step.workspace ?? defaults.workspace ?? 'none',
-    ...resolveEnvironment(step.env, context, resolveWorkflowEnvironment(definition, context)),
-    outputs: 'outputs' in step ? (step.outputs ?? {}) : {},
-  }
-}
-
-function resolveWork(
+/** A wait carries what its condition reads, so that an event can be judged without the run at hand. */
+function waitOf(
   definition: WorkflowDefinition,
   stepId: string,
-  step: MappedStep,
+  step: StepOf<'wait'>,
   context: EvaluationContext,
-): ResolvedTask {
-  switch (step.kind) {
-    case 'command':
-      return {
-        kind: 'command',
-        ...work(definition, stepId, step, context),
-        argv: argvOf(step.command, context, `${stepId}.command`),
-        stdin: step.stdin === undefined ? null : evaluateText(step.stdin, context),
-      }
-    case 'script':
-      return {
-        kind: 'script',
-        ...work(definition, stepId, step, context),
-        script: step.script,
-        interpreter: step.interpreter ?? ['bash', '-eu'],
-      }
-    case 'agent': {
-      const config = resolveEnvironment(step.agent.config, context)
-      return {
-        kind: 'agent',
-        ...work(definition, stepId, step, context),
-        prompt: cleanText(evaluateText(step.agent.prompt, context), `${stepId}.agent.prompt`),
-        depth: depthOf(step, definition.defaults ?? {}) ?? 'standard',
-        config: config.env,
-        secretConfig: config.secretEnv,
-      }
-    }
-    case 'workflow':
-      return {
-        kind: 'workflow',
-        ...common(definition, stepId, step),
-        workflow: step.workflow.name,
-        version: step.workflow.version ?? null,
-        inputs: evaluateJson(step.workflow.inputs ?? {}, context) as JsonObject,
-        retry: resolveRetry(step.retry, {}),
-        budget: resolveBudget(step.budget, null),
-        concurrency: resolveConcurrency(step.concurrency, context),
-      }
-  }
+): ResolvedWait['for'] {
+  if ('for' in step.wait) return { ms: parseDuration(step.wait.for) }
+  const { event, match = null } = step.wait
+  const names = match === null ? new Set<string>() : freeNames(compileCel(match).ast)
+  const steps = Object.entries(context.steps).filter(([id]) => referencedSteps(definition, stepId).has(id))
+  const all: Record<string, unknown> = { ...context, steps: Object.fromEntries(steps) }
+  const read = Object.entries(all).filter(([name, value]) => names.has(name) && value !== undefined)
+  return { event, match, context: Object.fromEntries(read) as JsonObject }
 }
 
 function resolveMap(
@@ -221,7 +136,7 @@ function resolveMap(
   const items = itemsOf(list, stepId)
   return {
     kind: 'map',
-    ...common(definition, stepId, step),
+    ...resolveCommon(definition, stepId, step),
     items,
     as,
     parallel: parallel ?? null,
@@ -241,28 +156,4 @@ function itemsOf(value: JsonValue, stepId: string): readonly JsonValue[] {
   if (reason !== null)
     throw workflowErrors['expression-failed'](`${stepId}.map.over: ${reason}`, { details: { reason } })
   return items as readonly JsonValue[]
-}
-
-function resolveGate(
-  definition: WorkflowDefinition,
-  stepId: string,
-  step: StepOf<'gate'>,
-  context: EvaluationContext,
-): ResolvedGate {
-  const { checks, onFail = 'block', who, deadline } = step.gate
-  return {
-    kind: 'gate',
-    ...work(definition, stepId, step, context),
-    checks: checks.map((check): ResolvedCheck => {
-      const base = { name: check.name, onFail: check.onFail ?? onFail }
-      if ('command' in check) return { ...base, argv: argvOf(check.command, context, `${stepId}.${check.name}`) }
-      return { ...base, passed: evaluateCondition(check.condition, context) }
-    }),
-    who: who ?? [],
-    deadlineMs: deadline === undefined ? null : parseDuration(deadline),
-  }
-}
-
-function argvOf(words: readonly string[], context: EvaluationContext, what: string): readonly string[] {
-  return words.map((word, index) => cleanText(evaluateText(word, context), `${what}[${index}]`))
 }

@@ -2,6 +2,9 @@ import type { z } from '../../foundation/kernel/schema.ts'
 import { didYouMean } from './did-you-mean.ts'
 import type { Path, ProblemLog } from './problem.ts'
 
+/** Of unknown keys of one map, so many are reported. */
+const maxKeys = 50
+
 /** Parses one part of a definition; what is wrong goes to the log, in our words, at its place. */
 export function parsePart<S extends z.ZodType>(
   schema: S,
@@ -22,7 +25,7 @@ function reportIssue(issue: z.core.$ZodIssue, root: unknown, base: Path, log: Pr
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = issue.message.startsWith('known keys: ') ? issue.message.slice(12).split(', ') : []
-      for (const key of issue.keys) {
+      for (const key of issue.keys.slice(0, maxKeys)) {
         const detail = {
           key: true,
           ...(known.length > 0 ? { expected: `one of ${known.filter((k) => k !== 'kind').join(', ')}` } : {}),
@@ -80,11 +83,13 @@ function words(issue: z.core.$ZodIssue): string | null {
   if (issue.message.startsWith('expected ')) return issue.message.slice('expected '.length)
   switch (issue.code) {
     case 'invalid_type':
-      return issue.expected === 'record' || issue.expected === 'object'
-        ? 'a map of keys'
-        : issue.expected === 'array'
-          ? 'a list'
-          : issue.expected
+      return issue.expected === 'string'
+        ? 'text'
+        : issue.expected === 'record' || issue.expected === 'object'
+          ? 'a map of keys'
+          : issue.expected === 'array'
+            ? 'a list'
+            : issue.expected
     case 'invalid_value':
       return `one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
     case 'too_small':

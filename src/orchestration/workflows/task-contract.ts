@@ -133,6 +133,7 @@ export interface ResolvedWorkflowCall extends ResolvedCommon {
 export interface ResolvedMap extends ResolvedCommon {
   readonly kind: 'map'
   readonly items: readonly JsonValue[]
+  /** The name of the item in expressions. */
   readonly as: string
   readonly parallel: number | null
   /** How many items may fail. */
@@ -161,7 +162,10 @@ export interface ResolvedGate extends ResolvedWork {
 
 export interface ResolvedWait extends ResolvedCommon {
   readonly kind: 'wait'
-  readonly for: { readonly ms: number } | { readonly event: string; readonly match: string | null }
+  readonly for:
+    | { readonly ms: number }
+    /** `match` is judged against an event and `context` by `eventMatches`. */
+    | { readonly event: string; readonly match: string | null; readonly context: JsonObject }
 }
 
 /** A step with its values filled in: plain JSON, complete, ready to be stored with the task. */

@@ -37,14 +37,14 @@ export const retrySchema = closed({
     .describe(
       'Which failures are tried again: error codes (exit-code, signal, timeout, ...) or exit codes. Default: all that may pass.',
     ),
-})
+}).meta({ id: 'retry' })
 
 export const resourcesSchema = closed({
   cpu: z.number().positive().max(1024).optional().describe('Cores. Default 1.'),
   memory: sizeField.optional().describe('Default 512MB.'),
   disk: sizeField.optional().describe('Default 1GB.'),
   network: z.number().positive().optional().describe('Megabits a second. Default 10.'),
-})
+}).meta({ id: 'resources' })
 
 export const budgetSchema = closed({
   usd: z.number().positive().optional().describe('US dollars.'),
@@ -52,12 +52,12 @@ export const budgetSchema = closed({
   runs: z.int().positive().optional().describe('Attempts of tasks.'),
   cpu: durationField.optional().describe('Processor time.'),
   wall: durationField.optional().describe('Elapsed time.'),
-})
+}).meta({ id: 'budget' })
 
 export const concurrencySchema = closed({
   key: textField.describe('Holders of the same key share the limit. May hold ${{ }}.'),
   limit: z.int().min(1).max(10_000).optional().describe('How many at once. Default 1.'),
-})
+}).meta({ id: 'concurrency' })
 
 /** Where a named output is read from. */
 export const outputSourceSchema = z.discriminatedUnion('from', [
@@ -75,18 +75,23 @@ export const outputSourceSchema = z.discriminatedUnion('from', [
   ),
 ])
 
-export const outputsSchema = z.record(
-  identifierField,
-  z.preprocess((value) => (value === 'stdout' || value === 'json' ? { from: value } : value), outputSourceSchema),
-)
+export const outputsSchema = z
+  .record(
+    identifierField,
+    z.union([
+      z.enum(['stdout', 'json']).transform((from): z.output<typeof outputSourceSchema> => ({ from })),
+      outputSourceSchema,
+    ]),
+  )
+  .meta({ id: 'outputs' })
 
-export const environmentSchema = z.record(environmentNameField, textField)
+export const environmentSchema = z.record(environmentNameField, textField).meta({ id: 'environment' })
 
 const commonShape = {
   name: z.string().max(200).optional().describe('A title for people.'),
   description: z.string().max(2_000).optional(),
   needs: z
-    .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(identifierField))
+    .union([identifierField.transform((id) => [id]), z.array(identifierField).max(2_000)])
     .default([])
     .describe('The steps that must have ended well before this one starts.'),
   if: expressionField.optional().describe('The step is skipped where this is false.'),
@@ -117,7 +122,7 @@ export const commandStepSchema = closed({
   command: argvField.describe('Program and arguments. No shell: each element reaches the program as it is.'),
   stdin: textField.optional().describe('Written to the standard input of the program.'),
   ...workShape,
-})
+}).meta({ id: 'commandStep' })
 
 export const scriptStepSchema = closed({
   kind: z.literal('script').default('script'),
@@ -128,41 +133,41 @@ export const scriptStepSchema = closed({
     .optional()
     .describe('Program and arguments that read the script from a file. Default [bash, -eu].'),
   ...workShape,
+}).meta({ id: 'scriptStep' })
+
+const agentTaskSchema = closed({
+  prompt: textField.describe('What the agent is to do. May hold ${{ }}.'),
+  depth: depthSchema.optional().describe('Sets time, budget and a label. Default standard.'),
+  config: z
+    .record(z.string().min(1).max(128), textField)
+    .optional()
+    .describe('Settings of the adapter. May hold secrets.'),
 })
 
 export const agentStepSchema = closed({
   kind: z.literal('agent').default('agent'),
   agent: z
-    .preprocess(
-      (value) => (typeof value === 'string' ? { prompt: value } : value),
-      closed({
-        prompt: textField.describe('What the agent is to do. May hold ${{ }}.'),
-        depth: depthSchema.optional().describe('Sets time, budget and a label. Default standard.'),
-        config: z.record(z.string(), textField).optional().describe('Settings of the adapter. May hold secrets.'),
-      }),
-    )
+    .union([textField.transform((prompt): z.output<typeof agentTaskSchema> => ({ prompt })), agentTaskSchema])
     .describe('A task for an agent that has the capabilities.'),
   ...workShape,
+}).meta({ id: 'agentStep' })
+
+const workflowCallSchema = closed({
+  name: workflowNameField,
+  version: z.string().min(1).max(100).optional(),
+  inputs: z.record(identifierField, jsonField).optional(),
 })
 
-const workflowCallShape = {
+export const workflowStepSchema = closed({
   kind: z.literal('workflow').default('workflow'),
   workflow: z
-    .preprocess(
-      (value) => (typeof value === 'string' ? { name: value } : value),
-      closed({
-        name: workflowNameField,
-        version: z.string().min(1).max(100).optional(),
-        inputs: z.record(identifierField, jsonField).optional(),
-      }),
-    )
+    .union([workflowNameField.transform((name): z.output<typeof workflowCallSchema> => ({ name })), workflowCallSchema])
     .describe('A run of another workflow.'),
   ...commonShape,
   retry: retrySchema.optional(),
   budget: budgetSchema.optional(),
   concurrency: concurrencySchema.optional(),
-}
-export const workflowStepSchema = closed(workflowCallShape)
+}).meta({ id: 'workflowStep' })
 
 /** What a map does for each item. It has no id of its own: its tasks are named after the map and the index. */
 export const mappedStepSchema = z.discriminatedUnion('kind', [
@@ -192,7 +197,7 @@ export const mapStepSchema = closed({
     step: mappedStepSchema,
   }),
   ...commonShape,
-})
+}).meta({ id: 'mapStep' })
 
 export const approvalStepSchema = closed({
   kind: z.literal('approval').default('approval'),
@@ -207,7 +212,7 @@ export const approvalStepSchema = closed({
     default: z.enum(['approve', 'reject']).optional().describe('What happens at the deadline. Default reject.'),
   }),
   ...commonShape,
-})
+}).meta({ id: 'approvalStep' })
 
 const verdictSchema = z.enum(['block', 'review'])
 
@@ -242,7 +247,7 @@ export const gateStepSchema = closed({
   capabilities: z.array(labelField).optional(),
   workspace: z.enum(['none', 'worktree']).optional(),
   env: environmentSchema.optional(),
-})
+}).meta({ id: 'gateStep' })
 
 export const waitStepSchema = closed({
   kind: z.literal('wait').default('wait'),
@@ -256,7 +261,7 @@ export const waitStepSchema = closed({
     }),
   ]),
   ...commonShape,
-})
+}).meta({ id: 'waitStep' })
 
 export const stepSchema = z.discriminatedUnion('kind', [
   commandStepSchema,

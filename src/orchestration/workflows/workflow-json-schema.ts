@@ -8,7 +8,6 @@ export function workflowJsonSchema(): JsonSchema {
   const schema = z.toJSONSchema(workflowSchema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as JsonSchema
   return withoutDefaults({
     ...schema,
-    $id: 'https://leanvibe.dev/workflow.schema.json',
     title: 'LeanVibe workflow',
     description: 'A graph of steps that agents, commands and people work through. Guide: docs/guides/workflows.md',
   }) as JsonSchema

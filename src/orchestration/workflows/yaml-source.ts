@@ -9,10 +9,16 @@ import {
   type Node,
   parseDocument,
   type Scalar,
+  visit,
 } from 'yaml'
 import type { Detail, Locate, Path, ProblemLog } from './problem.ts'
 import { createProblemLog } from './problem.ts'
 import { workflowLimits } from './workflow-contract.ts'
+
+interface Place {
+  readonly line: number
+  readonly column: number
+}
 
 /** A file that was read: its value, and a log that knows where everything stands in it. */
 export interface YamlSource {
@@ -39,7 +45,7 @@ export function readYaml(text: string, file: string): YamlSource {
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
-    uniqueKeys: true,
+    uniqueKeys: false,
     merge: false,
     stringKeys: true,
   })
@@ -49,23 +55,83 @@ export function readYaml(text: string, file: string): YamlSource {
   }
   const log = createProblemLog(file, locateIn(document, text, place))
   for (const error of [...document.errors, ...document.warnings]) {
-    const at = createProblemLog(file, () => place(error.pos[0]))
-    at.report([], explain(error.message, error.code))
-    for (const problem of at.problems) (log.problems as (typeof problem)[]).push(problem)
+    log.add({ ...place(error.pos[0]), message: explain(error.message, error.code), expected: null })
   }
+  if (log.problems.length > 0) return { value: undefined, log }
+  checkNodes(document, place, log)
   if (log.problems.length > 0) return { value: undefined, log }
   try {
     return { value: document.toJS({ maxAliasCount: workflowLimits.aliases }), log }
   } catch (error) {
-    log.report([], error instanceof ReferenceError ? 'the aliases of the file expand to too much' : String(error), {
+    // The library counts the aliases as it expands them, and stops with this error.
+    if (!(error instanceof ReferenceError)) throw error
+    log.report([], 'the aliases of the file expand to too much', {
       expected: `at most ${workflowLimits.aliases} expanded aliases`,
     })
     return { value: undefined, log }
   }
 }
 
+/** Where numbers and booleans are taken as text. */
+const textKeys: ReadonlySet<unknown> = new Set(['command', 'onEnd', 'env', 'config', 'stdin', 'prompt'])
+
+/** What the grammar allows and a workflow must not hold: keys twice, aliases of nothing, texts that would be rewritten. */
+function checkNodes(document: Document, place: (offset: number) => Place, log: ProblemLog): void {
+  let aliases = 0
+  visit(document, {
+    // The library's own check of keys compares each with each, which a large file could turn against us.
+    Map(_, node) {
+      const seen = new Set<string>()
+      for (const { key } of node.items) {
+        if (!isScalar(key) || !key.range) continue
+        const name = String(key.value)
+        if (seen.has(name)) {
+          log.add({
+            ...place(key.range[0]),
+            message: `the key ${JSON.stringify(name)} appears twice in the same map`,
+            expected: 'each key once',
+          })
+        }
+        seen.add(name)
+      }
+    },
+    Alias(_, node) {
+      aliases++
+      if (aliases > workflowLimits.aliases) {
+        const expected = `at most ${workflowLimits.aliases}`
+        log.add({ ...place(node.range?.[0] ?? 0), message: 'the file has too many aliases', expected })
+        return visit.BREAK
+      }
+      if (node.resolve(document) !== undefined || !node.range) return
+      log.add({
+        ...place(node.range[0]),
+        message: `*${node.source} names no anchor above it`,
+        expected: `&${node.source} on an earlier value`,
+      })
+    },
+    Scalar(_, node, ancestors) {
+      checkText(node, ancestors, place, log)
+    },
+  })
+}
+
+/** `0123` and `1e3` are numbers to YAML: as text they would become 123 and 1000, which nobody means in a command. */
+function checkText(
+  node: Scalar,
+  ancestors: readonly unknown[],
+  place: (offset: number) => Place,
+  log: ProblemLog,
+): void {
+  const { value, source, range } = node
+  if ((typeof value !== 'number' && typeof value !== 'boolean') || source === undefined || !range) return
+  if (String(value) === source) return
+  const inText = ancestors.some((above) => isPair(above) && isScalar(above.key) && textKeys.has(above.key.value))
+  if (!inText) return
+  const message = `${source} would be read as ${String(value)}`
+  log.add({ ...place(range[0]), message, expected: `quotes: "${source}"` })
+}
+
 function explain(message: string, code: string): string {
-  if (code === 'DUPLICATE_KEY') return 'the key appears twice in the same map'
   if (code === 'MULTIPLE_DOCS') return 'the file holds more than one document'
   return message.replace(/\s+/g, ' ').replace(/ at line .*$/, '')
 }
@@ -74,7 +140,7 @@ function explain(message: string, code: string): string {
  * Deep nesting would exhaust the stack of the parser: brackets and indentation are counted before it sees the text.
  * Comments and quotes are not understood here, so the bound is generous (brackets in text count too).
  */
-function tooDeepAt(text: string): { line: number; column: number } | null {
+function tooDeepAt(text: string): Place | null {
   let brackets = 0
   let line = 1
   let lineStart = 0
@@ -99,16 +165,12 @@ function tooDeepAt(text: string): { line: number; column: number } | null {
     if (char === '[' || char === '{') brackets++
     else if ((char === ']' || char === '}') && brackets > 0) brackets--
     if ((char === '-' || char === '?' || char === ':') && text[i + 1] === ' ') dashes++
-    if (brackets > 1_000 || indents.length > 200 || dashes > 10_000) return { line, column: i - lineStart + 1 }
+    if (brackets > 1_000 || indents.length > 200 || dashes > 1_000) return { line, column: i - lineStart + 1 }
   }
   return null
 }
 
-function locateIn(
-  document: Document,
-  text: string,
-  place: (offset: number) => { line: number; column: number },
-): Locate {
+function locateIn(document: Document, text: string, place: (offset: number) => Place): Locate {
   return (path, detail) => {
     const found = nodeAt(document, path)
     if (found === null) return place(0)
