@@ -26,7 +26,8 @@ import {
   resolveStep,
 } from '../orchestration/workflows/index.ts'
 import { resolveBudget, resolveConcurrency } from '../orchestration/workflows/resolve-policies.ts'
-import type { ResolvedTask } from '../orchestration/workflows/workflow-contract.ts'
+import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
+import type { ResolvedTask, WorkflowDefinition } from '../orchestration/workflows/workflow-contract.ts'
 import { type DefinitionSource, WorkflowCatalogService } from '../orchestration/workflows/workflow-catalog-service.ts'
 
 export interface OrchestrationOptions {
@@ -57,6 +58,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const queue: TaskQueue = new TaskQueue((tx, steps, now) => engine.stepsEnded(tx, steps, now))
   const language = { evaluateIf, resolveStep, resolveItem, itemNameOf, resolveOutputs, resolveOnEnd, eventMatches }
 
+  const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
     const { leased } = await ticker.tick(tx, shards, now, null)
     tx.afterCommit(() => {
@@ -82,7 +84,7 @@ export function createOrchestration(options: OrchestrationOptions) {
       snapshot: snapshotRun,
       newestOpen: newestOpenRun,
       definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
-      graphOf: (definition) => buildGraph({ ...definition.steps, ...definition.finally }),
+      stepsToKeep: (document, definition, again) => stepsToKeep(document.steps, graphOf(definition), again),
     },
   })
   const engine: RunEngine = new RunEngine({
@@ -118,5 +120,5 @@ export function createOrchestration(options: OrchestrationOptions) {
     checkpoint: checkpoints.due,
   }
   const waits = createEventWaits({ queue, dispatch, language })
-  return { timers, waits, database, runners, ticker, catalog, queue, runs, engine, approvals, checkpoints, exchange, reaper, dispatch, tickShards, language }
+  return { graphOf, timers, waits, database, runners, ticker, catalog, queue, runs, engine, approvals, checkpoints, exchange, reaper, dispatch, tickShards, language }
 }

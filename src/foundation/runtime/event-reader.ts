@@ -61,12 +61,22 @@ export class EventReader implements AsyncDisposable {
     this.#loop.poke()
   }
 
-  /** Events in batches, in order, without end; stops when `signal` aborts. Throws `cursor-reset` when `from` is gone. */
-  async *follow(subscription: Subscription, signal: AbortSignal): AsyncGenerator<readonly LoggedEvent[]> {
-    let position = subscription.from ?? this.#head
-    if (subscription.from !== undefined) {
-      await this.#database.asSystem('event-reader').read((tx) => checkPosition(tx, position))
-    }
+  /**
+   * Events in batches, in order, without end; stops when `signal` aborts. The promise settles before the first event:
+   * it throws `cursor-reset` when `from` can no longer be read.
+   */
+  async open(subscription: Subscription, signal: AbortSignal): Promise<AsyncIterable<readonly LoggedEvent[]>> {
+    const { from } = subscription
+    if (from !== undefined) await this.#database.asSystem('event-reader').read((tx) => checkPosition(tx, from))
+    return this.#follow(from ?? this.#head, subscription, signal)
+  }
+
+  async *#follow(
+    from: LogPosition,
+    subscription: Subscription,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly LoggedEvent[]> {
+    let position = from
     while (!signal.aborted) {
       const batch = this.#isKept(position) ? this.#after(position) : await this.#readPage(position)
       const last = batch.at(-1)

@@ -1,5 +1,4 @@
 import type { JsonObject } from '../../foundation/kernel/json.ts'
-import type { StepGraph } from '../workflows/graph.ts'
 
 /** What a checkpoint keeps: enough to start a run that goes on from here, even if the original is gone. */
 export interface CheckpointDocument {
@@ -27,21 +26,4 @@ export interface CheckpointStep {
   readonly outputs: JsonObject
   /** Commit its workspace was left at. */
   readonly workspaceCommit: string | null
-}
-
-/** Which ended steps a new run may take over: those that ended well and, in a fork, do not come after `from`. */
-export function stepsToKeep(
-  document: CheckpointDocument,
-  graph: StepGraph,
-  again: ReadonlySet<string>,
-): ReadonlyMap<string, { readonly outputs: JsonObject; readonly byCondition: boolean; readonly state: 'succeeded' | 'skipped' }> {
-  const redone = new Set(again)
-  for (const id of again) for (const next of graph.descendants(id)) redone.add(next)
-  const kept = new Map<string, { outputs: JsonObject; byCondition: boolean; state: 'succeeded' | 'skipped' }>()
-  for (const step of document.steps) {
-    const well = step.state === 'succeeded' || (step.state === 'skipped' && step.byCondition)
-    if (!well || redone.has(step.step) || !graph.ids.includes(step.step)) continue
-    kept.set(step.step, { outputs: step.outputs, byCondition: step.byCondition, state: step.state as 'succeeded' | 'skipped' })
-  }
-  return kept
 }

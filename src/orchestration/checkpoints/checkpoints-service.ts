@@ -5,9 +5,9 @@ import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import { setTimers, type TimerHandler } from '../../foundation/runtime/timers.ts'
 import type { RunRef, RunRow } from '../runs/run-rows.ts'
 import type { RunsService } from '../runs/runs-service.ts'
-import type { StepGraph } from '../workflows/graph.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { type CheckpointDocument, stepsToKeep } from './checkpoint-document.ts'
+import type { KeptStep } from '../runs/inherit-steps.ts'
+import type { CheckpointDocument } from './checkpoint-document.ts'
 import { checkpointErrors } from './checkpoints-errors.ts'
 import { type CheckpointRow, findCheckpoint, insertCheckpoint, pruneAutomatic } from './checkpoints-store.ts'
 
@@ -18,7 +18,8 @@ export interface RunSnapshots {
   /** The newest run that has not ended. */
   newestOpen(tx: Tx, tenant: TenantId): Promise<RunId | null>
   definitionOf(tx: Tx, run: Pick<RunRow, 'tenant' | 'workflow' | 'version'>): Promise<WorkflowDefinition>
-  graphOf(definition: WorkflowDefinition): StepGraph
+  /** What a new run takes over of the steps; those in `again`, and what needs them, are left out. */
+  stepsToKeep(document: CheckpointDocument, definition: WorkflowDefinition, again: ReadonlySet<string>): ReadonlyMap<string, KeptStep>
 }
 
 export interface CheckpointsServiceOptions {
@@ -60,9 +61,9 @@ export class CheckpointsService {
       if (row === null) throw checkpointErrors['checkpoint-not-found'](`there is no checkpoint ${idOrName}`)
       const source = sourceRun(tenant, row.document, now)
       const definition = await snapshots.definitionOf(tx, source)
-      const graph = snapshots.graphOf(definition)
       runs().requireStep(definition, from)
-      const steps = stepsToKeep(row.document, graph, new Set(from === null ? [] : [from]))
+      const again = new Set([...Object.keys(definition.finally), ...(from === null ? [] : [from])])
+      const steps = snapshots.stepsToKeep(row.document, definition, again)
       return runs().startFrom(tx, source, { origin: { kind, id: row.id }, steps }, now)
     })
   }

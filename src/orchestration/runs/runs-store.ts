@@ -28,7 +28,12 @@ export async function findRun(tx: ReadTx, tenant: TenantId, id: string): Promise
 export async function listRunRows(
   tx: ReadTx,
   tenant: TenantId,
-  filter: { readonly state?: string; readonly workflow?: string; readonly before?: { readonly at: Date; readonly id: string }; readonly limit: number },
+  filter: {
+    readonly state?: string | undefined
+    readonly workflow?: string | undefined
+    readonly before: { readonly at: Date; readonly id: string } | null
+    readonly limit: number
+  },
 ): Promise<RunRow[]> {
   const rows = await tx.query<RunColumns>(sql`
     select ${runColumns} from runs r

@@ -25,6 +25,12 @@ export const httpErrors = defineErrors({
     when: 'a request cannot be read: broken JSON, a wrong content type, a body over the limit',
     next: 'send valid JSON with content-type application/json, within the size limit',
   },
+  'page-invalid': {
+    kind: 'input',
+    retry: 'never',
+    when: 'the place at which a page of a list should begin is not one that a former page gave',
+    next: 'pass `next` of the page before as `after`, unchanged',
+  },
   'bind-refused': {
     kind: 'input',
     retry: 'never',

@@ -1,0 +1,64 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { formatCursor, headPosition, parseCursor, tailPosition } from '../../foundation/runtime/cursors.ts'
+import type { LoggedEvent, LogPosition } from '../../foundation/runtime/event-log.ts'
+import type { EventReader } from '../../foundation/runtime/event-reader.ts'
+import { runEvents, streamEvents } from '../../orchestration/runs/run-endpoints-contract.ts'
+import type { EventView } from '../../orchestration/runs/runs-contract.ts'
+import { eventFilter } from './event-filter.ts'
+import { readRunEvents } from './run-events.ts'
+
+export interface EventRoutesOptions {
+  readonly database: Database
+  readonly reader: EventReader
+}
+
+/** The event log to clients: as a stream that can be resumed, and as pages for one run. */
+export function eventRoutes({ database, reader }: EventRoutesOptions): Route[] {
+  const startOf = async (tenant: TenantId, from: string | undefined): Promise<LogPosition> => {
+    if (from === undefined || from === 'now') return database.asSystem('streams').read(headPosition)
+    if (from === 'start') return database.asSystem('streams').read(tailPosition)
+    return parseCursor(from)
+  }
+  return [
+    route({
+      ...streamEvents,
+      permission: 'events:read',
+      handle: async ({ query, principal, signal, lastEventId }) => {
+        const from = await startOf(principal.tenant, lastEventId ?? query.from)
+        const matches = eventFilter({ tenant: principal.tenant, run: query.run, types: query.types })
+        const batches = await reader.open({ from, matches }, signal)
+        return (async function* () {
+          for await (const batch of batches) {
+            for (const event of batch) {
+              const view = toEventView(event, from.epoch)
+              yield { id: view.cursor, event: view.type, data: view }
+            }
+          }
+        })()
+      },
+    }),
+    route({
+      ...runEvents,
+      permission: 'runs:read',
+      handle: async ({ params, query, principal }) => {
+        const { tenant } = principal
+        const rows = await database.forTenant(tenant).read((tx) => readRunEvents(tx, tenant, params.id, query.after, query.limit))
+        return { items: rows.items.map((event) => toEventView(event, event.epoch)), next: rows.next }
+      },
+    }),
+  ]
+}
+
+function toEventView(event: LoggedEvent, epoch: number): EventView {
+  return {
+    cursor: formatCursor({ epoch, tick: event.tick, seq: event.seq }),
+    seq: event.seq,
+    type: event.type,
+    subject: { ...event.subject },
+    runId: event.runId,
+    at: event.at.toISOString(),
+    data: (event.data ?? null) as EventView['data'],
+  }
+}

@@ -1,0 +1,34 @@
+import type { Database } from '../../foundation/platform/database/database.ts'
+import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { approve, listApprovals, reject } from './approvals-contract.ts'
+import type { ApprovalsService } from './approvals-service.ts'
+import { listApprovals as readApprovals } from './approvals-view.ts'
+
+export function approvalRoutes(database: Database, approvals: ApprovalsService): Route[] {
+  return [
+    route({
+      ...listApprovals,
+      permission: 'approvals:read',
+      handle: async ({ query, principal }) => {
+        const { tenant } = principal
+        const { state, run, limit } = query
+        const before = parsePlace(query.after)
+        const rows = await database.forTenant(tenant).read((tx) => readApprovals(tx, tenant, { state, run, before, limit: limit + 1 }))
+        return toPage(rows, limit, (approval) => approval.createdAt)
+      },
+    }),
+    route({
+      ...approve,
+      permission: 'approvals:write',
+      handle: ({ params, body, principal }) =>
+        approvals.answer(principal.tenant, params.id, 'approve', { by: principal.id, comment: body.comment ?? null }),
+    }),
+    route({
+      ...reject,
+      permission: 'approvals:write',
+      handle: ({ params, body, principal }) =>
+        approvals.answer(principal.tenant, params.id, 'reject', { by: principal.id, comment: body.comment ?? null }),
+    }),
+  ]
+}

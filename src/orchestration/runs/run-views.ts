@@ -1,0 +1,110 @@
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonValue } from '../../foundation/kernel/json.ts'
+import type { ReadTx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import { readStepOutputs } from './run-context.ts'
+import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
+import type { ArtifactView, RunDetail, RunView, StepView, TaskView } from './runs-contract.ts'
+import { readSteps } from './runs-store.ts'
+
+export function toRunView(run: RunRow): RunView {
+  return {
+    id: run.id,
+    workflow: run.workflow,
+    version: run.version,
+    state: run.state,
+    rev: run.rev,
+    inputs: run.inputs as RunView['inputs'],
+    outputs: run.outputs as RunView['outputs'],
+    error: run.error,
+    repo: run.repo === null ? null : { path: run.repo.path, commit: run.repo.commit },
+    priority: run.priority ?? 5,
+    labels: { ...run.labels },
+    origin: run.origin,
+    createdAt: run.createdAt.toISOString(),
+    startedAt: run.startedAt?.toISOString() ?? null,
+    endedAt: run.endedAt?.toISOString() ?? null,
+  }
+}
+
+/** A run with its steps, its tasks (at most 1,000, open ones first) and its artifacts. */
+export async function readRunDetail(tx: ReadTx, run: RunRow, definition: WorkflowDefinition): Promise<RunDetail> {
+  const ref = { tenant: run.tenant, runId: run.id }
+  const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
+  const outputs = await readStepOutputs(tx, ref)
+  const tasks = await tx.query<TaskColumns>(sql`
+    select id, run_id, step, item, state, reason, attempt, agent_id, runner_id, priority, output, error, created_at, started_at, leased_at, ended_at
+    from tasks where tenant_id = ${run.tenant} and run_id = ${run.id}
+    order by ended_at is not null, step, item nulls first limit 1000`)
+  const artifacts = await readArtifacts(tx, run.tenant, run.id)
+  return {
+    run: toRunView(run),
+    steps: steps.map((step) => toStepView(step, definition, outputs.get(step.step) ?? null)),
+    tasks: tasks.map(toTaskView),
+    artifacts,
+  }
+}
+
+async function readArtifacts(tx: ReadTx, tenant: TenantId, runId: RunId): Promise<ArtifactView[]> {
+  const rows = await tx.query<Omit<ArtifactView, 'runId' | 'taskId' | 'mediaType'> & { run_id: string; task_id: string; media_type: string }>(sql`
+    select id, run_id, task_id, step, name, media_type, bytes, sha256 from artifacts
+    where tenant_id = ${tenant} and run_id = ${runId} order by step, name, id limit 1000`)
+  return rows.map(({ run_id, task_id, media_type, ...rest }) => ({ ...rest, runId: run_id, taskId: task_id, mediaType: media_type }))
+}
+
+function toStepView(step: StepRow, definition: WorkflowDefinition, outputs: JsonValue): StepView {
+  const source = definition.steps[step.step] ?? definition.finally[step.step]
+  return {
+    id: step.step,
+    kind: source?.kind ?? 'command',
+    needs: [...(source?.needs ?? [])],
+    state: step.state,
+    reason: step.reason,
+    total: step.total,
+    open: step.open,
+    failed: step.failed,
+    outputs: outputs as StepView['outputs'],
+    startedAt: step.startedAt?.toISOString() ?? null,
+    endedAt: step.endedAt?.toISOString() ?? null,
+  }
+}
+
+interface TaskColumns {
+  id: string
+  run_id: string
+  step: string
+  item: number | null
+  state: TaskView['state']
+  reason: string | null
+  attempt: number
+  agent_id: string | null
+  runner_id: string | null
+  priority: number
+  output: TaskView['output']
+  error: TaskView['error']
+  created_at: Date
+  started_at: Date | null
+  leased_at: Date | null
+  ended_at: Date | null
+}
+
+function toTaskView(row: TaskColumns): TaskView {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    step: row.step,
+    item: row.item,
+    state: row.state,
+    reason: row.reason,
+    attempt: row.attempt,
+    agentId: row.agent_id,
+    runnerId: row.runner_id,
+    priority: row.priority,
+    output: row.output,
+    error: row.error,
+    createdAt: row.created_at.toISOString(),
+    startedAt: (row.started_at ?? row.leased_at)?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+  }
+}

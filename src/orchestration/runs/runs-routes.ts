@@ -1,0 +1,98 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import { parseWith } from '../../foundation/kernel/schema.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
+import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { retryFrom } from './retry-run.ts'
+import type { StepGraph } from '../workflows/graph.ts'
+import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import { cancelRun, listRuns, pauseRun, resumeRun, retryRun, showRun, startRun } from './run-endpoints-contract.ts'
+import { runErrors } from './run-errors.ts'
+import type { RunRow } from './run-rows.ts'
+import { readRunDetail, toRunView } from './run-views.ts'
+import { startRunSchema } from './runs-contract.ts'
+import type { RepoAt, RunsService } from './runs-service.ts'
+import { findRun, listRunRows } from './runs-store.ts'
+import type { WorkflowCatalog } from './workflow-catalog.ts'
+
+export interface RunRoutesOptions {
+  readonly database: Database
+  readonly runs: RunsService
+  readonly catalog: WorkflowCatalog
+  readonly graphOf: (definition: WorkflowDefinition) => StepGraph
+  /** Looks a repository up; the place of the work is fixed when a run starts. Throws `not-a-repository`. */
+  readonly repoAt: (path: string) => Promise<RepoAt>
+  /** Most tasks at a time where the request does not say. */
+  readonly parallel: number | null
+}
+
+export function runRoutes(options: RunRoutesOptions): Route[] {
+  const { database, runs, catalog } = options
+  const find = async (tenant: TenantId, id: string): Promise<RunRow> => {
+    const run = await database.forTenant(tenant).read((tx) => findRun(tx, tenant, id))
+    if (run === null) throw runErrors['run-not-found'](`there is no run ${id}`)
+    return run
+  }
+  return [
+    route({
+      ...startRun,
+      permission: 'runs:write',
+      handle: async ({ body, principal }) => {
+        const request = parseWith(startRunSchema, body, 'run')
+        if ((request.workflow === undefined) === (request.source === undefined)) {
+          throw runErrors['start-ambiguous']('a run is started by exactly one of workflow and source')
+        }
+        const repo = request.repo === undefined ? null : await options.repoAt(request.repo)
+        const run = await runs.start(principal.tenant, {
+          what: request.source ?? { name: request.workflow! },
+          inputs: request.inputs,
+          repo,
+          priority: request.priority ?? null,
+          parallel: request.parallel ?? options.parallel,
+          labels: request.labels,
+        })
+        return toRunView(run)
+      },
+    }),
+    route({
+      ...listRuns,
+      permission: 'runs:read',
+      handle: async ({ query, principal }) => {
+        const { tenant } = principal
+        const before = parsePlace(query.after)
+        const rows = await database.forTenant(tenant).read((tx) => listRunRows(tx, tenant, { state: query.state, workflow: query.workflow, before, limit: query.limit + 1 }))
+        const page = toPage(rows, query.limit, (run) => run.createdAt)
+        return { items: page.items.map(toRunView), next: page.next }
+      },
+    }),
+    route({
+      ...showRun,
+      permission: 'runs:read',
+      handle: async ({ params, principal }) => {
+        const { tenant } = principal
+        return database.forTenant(tenant).read(async (tx) => {
+          const run = await findRun(tx, tenant, params.id)
+          if (run === null) throw runErrors['run-not-found'](`there is no run ${params.id}`)
+          return readRunDetail(tx, run, await catalog.read(tx, tenant, run.workflow, run.version))
+        })
+      },
+    }),
+    route({
+      ...cancelRun,
+      permission: 'runs:write',
+      handle: async ({ params, body, principal }) =>
+        toRunView(await runs.cancel(principal.tenant, params.id, body.reason ?? `cancelled by ${principal.id}`)),
+    }),
+    route({ ...pauseRun, permission: 'runs:write', handle: async ({ params, principal }) => toRunView(await runs.pause(principal.tenant, params.id)) }),
+    route({ ...resumeRun, permission: 'runs:write', handle: async ({ params, principal }) => toRunView(await runs.resume(principal.tenant, params.id)) }),
+    route({
+      ...retryRun,
+      permission: 'runs:write',
+      handle: async ({ params, body, principal }) => {
+        const source = await find(principal.tenant, params.id)
+        const { graphOf } = options
+        return toRunView(await runs.write(principal.tenant, (tx, now) => retryFrom(tx, { source, from: body.from ?? null, runs, catalog, graphOf }, now)))
+      },
+    }),
+  ]
+}

@@ -1,0 +1,135 @@
+import { parseDocument } from 'yaml'
+import type { Database } from '../../foundation/platform/database/database.ts'
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { isAppError } from '../../foundation/kernel/errors.ts'
+import { parseWorkflow } from './parse-workflow.ts'
+import type { Problem } from './problem.ts'
+import type { WorkflowDefinition } from './workflow-contract.ts'
+import {
+  listWorkflows,
+  showWorkflow,
+  validateWorkflow,
+  type WorkflowDetail,
+  type WorkflowSummary,
+} from './workflow-endpoints-contract.ts'
+import { workflowErrors } from './workflow-errors.ts'
+import { resolveInputs } from './workflow-inputs.ts'
+import { newestVersions } from './workflow-store.ts'
+
+export interface DefinitionFile {
+  readonly name: string
+  readonly origin: 'built-in' | 'project'
+  readonly file: string
+  readonly text: string
+}
+
+export interface WorkflowRoutesOptions {
+  readonly database: Database
+  readonly files: { list(): Promise<readonly DefinitionFile[]>; find(name: string): Promise<DefinitionFile | null> }
+}
+
+interface Found {
+  readonly name: string
+  readonly origin: WorkflowSummary['origin']
+  readonly text: string
+  readonly file: string
+}
+
+export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Route[] {
+  return [
+    route({
+      ...listWorkflows,
+      permission: 'workflows:read',
+      handle: async ({ principal }) => {
+        const { tenant } = principal
+        const stored = await database.forTenant(tenant).read((tx) => newestVersions(tx, tenant, null))
+        const versions = new Map(stored.map((row) => [row.name, row]))
+        const found = new Map<string, Found>(stored.map((row) => [row.name, { name: row.name, origin: 'stored', text: row.source, file: row.name }]))
+        for (const file of await files.list()) found.set(file.name, file)
+        const items = [...found.values()].map((item) => toSummary(item, versions.get(item.name)?.version ?? null))
+        return { items: items.sort((a, b) => (a.name < b.name ? -1 : 1)) }
+      },
+    }),
+    route({
+      ...showWorkflow,
+      permission: 'workflows:read',
+      handle: async ({ params, principal }) => {
+        const { tenant } = principal
+        const [stored] = await database.forTenant(tenant).read((tx) => newestVersions(tx, tenant, params.name))
+        const file = await files.find(params.name)
+        if (file === null && stored === undefined) throw workflowErrors['workflow-not-found'](`there is no workflow called ${params.name}`)
+        const found: Found = file ?? { name: params.name, origin: 'stored', text: stored!.source, file: params.name }
+        return toDetail(found, stored?.version ?? null)
+      },
+    }),
+    route({
+      ...validateWorkflow,
+      permission: 'workflows:read',
+      handle: async ({ body }) => {
+        const source = body.source ?? (await sourceOf(files, body.workflow))
+        return validate(source.text, source.fileName, body.inputs)
+      },
+    }),
+  ]
+}
+
+async function sourceOf(files: WorkflowRoutesOptions['files'], name: string | undefined) {
+  const file = name === undefined ? null : await files.find(name)
+  if (file === null) throw workflowErrors['workflow-not-found'](`there is no workflow called ${name ?? '(none was named)'}`)
+  return { text: file.text, fileName: file.file }
+}
+
+function validate(text: string, fileName: string, inputs: Parameters<typeof resolveInputs>[1] | undefined) {
+  try {
+    const { definition, warnings } = parseWorkflow(text, fileName)
+    const problems = inputs === undefined ? [] : inputProblems(definition, fileName, inputs)
+    return { valid: problems.length === 0, name: definition.name, steps: countSteps(definition), problems, warnings: [...warnings] }
+  } catch (error) {
+    if (!isAppError(error, 'workflow-invalid')) throw error
+    return { valid: false, name: null, steps: 0, problems: error.details.problems as Problem[], warnings: [] }
+  }
+}
+
+function inputProblems(definition: WorkflowDefinition, file: string, inputs: Parameters<typeof resolveInputs>[1]): Problem[] {
+  try {
+    resolveInputs(definition, inputs)
+    return []
+  } catch (error) {
+    if (!isAppError(error, 'workflow-inputs-invalid')) throw error
+    return [{ file, line: null, column: null, path: 'inputs', message: error.message, expected: null }] as unknown as Problem[]
+  }
+}
+
+/** A file that does not parse is still listed, so that its author finds it; what is wrong with it is for `validate`. */
+function toSummary(found: Found, version: number | null): WorkflowSummary {
+  try {
+    const { definition } = parseWorkflow(found.text, found.file)
+    return { name: found.name, description: definition.description ?? null, origin: found.origin, version, steps: countSteps(definition) }
+  } catch (error) {
+    if (!isAppError(error, 'workflow-invalid')) throw error
+    const description: unknown = parseDocument(found.text).get('description')
+    return { name: found.name, description: typeof description === 'string' ? description : null, origin: found.origin, version, steps: 0 }
+  }
+}
+
+function toDetail(found: Found, version: number | null): WorkflowDetail {
+  const { definition } = parseWorkflow(found.text, found.file)
+  const nodes = (steps: WorkflowDefinition['steps'], last: boolean) =>
+    Object.entries(steps).map(([id, step]) => ({ id, kind: step.kind, needs: [...step.needs], finally: last }))
+  return {
+    ...toSummary(found, version),
+    source: found.text,
+    inputs: Object.entries(definition.inputs).map(([name, input]) => ({
+      name,
+      type: input.type,
+      required: input.required ?? input.default === undefined,
+      ...(input.default === undefined ? {} : { default: input.default as never }),
+      description: input.description ?? null,
+    })),
+    graph: [...nodes(definition.steps, false), ...nodes(definition.finally, true)],
+  }
+}
+
+function countSteps(definition: WorkflowDefinition): number {
+  return Object.keys(definition.steps).length + Object.keys(definition.finally).length
+}
