@@ -71,3 +71,14 @@ export function freeNames(ast: ASTNode): ReadonlySet<string> {
   walkFreeNames(ast, (node) => names.add(node.args))
   return names
 }
+
+/** The literal key of `name.key` or `name["key"]`, if that is what stands there. */
+export function keyAfter(node: ASTNode, parent: ASTNode | undefined): string | null {
+  if (parent === undefined) return null
+  if ((parent.op === '.' || parent.op === '.?') && parent.args[0] === node) return parent.args[1]
+  if ((parent.op === '[]' || parent.op === '[?]') && parent.args[0] === node) {
+    const key = parent.args[1]
+    return key.op === 'value' && typeof key.args === 'string' ? key.args : null
+  }
+  return null
+}

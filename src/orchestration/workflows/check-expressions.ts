@@ -1,13 +1,14 @@
 import type { ASTNode, Environment } from '@marcbachmann/cel-js'
 import { CelProblem, parseCel, readable, rename } from './cel.ts'
-import { walkFreeNames } from './cel-ast.ts'
+import { keyAfter, walkFreeNames } from './cel-ast.ts'
 import { createEnvironment } from './cel-environment.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { type ExpressionSite, type Expressive, expressionSites } from './expression-sites.ts'
 import { secretIn } from './expressions.ts'
 import type { ProblemLog } from './problem.ts'
+import { outputsOf } from './step-outputs.ts'
 import { hasExpression, parseTemplate } from './template.ts'
-import type { MappedStep, Step, WorkflowInput } from './workflow-contract.ts'
+import type { WorkflowInput } from './workflow-contract.ts'
 
 /** What the checker must know of a definition beside the expressions themselves. */
 export interface ExpressionWorld {
@@ -125,17 +126,6 @@ function unknownName(name: string, site: ExpressionSite): string {
   return `unknown name ${name}${didYouMean(name, site.names)}`
 }
 
-/** The literal key of `name.key` or `name["key"]`, if that is what stands there. */
-function keyAfter(node: ASTNode, parent: ASTNode | undefined): string | null {
-  if (parent === undefined) return null
-  if ((parent.op === '.' || parent.op === '.?') && parent.args[0] === node) return parent.args[1]
-  if ((parent.op === '[]' || parent.op === '[?]') && parent.args[0] === node) {
-    const key = parent.args[1]
-    return key.op === 'value' && typeof key.args === 'string' ? key.args : null
-  }
-  return null
-}
-
 function checkKey(
   node: ASTNode,
   parents: readonly ASTNode[],
@@ -214,24 +204,6 @@ function isWaitedFor(world: ExpressionWorld, reader: string | null, id: string):
   return world.finallyIds.has(reader) && world.stepIds.has(id)
 }
 
-/** The names of what a step puts out; null where only the run can tell. */
-export function outputsOf(step: Step | MappedStep): readonly string[] | null {
-  switch (step.kind) {
-    case 'map':
-      return outputsOf(step.map.step)
-    case 'approval':
-      return ['decision', 'by', 'comment']
-    case 'gate':
-      return ['verdict', 'failed', 'by', 'comment']
-    case 'wait':
-      return 'event' in step.wait ? ['event'] : []
-    case 'workflow':
-      return null
-    default:
-      return Object.keys(step.outputs ?? {})
-  }
-}
-
 const runFields = {
   id: 'string',
   name: 'string',
@@ -270,27 +242,4 @@ function inputTypes(inputs: Readonly<Record<string, WorkflowInput>>): Record<str
 
 function plain(type: string): string {
   return type === 'string' ? 'text' : type === 'int' || type === 'double' ? 'a number' : `a ${type}`
-}
-
-/** The steps whose results `stepId` reads (null: the workflow's own outputs and `onEnd`). */
-export function referencesOf(workflow: Expressive): ReadonlyMap<string | null, ReadonlySet<string>> {
-  const found = new Map<string | null, Set<string>>()
-  for (const site of expressionSites(workflow)) {
-    for (const source of sourcesIn(site)) {
-      walkFreeNames(parseCel(source), (node, parents) => {
-        const id = node.args === 'steps' ? keyAfter(node, parents[0]) : null
-        if (id === null) return
-        const set = found.get(site.stepId) ?? new Set()
-        found.set(site.stepId, set.add(id))
-      })
-    }
-  }
-  return found
-}
-
-function sourcesIn(site: ExpressionSite): readonly string[] {
-  if (site.mode === 'expression') return [site.text]
-  const parsed = parseTemplate(site.text)
-  if (!parsed.ok || secretIn(site.text) !== null) return []
-  return parsed.segments.flatMap((segment) => (segment.kind === 'expression' ? [segment.source] : []))
 }

@@ -1,5 +1,4 @@
 import { type EvaluationContext, evaluateText, secretIn } from './expressions.ts'
-import type { WorkflowDefinition } from './workflow-contract.ts'
 import { workflowErrors } from './workflow-errors.ts'
 
 export interface ResolvedEnvironment {
@@ -26,14 +25,6 @@ export function resolveEnvironment(
     else secretEnv.set(name, secret)
   }
   return { env: Object.fromEntries(env), secretEnv: Object.fromEntries(secretEnv) }
-}
-
-/** The workflow's own `env`: the base of every process, and what `env` means in expressions. */
-export function resolveWorkflowEnvironment(
-  definition: WorkflowDefinition,
-  context: EvaluationContext,
-): ResolvedEnvironment {
-  return resolveEnvironment(definition.env, context)
 }
 
 /** No argument and no variable can hold a NUL character: the system would cut the text there. */

@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import { compileCel } from './cel.ts'
 import { freeNames } from './cel-ast.ts'
+import { prepareContext } from './evaluation-context.ts'
 import { defaultItemName } from './expression-sites.ts'
 import {
   type EvaluationContext,
@@ -11,7 +12,6 @@ import {
   evaluateText,
 } from './expressions.ts'
 import { referencedSteps } from './referenced-steps.ts'
-import { resolveWorkflowEnvironment } from './resolve-environment.ts'
 import { argvOf, resolveCommon, resolveGate, resolveWork } from './resolve-work.ts'
 import type { ExpressionContext, ResolvedMap, ResolvedTask, ResolvedWait } from './task-contract.ts'
 import { type Step, type StepOf, type WorkflowDefinition, workflowLimits } from './workflow-contract.ts'
@@ -22,7 +22,8 @@ import { workflowErrors } from './workflow-errors.ts'
  * through `env`. Throws `expression-failed`.
  */
 export function resolveStep(definition: WorkflowDefinition, stepId: string, context: ExpressionContext): ResolvedTask {
-  const full = withEnvironment(definition, context)
+  const prepared = prepareContext(definition, context)
+  const full = prepared.context
   const step = stepOf(definition, stepId)
   switch (step.kind) {
     case 'map':
@@ -39,12 +40,12 @@ export function resolveStep(definition: WorkflowDefinition, stepId: string, cont
       }
     }
     case 'gate':
-      return resolveGate(definition, stepId, step, full)
+      return resolveGate(definition, stepId, step, prepared)
     case 'wait': {
       return { kind: 'wait', ...resolveCommon(definition, stepId, step), for: waitOf(definition, stepId, step, full) }
     }
     default:
-      return resolveWork(definition, stepId, step, full)
+      return resolveWork(definition, stepId, step, prepared)
   }
 }
 
@@ -57,7 +58,7 @@ export function resolveItem(definition: WorkflowDefinition, stepId: string, cont
     ...(outer.risky === undefined ? {} : { risky: outer.risky }),
   }
   const labels = { ...outer.labels, ...step.labels }
-  return resolveWork(definition, stepId, { ...inherited, ...step, labels }, withEnvironment(definition, context))
+  return resolveWork(definition, stepId, { ...inherited, ...step, labels }, prepareContext(definition, context))
 }
 
 /** The name under which a map offers its items to expressions. */
@@ -71,7 +72,7 @@ export function itemNameOf(definition: WorkflowDefinition, stepId: string): stri
  */
 export function evaluateIf(definition: WorkflowDefinition, stepId: string, context: ExpressionContext): boolean {
   const step = context.item === undefined ? stepOf(definition, stepId) : mapOf(definition, stepId).map.step
-  return step.if === undefined || evaluateCondition(step.if, withEnvironment(definition, context))
+  return step.if === undefined || evaluateCondition(step.if, prepareContext(definition, context).context)
 }
 
 /** Whether an event (its type has been compared) is the one that a resolved `wait` waits for. Throws `expression-failed`. */
@@ -83,12 +84,12 @@ export function eventMatches(wait: { match: string | null; context: JsonObject }
 
 /** The results of a run. Throws `expression-failed`. */
 export function resolveOutputs(definition: WorkflowDefinition, context: ExpressionContext): JsonObject {
-  return evaluateJson(definition.outputs, withEnvironment(definition, context)) as JsonObject
+  return evaluateJson(definition.outputs, prepareContext(definition, context).context) as JsonObject
 }
 
 /** The command that is told when the run has ended; null where there is none. Throws `expression-failed`. */
 export function resolveOnEnd(definition: WorkflowDefinition, context: ExpressionContext): readonly string[] | null {
-  return definition.onEnd ? argvOf(definition.onEnd, withEnvironment(definition, context), 'onEnd') : null
+  return definition.onEnd ? argvOf(definition.onEnd, prepareContext(definition, context).context, 'onEnd') : null
 }
 
 export function stepOf(definition: WorkflowDefinition, stepId: string): Step {
@@ -103,10 +104,6 @@ function mapOf(definition: WorkflowDefinition, stepId: string): StepOf<'map'> {
   const step = stepOf(definition, stepId)
   if (step.kind !== 'map') throw new Error(`step ${stepId} of workflow ${definition.name} is no map`)
   return step
-}
-
-function withEnvironment(definition: WorkflowDefinition, context: ExpressionContext): EvaluationContext {
-  return { ...context, env: resolveWorkflowEnvironment(definition, context).env }
 }
 
 /** A wait carries what its condition reads, so that an event can be judged without the run at hand. */

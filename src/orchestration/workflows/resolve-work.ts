@@ -1,8 +1,9 @@
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import { depthTable } from './depth-table.ts'
+import type { PreparedContext } from './evaluation-context.ts'
 import { type EvaluationContext, evaluateCondition, evaluateJson, evaluateText } from './expressions.ts'
-import { cleanText, resolveEnvironment, resolveWorkflowEnvironment } from './resolve-environment.ts'
+import { cleanText, resolveEnvironment } from './resolve-environment.ts'
 import {
   depthOf,
   resolveBudget,
@@ -28,7 +29,8 @@ export function resolveCommon(definition: WorkflowDefinition, stepId: string, st
 
 type Worker = Exclude<MappedStep, { kind: 'workflow' }> | StepOf<'gate'>
 
-function work(definition: WorkflowDefinition, stepId: string, step: Worker, context: EvaluationContext): ResolvedWork {
+function work(definition: WorkflowDefinition, stepId: string, step: Worker, prepared: PreparedContext): ResolvedWork {
+  const { context, environment } = prepared
   const defaults = definition.defaults ?? {}
   const depth = depthOf(step, defaults)
   // A depth that was asked for outweighs the general timeout of the workflow; the tacit standard depth does not.
@@ -47,7 +49,7 @@ function work(definition: WorkflowDefinition, stepId: string, step: Worker, cont
     pool: step.pool ?? defaults.pool ?? null,
     capabilities: step.capabilities ?? [],
     workspace: step.workspace ?? defaults.workspace ?? 'none',
-    ...resolveEnvironment(step.env, context, resolveWorkflowEnvironment(definition, context)),
+    ...resolveEnvironment(step.env, context, environment),
     outputs: 'outputs' in step ? (step.outputs ?? {}) : {},
   }
 }
@@ -57,20 +59,21 @@ export function resolveWork(
   definition: WorkflowDefinition,
   stepId: string,
   step: MappedStep,
-  context: EvaluationContext,
+  prepared: PreparedContext,
 ): ResolvedTask {
+  const { context } = prepared
   switch (step.kind) {
     case 'command':
       return {
         kind: 'command',
-        ...work(definition, stepId, step, context),
+        ...work(definition, stepId, step, prepared),
         argv: argvOf(step.command, context, `${stepId}.command`),
         stdin: step.stdin === undefined ? null : evaluateText(step.stdin, context),
       }
     case 'script':
       return {
         kind: 'script',
-        ...work(definition, stepId, step, context),
+        ...work(definition, stepId, step, prepared),
         script: step.script,
         interpreter: step.interpreter ?? ['bash', '-eu'],
       }
@@ -78,7 +81,7 @@ export function resolveWork(
       const config = resolveEnvironment(step.agent.config, context)
       return {
         kind: 'agent',
-        ...work(definition, stepId, step, context),
+        ...work(definition, stepId, step, prepared),
         prompt: cleanText(evaluateText(step.agent.prompt, context), `${stepId}.agent.prompt`),
         depth: depthOf(step, definition.defaults ?? {}) ?? 'standard',
         config: config.env,
@@ -103,12 +106,13 @@ export function resolveGate(
   definition: WorkflowDefinition,
   stepId: string,
   step: StepOf<'gate'>,
-  context: EvaluationContext,
+  prepared: PreparedContext,
 ): ResolvedGate {
+  const { context } = prepared
   const { checks, onFail = 'block', who, deadline } = step.gate
   return {
     kind: 'gate',
-    ...work(definition, stepId, step, context),
+    ...work(definition, stepId, step, prepared),
     checks: checks.map((check): ResolvedCheck => {
       const base = { name: check.name, onFail: check.onFail ?? onFail }
       if ('command' in check) return { ...base, argv: argvOf(check.command, context, `${stepId}.${check.name}`) }
