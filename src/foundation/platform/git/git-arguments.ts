@@ -67,7 +67,8 @@ const safeCommands: Readonly<Record<string, SafeCommand>> = {
   'update-ref': objects,
   version: objects,
   worktree: drivers,
-  'write-tree': objects,
+  // Writing the index looks once more at files that changed in the second in which it was written.
+  'write-tree': drivers,
 }
 
 /** Options that run a program or write where git was not asked to. */

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeRepository, rawGit, temporaryFolder } from './git.fixture.ts'
 import { createGit } from './git.ts'
-import { makeRepository, rawGit, temporaryFolder } from './git-fixture.ts'
 
 describe('git', () => {
   const git = createGit()

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeRepository, plantTraps, rawGit, type Traps, temporaryFolder, trappedFiles } from './git.fixture.ts'
 import { createGit } from './git.ts'
-import { makeRepository, plantTraps, rawGit, type Traps, temporaryFolder, trappedFiles } from './git-fixture.ts'
 
 const identity = {
   GIT_AUTHOR_NAME: 'Bot',
@@ -63,6 +63,7 @@ describe('a repository that plants programs', () => {
     ['branch', 'leanvibe/topic'],
     ['tag', 'v1'],
     ['update-ref', 'refs/leanvibe/x', 'HEAD'],
+    ['write-tree'],
     ['read-tree', '--reset', '-u', 'HEAD'],
     ['checkout-index', '--all', '--force'],
     ['checkout', '--force', '--detach', 'HEAD~1'],

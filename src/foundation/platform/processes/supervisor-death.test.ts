@@ -10,7 +10,7 @@ import { ProcessJournal } from './process-journal.ts'
 import { processScope } from './system-process-table.ts'
 
 const table = systemProcessTable()
-const program = fileURLToPath(new URL('./runner-fixture.ts', import.meta.url))
+const program = fileURLToPath(new URL('./runner.fixture.ts', import.meta.url))
 const stubborn = 'trap "" TERM; while :; do sleep 1; done'
 const family = `setsid bash -c '(${stubborn}) & ${stubborn}' & (${stubborn}) & echo up; ${stubborn}`
 let folder: string
