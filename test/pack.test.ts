@@ -1,0 +1,175 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { root } from './meta/source-tree.ts'
+
+const execute = promisify(execFile)
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+
+let folder: string
+let consumer: string
+let packed: readonly string[]
+
+/** Runs a program in `cwd` as a user's shell would: this Node first on the PATH, nothing of npm's or the tests' own. */
+async function run(cwd: string, command: string, args: readonly string[]): Promise<string> {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|VITEST|LEANVIBE_|CI$)/i.test(name))
+  const env = {
+    ...Object.fromEntries(inherited),
+    PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+    HOME: folder,
+  }
+  const cache = process.env.npm_config_cache ?? join(process.env.HOME ?? '/', '.npm')
+  try {
+    const { stdout } = await execute(command, args, {
+      cwd,
+      env: { ...env, npm_config_cache: cache, npm_config_userconfig: join(process.env.HOME ?? '/', '.npmrc') },
+      timeout: 240_000,
+      maxBuffer: 64 * 1024 * 1024,
+    })
+    return stdout
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string }
+    throw new Error(`${command} ${args.join(' ')} failed\n${stdout ?? ''}\n${stderr ?? ''}`, { cause: error })
+  }
+}
+
+/** The tree as it would be committed now: no ignored file can help, and the build does not disturb the checkout. */
+function copyTree(to: string): void {
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  for (const path of listed.split('\0').filter((name) => name !== '' && existsSync(join(root, name)))) {
+    mkdirSync(dirname(join(to, path)), { recursive: true })
+    cpSync(join(root, path), join(to, path))
+  }
+  symlinkSync(join(root, 'node_modules'), join(to, 'node_modules'))
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'leanvibe-pack-'))
+  const tree = join(folder, 'tree')
+  consumer = join(folder, 'consumer')
+  mkdirSync(tree)
+  mkdirSync(consumer)
+  copyTree(tree)
+  const [report] = JSON.parse(await run(tree, 'npm', ['pack', '--json', '--pack-destination', folder])) as [
+    { filename: string; files: { path: string }[] },
+  ]
+  packed = report.files.map((file) => file.path)
+  writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n')
+  await run(consumer, 'npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, report.filename)])
+}, 300_000)
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('the package', () => {
+  test('holds what it runs and nothing that only we need', () => {
+    expect(packed).toEqual(
+      expect.arrayContaining(['bin/leanvibe.js', 'dist/src/cli/cli.js', 'LICENSE', 'NOTICE', 'workflow.schema.json']),
+    )
+    expect(packed.filter((path) => /^migrations\/\d+_.*\.sql$/.test(path)).length).toBeGreaterThan(0)
+    expect(packed.filter((path) => /\.(test|fixture)\.|^(test|bench|scripts|src)\//.test(path))).toEqual([])
+  })
+
+  test('says its version', async () => {
+    expect((await run(consumer, 'npx', ['--no', 'leanvibe', '--version'])).trim()).toBe(manifest.version)
+  })
+
+  test('runs a workflow in an empty folder', async () => {
+    const place = join(folder, 'place')
+    mkdirSync(place)
+    writeFileSync(
+      join(place, 'hello.yaml'),
+      [
+        'name: hello',
+        'steps:',
+        '  greet:',
+        '    command: [node, --version]',
+        '  again:',
+        '    needs: [greet]',
+        '    command: [node, --version]',
+        '',
+      ].join('\n'),
+    )
+    const output = await run(place, join(consumer, 'node_modules/.bin/leanvibe'), [
+      'orchestrate',
+      './hello.yaml',
+      '--json',
+    ])
+    const lines = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type?: string })
+    expect(lines.some((line) => line.type === 'run.succeeded')).toBe(true)
+  }, 120_000)
+
+  test('runs the bundled workflow over a repository', async () => {
+    const repository = join(folder, 'repository')
+    mkdirSync(repository)
+    writeFileSync(join(repository, 'main.js'), '// TODO: say more\nconsole.log("hello")\n')
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=A', '-c', 'user.email=a@example.com', ...args], { cwd: repository })
+    git('init', '-q')
+    git('add', '.')
+    git('commit', '-q', '-m', 'first')
+    const output = await run(repository, join(consumer, 'node_modules/.bin/leanvibe'), [
+      'orchestrate',
+      'repo-checkup',
+      '--repo',
+      '.',
+      '--json',
+    ])
+    const lines = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type?: string })
+    expect(lines.some((line) => line.type === 'run.succeeded')).toBe(true)
+  }, 180_000)
+
+  test('gives TypeScript its types, at each of its doors', async () => {
+    writeFileSync(
+      join(consumer, 'use.ts'),
+      [
+        "import { defineWorkflow } from 'leanvibe'",
+        "import { createClient, type Client } from 'leanvibe/client'",
+        "import type { RunView } from 'leanvibe/contract'",
+        "export const state = (run: RunView): 'succeeded' | 'other' => (run.state === 'succeeded' ? 'succeeded' : 'other')",
+        'export type Made = ReturnType<typeof defineWorkflow>',
+        'export const make: (...args: Parameters<typeof createClient>) => Client = createClient',
+        '// @ts-expect-error a run has no such state: the types are not any',
+        "export const wrong: RunView['state'] = 'baked'",
+        '// @ts-expect-error a workflow is not a number',
+        'defineWorkflow(1)',
+        '',
+      ].join('\n'),
+    )
+    writeFileSync(
+      join(consumer, 'tsconfig.json'),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          noEmit: true,
+          module: 'nodenext',
+          target: 'es2024',
+          lib: ['es2024', 'esnext.disposable', 'dom'],
+          types: [],
+          skipLibCheck: true,
+        },
+        include: ['use.ts'],
+      }),
+    )
+    await run(consumer, process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'])
+  })
+
+  test('loads at each of its doors', async () => {
+    const program =
+      "for (const door of ['leanvibe', 'leanvibe/client', 'leanvibe/contract']) console.log(Object.keys(await import(door)).length > 0)"
+    expect(
+      (await run(consumer, process.execPath, ['--input-type=module', '--eval', program])).trim().split('\n'),
+    ).toEqual(['true', 'true', 'true'])
+  })
+})
