@@ -23,11 +23,18 @@ export interface Platform {
   close(): Promise<void>
 }
 
+export interface PlatformOptions {
+  /** False for a call that only looks: no runner, no loops, so that it neither takes work nor leaves any behind. */
+  readonly work: boolean
+}
+
 /** Builds the platform on a data folder that this process has locked. */
-export type OpenPlatform = (loaded: LoadedConfig, lock: FolderLock) => Promise<Platform>
+export type OpenPlatform = (loaded: LoadedConfig, lock: FolderLock, options: PlatformOptions) => Promise<Platform>
 
 export interface ServerSettings {
   readonly openPlatform: OpenPlatform
+  /** Default true. */
+  readonly work?: boolean
   readonly logger?: HttpLogger
   readonly random?: Random
 }
@@ -48,7 +55,7 @@ export interface RunningServer {
  */
 export async function startServer(loaded: LoadedConfig, settings: ServerSettings): Promise<RunningServer> {
   const { config } = loaded
-  const { openPlatform, logger, random = systemRandom } = settings
+  const { openPlatform, work = true, logger, random = systemRandom } = settings
   const folder = config.dataFolder
   let graceMs = 5_000
   // What was opened, in order; it is closed from the end, whatever fails on the way.
@@ -57,7 +64,7 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     await prepareDataFolder(folder)
     const lock = await lockFolder(folder)
     closers.push(() => lock.release())
-    const platform = await openPlatform(loaded, lock)
+    const platform = await openPlatform(loaded, lock, { work })
     closers.push(() => platform.close())
 
     const token = createToken(random)

@@ -1,0 +1,63 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Client } from '../client/client.ts'
+import { artifactContent } from '../orchestration/runs/run-endpoints-contract.ts'
+import type { ArtifactView, RunDetail } from '../orchestration/runs/runs-contract.ts'
+
+export interface SavedArtifact {
+  readonly name: string
+  readonly step: string
+  readonly file: string
+  readonly bytes: number
+}
+
+/** The artifacts of the steps that no other step builds on: what the run was for. */
+export function resultsOf(detail: RunDetail): readonly ArtifactView[] {
+  const needed = new Set(detail.steps.flatMap(({ needs }) => needs))
+  return detail.artifacts.filter(({ step }) => !needed.has(step))
+}
+
+/** Copies artifacts into a folder, whole or not at all; those of several steps into a folder for each. */
+export async function saveArtifacts(
+  client: Client,
+  artifacts: readonly ArtifactView[],
+  folder: string,
+  signal?: AbortSignal,
+): Promise<readonly SavedArtifact[]> {
+  const oneStep = new Set(artifacts.map(({ step }) => step)).size === 1
+  const taken = new Set<string>()
+  const saved: SavedArtifact[] = []
+  for (const artifact of artifacts) {
+    const file = freeName(join(folder, ...(oneStep ? [] : [segment(artifact.step)]), ...pathOf(artifact.name)), taken)
+    await mkdir(dirname(file), { recursive: true })
+    const { body } = await client.bytes(artifactContent, { params: { id: artifact.id }, ...(signal ? { signal } : {}) })
+    await pipeline(Readable.fromWeb(body as never), createWriteStream(`${file}.part`), signal ? { signal } : {})
+    await rename(`${file}.part`, file)
+    saved.push({ name: artifact.name, step: artifact.step, file, bytes: artifact.bytes })
+  }
+  return saved
+}
+
+/** A name an agent chose, as a path that cannot leave the folder. */
+function pathOf(name: string): string[] {
+  const parts = name
+    .split(/[/\\]+/)
+    .map(segment)
+    .filter((part) => part !== '')
+  return parts.length === 0 ? ['artifact'] : parts
+}
+
+function segment(text: string): string {
+  const clean = text.replace(/[\u0000-\u001f\u007f<>:"|?*\\/]/g, '_').slice(0, 120)
+  return /^\.+$/.test(clean) ? '_' : clean
+}
+
+function freeName(file: string, taken: Set<string>): string {
+  let free = file
+  for (let n = 2; taken.has(free); n++) free = file.replace(/(\.[^./]*)?$/, (end) => `-${n}${end}`)
+  taken.add(free)
+  return free
+}

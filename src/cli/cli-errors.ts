@@ -1,0 +1,40 @@
+import { defineErrors } from '../foundation/kernel/errors.ts'
+
+export const cliErrors = defineErrors({
+  usage: {
+    kind: 'input',
+    retry: 'never',
+    when: 'a command line is not understood',
+    next: 'add --help to the command to see what it takes',
+  },
+  'run-failed': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a run that the command waited for has failed',
+    next: 'read its logs with `leanvibe runs logs RUN`, then repeat it with `leanvibe runs retry RUN`',
+  },
+  'no-agent': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a task needs an agent that takes prompts, but no pool has one',
+    next: 'declare a pool under `pools:` in leanvibe.yaml; `leanvibe init` writes one for each agent it finds on the PATH',
+  },
+  'file-exists': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a command would write over a file that is there',
+    next: 'move the file away, or add --force',
+  },
+  'server-silent': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a process holds the data folder but does not answer',
+    next: 'wait until it has started or ended, or stop it; `leanvibe doctor` shows its pid',
+  },
+  'server-not-started': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'the background server ended or stayed silent before it could take work',
+    next: 'read serve.log in the data folder, or run `leanvibe serve` in the foreground',
+  },
+})

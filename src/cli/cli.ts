@@ -1,0 +1,19 @@
+import { readEnv } from '../foundation/platform/config/env.ts'
+import { main } from './main.ts'
+
+/** A closed pipe (`| head`) is how a reader says "enough": the end, not a failure. */
+const enough = Promise.withResolvers<number>()
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) =>
+    error.code === 'EPIPE' ? enough.resolve(0) : enough.reject(error),
+  )
+}
+
+const surroundings = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signals: process,
+  env: readEnv(),
+  cwd: process.cwd(),
+}
+process.exit(await Promise.race([main(process.argv.slice(2), surroundings), enough.promise]))

@@ -1,0 +1,68 @@
+import type { CliCommand } from './command.ts'
+
+export interface CommandEntry {
+  readonly name: string
+  readonly summary: string
+  /** The file is loaded only when the command is the one that was called. */
+  readonly load: () => Promise<CliCommand>
+}
+
+/** All commands, in the order of the help. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'orchestrate',
+    summary: 'run a workflow over a repository and wait for its end',
+    load: async () => (await import('./commands/orchestrate.ts')).orchestrate,
+  },
+  {
+    name: 'spawn',
+    summary: 'give one task to one agent that can do it',
+    load: async () => (await import('./commands/spawn.ts')).spawn,
+  },
+  {
+    name: 'runs',
+    summary: 'list, show, cancel, pause, resume and retry runs; read their logs',
+    load: async () => (await import('./commands/runs.ts')).runs,
+  },
+  {
+    name: 'approvals',
+    summary: 'list and answer questions that runs put to people',
+    load: async () => (await import('./commands/approvals.ts')).approvals,
+  },
+  {
+    name: 'checkpoint',
+    summary: 'keep the state of a run; list, restore and fork what was kept',
+    load: async () => (await import('./commands/checkpoint.ts')).checkpoint,
+  },
+  {
+    name: 'monitor',
+    summary: 'show host, agents, queue and runs as they are',
+    load: async () => (await import('./commands/monitor.ts')).monitor,
+  },
+  { name: 'agents', summary: 'list agents', load: async () => (await import('./commands/agents.ts')).agents },
+  {
+    name: 'workflows',
+    summary: 'list, show and check workflows',
+    load: async () => (await import('./commands/workflows.ts')).workflows,
+  },
+  {
+    name: 'serve',
+    summary: 'run the platform as a process that other commands talk to',
+    load: async () => (await import('./commands/serve.ts')).serve,
+  },
+  {
+    name: 'init',
+    summary: 'write a commented leanvibe.yaml and an example workflow',
+    load: async () => (await import('./commands/init.ts')).init,
+  },
+  {
+    name: 'doctor',
+    summary: 'tell what is there, what is not, and what is not enforced here',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
+    name: 'completion',
+    summary: 'print the completion script of a shell',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
+]

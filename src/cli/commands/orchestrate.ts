@@ -1,0 +1,99 @@
+import { resolve } from 'node:path'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { resumeRun, showRun, startRun } from '../../orchestration/runs/run-endpoints-contract.ts'
+import type { StartRun } from '../../orchestration/runs/runs-contract.ts'
+import { showWorkflow } from '../../orchestration/workflows/workflow-endpoints-contract.ts'
+import type { CliCommand, CliContext } from '../command.ts'
+import { type Connection, load } from '../connect.ts'
+import { usageError } from '../failure.ts'
+import { keyValue, wholeNumber } from '../parse-options.ts'
+import { performRun } from '../perform-run.ts'
+import { tellValidation } from '../tell-validation.ts'
+import { findSource, findWanted, type Wanted } from '../workflow-source.ts'
+
+interface Options {
+  readonly workflow?: string
+  readonly repo?: string
+  readonly agents?: number
+  readonly parallel?: number
+  readonly input?: Readonly<Record<string, string>>
+  readonly out?: string
+  readonly validate?: boolean
+  readonly detach?: boolean
+  readonly resume?: string
+}
+
+export const orchestrate: CliCommand = {
+  configure(command, act) {
+    command
+      .argument('[workflow]', 'name of a workflow, or a YAML file')
+      .option('--workflow <name>', 'the same as the argument')
+      .option('--repo <folder>', 'the git repository to work on')
+      .option('--agents <n>', 'local agents to start (where this call starts the platform)', wholeNumber)
+      .option('--parallel <n>', 'most tasks of the run at a time', wholeNumber)
+      .option('--input <name=value>', 'an input of the workflow; may be repeated', keyValue)
+      .option('--out <folder>', 'where the results are copied to')
+      .option('--validate', 'only check the workflow and its inputs')
+      .option('--detach', 'start it, print its id, and leave it to a server in the background')
+      .option('--resume <run>', 'go on with a run, for example after a crash')
+      .action(act(run))
+  },
+}
+
+async function run(context: CliContext, word: string | undefined, options: Options): Promise<number> {
+  const wanted = wordOf(word, options)
+  if (options.validate) return validate(context, wanted, options)
+  return performRun(context, { ...options, flags: { agents: options.agents } }, (connection) =>
+    options.resume === undefined ? start(context, connection, wanted!, options) : resume(connection, options.resume),
+  )
+}
+
+function wordOf(word: string | undefined, { workflow, resume, validate: check }: Options): string | null {
+  if (word !== undefined && workflow !== undefined && word !== workflow)
+    throw usageError('the workflow is named twice, and differently')
+  const named = word ?? workflow ?? null
+  if (resume !== undefined && (named !== null || check))
+    throw usageError('--resume goes on with a run as it is: it takes no workflow')
+  if (resume === undefined && named === null) throw usageError('expected a workflow: a name, or a YAML file')
+  return named
+}
+
+async function validate(context: CliContext, word: string | null, options: Options): Promise<number> {
+  const { config } = await load(context)
+  const source = await findSource(word!, context.cwd, config)
+  if (source === null) throw usageError(`no workflow is called ${word}; \`leanvibe workflows list\` shows them`)
+  const { validateSource } = await import('../../app/definitions.ts')
+  return tellValidation(context, source.fileName, validateSource(source, options.input ?? {}))
+}
+
+async function start(context: CliContext, connection: Connection, word: string, options: Options): Promise<string> {
+  const wanted = await findWanted(word, context.cwd, connection.loaded.config)
+  const body: StartRun = {
+    ...('source' in wanted ? { source: wanted.source } : { workflow: wanted.name }),
+    inputs: (await typedInputs(connection, wanted, options.input)) as Record<string, never>,
+    ...(options.repo === undefined ? {} : { repo: resolve(context.cwd, options.repo) }),
+    ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
+  }
+  const run = await connection.client.call(startRun, { body, signal: context.interrupts.signal })
+  return run.id
+}
+
+/** Inputs of a command line are text; the workflow says what they are meant to be. */
+async function typedInputs(
+  { client }: Connection,
+  wanted: Wanted,
+  texts: Readonly<Record<string, string>> | undefined,
+): Promise<JsonObject> {
+  if (texts === undefined) return {}
+  const { readSourceInputs } = await import('../../app/definitions.ts')
+  if ('source' in wanted) return readSourceInputs(wanted.source, texts)
+  const { source } = await client.call(showWorkflow, { params: { name: wanted.name } })
+  return readSourceInputs({ text: source, fileName: wanted.name }, texts)
+}
+
+async function resume({ client }: Connection, id: string): Promise<string> {
+  const { run } = await client.call(showRun, { params: { id } })
+  // After a crash the platform goes on by itself as soon as it is up; only what a person paused waits for a person.
+  if (run.state === 'paused') await client.call(resumeRun, { params: { id } })
+  return id
+}

@@ -1,0 +1,135 @@
+import { Option } from 'commander'
+import { formatDuration } from '../../foundation/kernel/units.ts'
+import {
+  cancelRun,
+  listRuns,
+  pauseRun,
+  resumeRun,
+  retryRun,
+  showRun,
+} from '../../orchestration/runs/run-endpoints-contract.ts'
+import { type RunView, runStateSchema } from '../../orchestration/runs/runs-contract.ts'
+import type { CliCommand, CliContext } from '../command.ts'
+import { withConnection } from '../connect.ts'
+import { followRun } from '../follow-run.ts'
+import { wholeNumber } from '../parse-options.ts'
+import { performRun } from '../perform-run.ts'
+import { printLogs } from '../print-logs.ts'
+import { tellRun } from '../tell-run.ts'
+import { oneLine, table } from '../text.ts'
+import { moodOf } from '../ui/run-tree.ts'
+import { mark } from '../ui/symbols.ts'
+
+export const runs: CliCommand = {
+  configure(command, act) {
+    command
+      .command('list', { isDefault: true })
+      .description('list runs, newest first')
+      .addOption(new Option('--state <state>', 'only those in this state').choices(runStateSchema.options))
+      .option('--limit <n>', 'how many', wholeNumber, 20)
+      .action(act(list))
+    command.command('show').description('show a run with its steps and artifacts').argument('<run>').action(act(show))
+    command
+      .command('cancel')
+      .description('end a run: its processes are stopped, its finally steps still run')
+      .argument('<run>')
+      .option('--reason <text>', 'kept with the run')
+      .action(act(cancel))
+    command
+      .command('pause')
+      .description('let tasks under way finish, start no more')
+      .argument('<run>')
+      .action(act(pause))
+    command
+      .command('resume')
+      .description('let a paused run go on, and stay until it has ended')
+      .argument('<run>')
+      .option('--detach', 'leave it to a server in the background')
+      .action(
+        act((context, id: string, options: { detach?: boolean }) =>
+          performRun(context, options, async ({ client }) => (await client.call(resumeRun, { params: { id } })).id),
+        ),
+      )
+    command
+      .command('logs')
+      .description('print what the tasks of a run printed')
+      .argument('<run>')
+      .option('-f, --follow', 'stay until the run has ended')
+      .option('--step <step>', 'only this step')
+      .option('--task <task>', 'only this task')
+      .action(act(printLogs))
+    command
+      .command('retry')
+      .description('start a new run that repeats part of an ended one, and stay until it has ended')
+      .argument('<run>')
+      .addOption(new Option('--from <step>', 'repeat this step and all that depends on it').conflicts('failed'))
+      .option('--failed', 'repeat what did not succeed, and all that depends on it (the default)')
+      .option('--detach', 'leave it to a server in the background')
+      .option('--out <folder>', 'where the results are copied to')
+      .action(
+        act((context, id: string, { from, ...options }: { from?: string; detach?: boolean; out?: string }) =>
+          performRun(context, options, async ({ client }) => {
+            const body = from === undefined ? { failed: true } : { from }
+            return (await client.call(retryRun, { params: { id }, body })).id
+          }),
+        ),
+      )
+  },
+}
+
+async function list(context: CliContext, options: { state?: RunView['state']; limit: number }): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const { items } = await client.call(listRuns, { query: options })
+    for (const run of items) out.document(run)
+    if (items.length === 0) out.lines('no runs yet; start one: leanvibe orchestrate repo-checkup --repo .')
+    else
+      out.lines(
+        ...table(
+          items.map((run) => [
+            mark(moodOf(run.state), out.colors),
+            run.id,
+            oneLine(run.workflow, 40),
+            run.state,
+            when(run),
+          ]),
+        ),
+      )
+  })
+}
+
+function when(run: RunView): string {
+  const started = run.createdAt.replace('T', ' ').slice(0, 19)
+  if (run.startedAt === null || run.endedAt === null) return started
+  return `${started}  ${formatDuration(Date.parse(run.endedAt) - Date.parse(run.startedAt))}`
+}
+
+async function show(context: CliContext, id: string): Promise<void> {
+  await withConnection(context, { work: false }, async ({ client }) => {
+    tellRun(context.out, await client.call(showRun, { params: { id } }))
+  })
+}
+
+async function cancel(context: CliContext, id: string, options: { reason?: string }): Promise<number> {
+  return withConnection(context, {}, async (connection) => {
+    const { client, embedded } = connection
+    const run = await client.call(cancelRun, { params: { id }, body: options })
+    // Where this process is the platform, the run's finally steps need it until they are done.
+    if (embedded && run.endedAt === null) await followRun(context, connection, { id, owns: false })
+    else tellState(context, run)
+    return 0
+  })
+}
+
+async function pause(context: CliContext, id: string): Promise<void> {
+  await withConnection(context, { work: false }, async ({ client }) => {
+    tellState(context, await client.call(pauseRun, { params: { id } }))
+  })
+}
+
+function tellState({ out }: CliContext, run: RunView): void {
+  out.document(run)
+  out.lines(
+    `${mark(moodOf(run.state), out.colors)} ${run.id} is ${run.endedAt === null && run.state === 'running' ? 'ending' : run.state}`,
+  )
+}

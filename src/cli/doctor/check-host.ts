@@ -1,0 +1,107 @@
+import { access, constants, readFile } from 'node:fs/promises'
+import { arch, platform, release } from 'node:os'
+import { isAppError } from '../../foundation/kernel/errors.ts'
+import type { Env } from '../../foundation/platform/config/env.ts'
+import { createGit } from '../../foundation/platform/git/index.ts'
+import { findProgram } from '../find-program.ts'
+import { knownAgents } from '../known-agents.ts'
+import type { Check } from './check.ts'
+
+export function checkNode(version: string = process.versions.node): Check {
+  const major = Number(version.split('.')[0])
+  if (major >= 24) return { name: 'node', status: 'ok', detail: version }
+  return {
+    name: 'node',
+    status: 'warn',
+    detail: `${version} works; 24 is what LeanVibe is tested on`,
+    next: 'install Node 24 LTS',
+  }
+}
+
+export function checkPlatform(name: string = platform(), kernel: string = release()): Check {
+  const detail = `${name} ${kernel} ${arch()}`
+  if (name === 'linux') return { name: 'platform', status: 'ok', detail }
+  if (name === 'darwin') {
+    return {
+      name: 'platform',
+      status: 'warn',
+      detail: `${detail}: best effort`,
+      next: 'processes that leave their group are found by a slower search',
+    }
+  }
+  return {
+    name: 'platform',
+    status: 'bad',
+    detail: `${detail} is not supported`,
+    next: 'use Linux, macOS, or Windows with WSL',
+  }
+}
+
+/** git 2.32 brought the switches that keep a stranger's configuration out. */
+export async function checkGit(): Promise<Check> {
+  try {
+    const version = await createGit().version()
+    const [major = 0, minor = 0] = version.split('.').map(Number)
+    if (major > 2 || (major === 2 && minor >= 32)) return { name: 'git', status: 'ok', detail: version }
+    return { name: 'git', status: 'bad', detail: `${version} is too old`, next: 'install git 2.32 or newer' }
+  } catch (error) {
+    if (!isAppError(error)) throw error
+    return { name: 'git', status: 'bad', detail: error.message, next: error.next }
+  }
+}
+
+export async function checkAgents({ path }: Env): Promise<Check> {
+  const found: string[] = []
+  for (const { program } of knownAgents) if ((await findProgram(program, path)) !== null) found.push(program)
+  if (found.length > 0) return { name: 'agents on PATH', status: 'ok', detail: found.join(', ') }
+  return {
+    name: 'agents on PATH',
+    status: 'note',
+    detail: 'none; commands and scripts need none',
+    next: 'any program that takes a task can be a pool: see `leanvibe init`',
+  }
+}
+
+/** What work can do that nothing here prevents. */
+export async function checkEnforcement(name: string = platform()): Promise<readonly Check[]> {
+  const processes: Check =
+    name === 'linux'
+      ? {
+          name: 'processes',
+          status: 'ok',
+          detail: 'work is ended with all it started, found by group, descent and marker',
+        }
+      : {
+          name: 'processes',
+          status: 'warn',
+          detail: 'work is ended with its process group; what hides from it may stay',
+        }
+  return [
+    processes,
+    {
+      name: 'cpu and memory',
+      status: 'note',
+      detail: `${await describeCgroup(name)}; limits of steps decide where work goes, they do not hold it back`,
+    },
+    {
+      name: 'files and network',
+      status: 'note',
+      detail: 'not enforced: work runs as you, and can read and reach what you can',
+    },
+  ]
+}
+
+async function describeCgroup(name: string): Promise<string> {
+  if (name !== 'linux') return 'no control groups'
+  try {
+    const controllers = (await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8')).trim()
+    const path = /^0::(.*)$/m.exec(await readFile('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
+    const writable = await access(`/sys/fs/cgroup${path}`, constants.W_OK).then(
+      () => true,
+      () => false,
+    )
+    return `control groups v2 (${controllers}), ${writable ? 'writable' : 'not writable'} here`
+  } catch {
+    return 'no control groups v2'
+  }
+}

@@ -1,0 +1,73 @@
+import { join, relative } from 'node:path'
+import { formatDuration } from '../foundation/kernel/units.ts'
+import type { RunDetail } from '../orchestration/runs/runs-contract.ts'
+import { resultsOf, saveArtifacts } from './artifacts.ts'
+import type { CliContext } from './command.ts'
+import type { Connection } from './connect.ts'
+import { oneLine, plural, printable } from './text.ts'
+import { moodOf } from './ui/run-tree.ts'
+import { mark } from './ui/symbols.ts'
+
+/** Tells how a run ended, brings its results into files, and returns the exit code: 0, 1 or that of an interrupt. */
+export async function tellRunResult(
+  context: CliContext,
+  { client, loaded }: Connection,
+  detail: RunDetail,
+  outFolder: string | undefined,
+): Promise<number> {
+  const { out, cwd, interrupts } = context
+  const { run } = detail
+  const folder = outFolder ?? join(loaded.config.dataFolder, 'artifacts', run.id)
+  const files = await saveArtifacts(client, resultsOf(detail), folder)
+  out.document({ type: 'result', run, files })
+  out.lines('', `${mark(moodOf(run.state), out.colors)} ${headline(detail)}`)
+  if (run.error !== null) out.lines(`  ${out.colors.red(printable(run.error.message))}`)
+  for (const step of detail.steps) {
+    if (moodOf(step.state) !== 'bad') continue
+    const task = detail.tasks.find((each) => each.step === step.id && each.error !== null)
+    const why = task?.error?.message ?? step.reason ?? step.state
+    out.lines(`  ${out.colors.red('✖')} ${oneLine(step.id, 60)}: ${oneLine(why, 500)}`)
+  }
+  for (const line of summaryOf(detail)) out.lines(`  ${printable(line)}`)
+  for (const file of files) out.lines(`  ${out.colors.bold(printable(file.name))}  ${shortPath(cwd, file.file)}`)
+  if (run.state === 'failed') {
+    out.note(`${out.colors.cyan('next')}  leanvibe runs logs ${run.id}   what its tasks printed`)
+    out.note(`      leanvibe runs retry ${run.id}  repeat what failed and keep the rest`)
+  }
+  if (run.state === 'cancelled') {
+    out.note(`${out.colors.cyan('next')}  leanvibe runs retry ${run.id}  go on from what had ended`)
+    return interrupts.exitCode
+  }
+  return run.state === 'succeeded' ? 0 : 1
+}
+
+function headline({ run, steps, tasks }: RunDetail): string {
+  const took =
+    run.startedAt === null || run.endedAt === null
+      ? ''
+      : ` in ${formatDuration(Date.parse(run.endedAt) - Date.parse(run.startedAt))}`
+  const total = Math.max(
+    tasks.length,
+    steps.reduce((sum, step) => sum + step.total, 0),
+  )
+  const skipped = steps.filter(({ state }) => state === 'skipped').length
+  const retried = tasks.filter(({ attempt }) => attempt > 1).length
+  const parts = [plural(steps.length, 'step'), plural(total, 'task')]
+  if (skipped > 0) parts.push(`${skipped} skipped`)
+  if (retried > 0) parts.push(`${retried} tried again`)
+  return `${oneLine(run.workflow, 80)} ${run.state}${took}: ${parts.join(', ')} (${run.id})`
+}
+
+/** Lines a workflow has to say at its end: its output `summary`, a text or a list of texts. */
+function summaryOf({ run }: RunDetail): string[] {
+  const outputs = run.outputs
+  if (typeof outputs !== 'object' || outputs === null || Array.isArray(outputs)) return []
+  const { summary } = outputs as Record<string, unknown>
+  if (typeof summary === 'string') return summary.split('\n')
+  return Array.isArray(summary) ? summary.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))) : []
+}
+
+function shortPath(cwd: string, file: string): string {
+  const short = relative(cwd, file)
+  return short.startsWith('..') ? file : short
+}

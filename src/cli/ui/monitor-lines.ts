@@ -1,0 +1,61 @@
+import { formatDuration } from '../../foundation/kernel/units.ts'
+import type { Monitor } from '../../orchestration/monitor/monitor-contract.ts'
+import type { Colors } from '../output.ts'
+import { formatBytes, oneLine, table } from '../text.ts'
+
+/** The figures for people. What could not be measured is called unknown, never zero. */
+export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: boolean; colors: Colors }): string[] {
+  const { host, agents, queue, runs } = figures
+  const rows: string[][] = [
+    [
+      'cpu',
+      `${share(host.cpu)} of ${host.cores} cores${host.load === null ? '' : `, load ${host.load.map((load) => load.toFixed(2)).join(' ')}`}`,
+    ],
+    ['memory', used(host.memory)],
+    ['disk', host.disk === null ? 'unknown' : used(host.disk)],
+    ['agents', `${counts(agents.byState)}; ${agents.used} of ${agents.slots} slots in use`],
+    ['runs', counts(runs.byState)],
+  ]
+  if (queue.length === 0) rows.push(['queue', 'empty'])
+  for (const [index, { pool, state, count, oldestSeconds }] of queue.entries()) {
+    const oldest = oldestSeconds === null ? '' : `, oldest ${formatDuration(oldestSeconds * 1_000)}`
+    rows.push([index === 0 ? 'queue' : '', `${oneLine(pool, 40)}: ${count} ${state}${oldest}`])
+  }
+  if (metrics) rows.push(...metricRows(figures))
+  return [
+    `${colors.bold('leanvibe')} ${colors.dim(figures.at)}`,
+    ...table(rows.map(([name, value]) => [colors.dim(name!), value!])),
+  ]
+}
+
+function metricRows({ rates, eventLagMs, databaseBytes }: Monitor): string[][] {
+  return [
+    [
+      'throughput',
+      `${rates.throughput1m.toFixed(2)} tasks/s in the last minute, ${rates.throughput5m.toFixed(2)} in the last five`,
+    ],
+    [
+      'failures',
+      rates.failures5m === null
+        ? 'no task ended in the last five minutes'
+        : `${share(rates.failures5m)} of the tasks of the last five minutes`,
+    ],
+    ['event lag', formatDuration(eventLagMs)],
+    ['database', databaseBytes === null ? 'unknown' : formatBytes(databaseBytes)],
+  ]
+}
+
+function share(value: number | null): string {
+  return value === null ? 'unknown' : `${(value * 100).toFixed(1)} %`
+}
+
+function used({ usedBytes, totalBytes }: { usedBytes: number; totalBytes: number }): string {
+  return `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)} (${share(totalBytes === 0 ? null : usedBytes / totalBytes)})`
+}
+
+function counts(byState: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(byState)
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`)
+  return parts.length === 0 ? 'none' : parts.join(', ')
+}

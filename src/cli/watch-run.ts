@@ -1,0 +1,98 @@
+import type { Client } from '../client/client.ts'
+import { showRun, streamEvents } from '../orchestration/runs/run-endpoints-contract.ts'
+import type { EventView, RunDetail } from '../orchestration/runs/runs-contract.ts'
+
+export interface WatchOptions {
+  readonly signal: AbortSignal
+  /** Gets every event of the run from its first on, in order, all before the watch ends. */
+  readonly onEvent?: (event: EventView) => void
+  /** Shortest pause between two looks. Default 150 ms. */
+  readonly pauseMs?: number
+  /** Longest pause between two looks: events are a hint, looking is the truth. Default 2,000 ms. */
+  readonly pollMs?: number
+}
+
+const ending: ReadonlySet<string> = new Set(['run.succeeded', 'run.failed', 'run.cancelled'])
+
+/** Yields the run whenever it has changed, the last time when it has ended. */
+export async function* watchRun(client: Client, id: string, options: WatchOptions): AsyncGenerator<RunDetail, void> {
+  const { onEvent, pauseMs = 150, pollMs = 2_000 } = options
+  const stop = new AbortController()
+  const signal = AbortSignal.any([options.signal, stop.signal])
+  const dirty = createWake()
+  const ended = Promise.withResolvers<void>()
+  const reading = readEvents()
+
+  async function readEvents(): Promise<void> {
+    const query = { run: id, from: onEvent === undefined ? 'now' : 'start' }
+    // The first look must not come before the stream stands, or what happens between the two would be missed.
+    for await (const { data } of client.events(streamEvents, { query, signal }, { onOpen: dirty.wake })) {
+      onEvent?.(data)
+      dirty.wake()
+      if (ending.has(data.type) && data.subject.id === id) ended.resolve()
+    }
+  }
+  reading.catch((error) => {
+    dirty.fail(error)
+    ended.reject(error)
+  })
+  ended.promise.catch(() => {})
+
+  try {
+    for (;;) {
+      options.signal.throwIfAborted()
+      const started = performance.now()
+      const detail = await client.call(showRun, { params: { id }, signal })
+      yield detail
+      if (detail.run.endedAt !== null) {
+        if (onEvent !== undefined) await Promise.race([ended.promise, wait(10_000, signal)])
+        return
+      }
+      // A slow answer (a large run, a busy host) makes for longer pauses.
+      await wait(Math.max(pauseMs, 4 * (performance.now() - started)), signal)
+      await dirty.wait(pollMs, signal)
+    }
+  } finally {
+    stop.abort()
+    await reading.catch(() => {})
+  }
+}
+
+/** A flag one side raises and the other waits for. */
+function createWake() {
+  let raised = false
+  let failure: { error: unknown } | null = null
+  let release = () => {}
+  return {
+    wake: () => {
+      raised = true
+      release()
+    },
+    fail: (error: unknown) => {
+      failure = { error }
+      release()
+    },
+    async wait(ms: number, signal: AbortSignal): Promise<void> {
+      if (!raised && failure === null) {
+        const released = new AbortController()
+        release = () => released.abort()
+        await wait(ms, AbortSignal.any([signal, released.signal]))
+      }
+      if (failure !== null) throw failure.error
+      raised = false
+    },
+  }
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done, { once: true })
+    if (signal.aborted) done()
+  })
+}
