@@ -64,8 +64,13 @@ export async function openTestDatabase(kind: DatabaseKind, options: TestDatabase
   return kind === 'pglite' ? openTestPglite(options) : openTestPostgres(options)
 }
 
+/** The path of a migrated image, made once a run, for tests that open PGlite folders themselves. */
+export async function preparedImage(migrations?: string): Promise<string> {
+  return (await ask<{ image: string }>('pglite', migrations ? { migrations } : {})).image
+}
+
 async function openTestPglite(options: TestDatabaseOptions): Promise<TestDatabase> {
-  const { image } = await ask<{ image: string }>('pglite', options)
+  const image = await preparedImage(options.migrations)
   const { database, backend } = await openPgliteParts({ kind: 'pglite', folder: ':memory:', image, ...options })
   const owner = <Row>(text: string, values: readonly unknown[] = []) =>
     backend.asOwner(async ({ client }) => (await client.query(text, values as unknown[])).rows as Row[])

@@ -1,7 +1,7 @@
-import { type RunnerId, type TenantId, systemIds } from '../../src/foundation/kernel/ids.ts'
+import { createOrchestration, type Orchestration } from '../../src/app/orchestration.ts'
+import { type RunnerId, systemIds, type TenantId } from '../../src/foundation/kernel/ids.ts'
 import type { JsonValue } from '../../src/foundation/kernel/json.ts'
 import type { Database } from '../../src/foundation/platform/database/database.ts'
-import { createOrchestration, type Orchestration } from '../../src/app/orchestration.ts'
 import type { Assignment, AttemptReport } from '../../src/orchestration/runners/exchange-contract.ts'
 import type { RunRow } from '../../src/orchestration/runs/run-rows.ts'
 import { findRun } from '../../src/orchestration/runs/runs-store.ts'
@@ -32,9 +32,20 @@ export class TestPlatform {
 
   /** Announces the worker with one agent of the default pool. */
   async register(slots = 10, capabilities: readonly string[] = []): Promise<void> {
-    const agent = { tenant, agentId: `${this.runnerId}/a` as never, pool: 'default', kind: 'command', capabilities, labels: {}, slots, weight: 1 }
+    const agent = {
+      tenant,
+      agentId: `${this.runnerId}/a` as never,
+      pool: 'default',
+      kind: 'command',
+      capabilities,
+      labels: {},
+      slots,
+      weight: 1,
+    }
     const registration = { runnerId: this.runnerId, host: 'here', pid: process.pid, agents: [agent] }
-    await this.#database.asSystem('test').write((tx) => this.parts.runners.register(tx, registration, this.#database.clock.now()))
+    await this.#database
+      .asSystem('test')
+      .write((tx) => this.parts.runners.register(tx, registration, this.#database.clock.now()))
   }
 
   start(text: string, inputs: Record<string, JsonValue> = {}): Promise<RunRow> {
@@ -84,7 +95,12 @@ export class TestPlatform {
       workspaceCommit: null,
     }
     if ('output' in answer) return { ...base, outcome: 'succeeded', output: answer.output, error: null }
-    const error = { code: answer.code, message: `failed with ${answer.code}`, retry: answer.retry ?? ('never' as const), ...(answer.exitCode === undefined ? {} : { exitCode: answer.exitCode }) }
+    const error = {
+      code: answer.code,
+      message: `failed with ${answer.code}`,
+      retry: answer.retry ?? ('never' as const),
+      ...(answer.exitCode === undefined ? {} : { exitCode: answer.exitCode }),
+    }
     return { ...base, outcome: answer.code === 'timeout' ? 'timed-out' : 'failed', output: null, error }
   }
 }

@@ -1,4 +1,5 @@
 import type { QueryResult } from 'pg'
+import { messageOf } from '../../kernel/errors.ts'
 import type { TenantId } from '../../kernel/ids.ts'
 import type { Tx } from './database.ts'
 import { databaseErrors, isServerError, sqlStateOf, translateError } from './database-errors.ts'
@@ -58,7 +59,7 @@ export class Transaction implements Tx {
     try {
       result = await this.#session.send({ text: 'commit' })
     } catch (error) {
-      throw isOutcomeKnown(error) ? this.#translate(error) : commitUnknown(error)
+      throw isOutcomeKnown(error) ? this.#translate(error) : commitUnknown(this.#session.failure() ?? error)
     }
     if (result.command !== 'COMMIT') {
       throw databaseErrors['transaction-aborted'](
@@ -128,5 +129,6 @@ function isOutcomeKnown(error: unknown): boolean {
 }
 
 function commitUnknown(cause: unknown): Error {
-  return databaseErrors['commit-unknown']('the connection broke during COMMIT: the outcome is not known', { cause })
+  const text = `the connection broke during COMMIT, so the outcome is not known: ${messageOf(cause)}`
+  return databaseErrors['commit-unknown'](text, { cause })
 }

@@ -9,6 +9,8 @@ import { createTurnstile } from './turnstile.ts'
 export interface PgliteBackend extends Backend {
   /** Runs `fn` as the owner of the database, between transactions. */
   asOwner<T>(fn: (server: PgliteServer) => Promise<T>): Promise<T>
+  /** Ends the worker as kill -9 would; the next transaction starts another one. For tests. */
+  crash(): Promise<void>
   /** How many transactions there have been. */
   turns(): number
   /** Ends the database at once and for good; every later use throws `error`. */
@@ -83,6 +85,7 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
         await live()
         return fn(server)
       }),
+    crash: () => server.terminate(),
     turns: () => turns,
     fail(error) {
       fatal = error

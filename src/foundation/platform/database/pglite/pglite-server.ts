@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import { messageOf } from '../../../kernel/errors.ts'
+import { databaseErrors } from '../database-errors.ts'
 import { decodeTypes } from '../decode-values.ts'
 import { createSession, type Session } from '../session.ts'
 import { pgliteErrors } from './pglite-errors.ts'
@@ -32,6 +33,8 @@ export async function startPgliteServer(data: WorkerData): Promise<PgliteServer>
     stderr: false,
   })
   const stream = new WorkerStream((bytes) => post(bytes, [bytes.buffer]))
+  // Until the client is connected, `ready` is what tells of a failure.
+  stream.on('error', () => undefined)
   const ready = Promise.withResolvers<void>()
   const exited = Promise.withResolvers<void>()
   let dumped: PromiseWithResolvers<Uint8Array> | undefined
@@ -51,7 +54,10 @@ export async function startPgliteServer(data: WorkerData): Promise<PgliteServer>
       stream.receive(Buffer.from(message.buffer, message.byteOffset, message.byteLength))
     } else if (message.event === 'ready') ready.resolve()
     else if (message.event === 'dumped') dumped?.resolve(message.tar)
-    else if (message.event === 'failed') fail(pgliteErrors['embedded-database-failed'](message.message))
+    else if (message.event === 'failed') {
+      fail(failureOf(message.message))
+      void worker.terminate()
+    }
   })
   worker.on('error', (cause) => fail(pgliteErrors['embedded-database-failed'](messageOf(cause), { cause })))
   worker.on('exit', () => {
@@ -89,4 +95,10 @@ export async function startPgliteServer(data: WorkerData): Promise<PgliteServer>
       await worker.terminate()
     },
   }
+}
+
+function failureOf(message: string): Error {
+  return /No space left on device|Disk quota exceeded/.test(message)
+    ? databaseErrors['database-disk-full'](`the embedded database stopped: ${message}`)
+    : pgliteErrors['embedded-database-failed'](`the embedded database stopped: ${message}`)
 }

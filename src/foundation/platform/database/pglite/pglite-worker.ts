@@ -18,10 +18,13 @@ const settings = {
   jit: 'off',
 }
 
+let lastPanic: string | undefined
+
 try {
   const database = await PGlite.create({
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(image === undefined ? {} : { loadDataDir: new Blob([await promisify(gunzip)(await readFile(image))]) }),
+    onStderr: watchLog,
     // Small segments, so that a new data folder and a checkpoint have little to write.
     initDbStartParams: ['--wal-segsize=4'],
     startParams: [
@@ -72,8 +75,16 @@ function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
 }
 
+/** After a PANIC PGlite would call the aborted program for ever: the main thread, told here, ends this one. */
+function watchLog(line: string): boolean {
+  if (/ (?:PANIC|FATAL): /.test(line)) lastPanic = line.replace(/^.* (?=(?:PANIC|FATAL): )/, '')
+  if (line.startsWith('Aborted(')) fail(new Error(lastPanic ?? line))
+  return false
+}
+
 /** A failure here is one of PostgreSQL as a whole, not of a statement: the thread ends and a new one recovers. */
 function fail(error: unknown): void {
-  send({ event: 'failed', message: error instanceof Error ? error.message : String(error) })
+  const message = error instanceof Error ? error.message : String(error)
+  send({ event: 'failed', message: lastPanic ?? message })
   port.close()
 }

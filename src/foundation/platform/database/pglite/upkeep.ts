@@ -34,10 +34,11 @@ const walSize = `
  */
 export async function runUpkeep(backend: PgliteBackend, options: UpkeepOptions = {}): Promise<readonly string[]> {
   const { walLimit = 64 * 1_048_576, rowLimit = 1_000, rowShare = 0.2 } = options
-  const due = await backend.asOwner(
-    async ({ client }) =>
-      (await client.query<DueTable>({ name: 'upkeep', text: dueTables, values: [rowLimit, rowShare] })).rows,
-  )
+  const due = await backend.asOwner(async ({ client }) => {
+    // Statistics of the last second may not have been written down yet.
+    await client.query('select pg_stat_force_next_flush()')
+    return (await client.query<DueTable>({ name: 'upkeep', text: dueTables, values: [rowLimit, rowShare] })).rows
+  })
   const statements = due.flatMap(({ name, task }) =>
     task === 'vacuum' ? [`vacuum ${name}`, `analyze ${name}`] : [`analyze ${name}`],
   )
