@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, inject } from 'vitest'
 import type { Database } from '../../src/foundation/platform/database/database.ts'
+import type { OwnerClient } from '../../src/foundation/platform/database/migrator.ts'
 import { openDatabase } from '../../src/foundation/platform/database/open-database.ts'
 import { openPgliteParts } from '../../src/foundation/platform/database/pglite/open-pglite.ts'
 
@@ -57,6 +58,15 @@ export function eachDatabase(
       })
     })
   }
+}
+
+/** The owner of a test database in the form that the migrator takes. */
+export function ownerClient(owner: TestDatabase['owner']): OwnerClient {
+  const query = async (statement: string | { text: string; values?: unknown[] }) => {
+    const { text, values } = typeof statement === 'string' ? { text: statement, values: [] } : statement
+    return { rows: await owner(text, values) }
+  }
+  return { query } as unknown as OwnerClient
 }
 
 /** Opens a database for tests that manage it themselves; `eachDatabase` is the usual way. */

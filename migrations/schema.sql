@@ -1,0 +1,487 @@
+-- Generated from the migrations. Read it; change the migrations.
+
+create sequence fences as bigint;
+
+create table agents (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  pool text collate "C" not null,
+  kind text not null,
+  state text collate "C" not null,
+  rev integer not null default 1,
+  capabilities text[] not null default '{}'::text[],
+  labels jsonb not null default '{}'::jsonb,
+  slots integer not null,
+  used integer not null default 0,
+  weight real not null default 1,
+  runner_id text collate "C" not null,
+  registered_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  constraint agents_check CHECK (((used >= 0) AND (used <= slots))),
+  constraint agents_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=50);
+CREATE INDEX agents_free ON agents USING btree (tenant_id, pool) WHERE ((state = 'healthy'::text) AND (used < slots));
+CREATE INDEX agents_runner ON agents USING btree (runner_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table approvals (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  task_id text collate "C" not null,
+  step text collate "C" not null,
+  message text not null,
+  state text collate "C" not null,
+  rev integer not null default 1,
+  who text[] not null default '{}'::text[],
+  deadline_at timestamp with time zone,
+  default_answer text,
+  answered_by text,
+  comment text,
+  created_at timestamp with time zone not null,
+  answered_at timestamp with time zone,
+  constraint approvals_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX approvals_open ON approvals USING btree (tenant_id, created_at) WHERE (state = 'pending'::text);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table artifacts (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  task_id text collate "C" not null,
+  step text collate "C" not null,
+  name text not null,
+  media_type text not null,
+  bytes bigint not null,
+  sha256 text not null,
+  blob text collate "C" not null,
+  created_at timestamp with time zone not null,
+  constraint artifacts_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX artifacts_run ON artifacts USING btree (tenant_id, run_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table attempts (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  attempt integer not null,
+  fence bigint not null,
+  run_id text collate "C" not null,
+  agent_id text collate "C",
+  runner_id text collate "C",
+  outcome text collate "C" not null,
+  leased_at timestamp with time zone,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone not null,
+  error jsonb,
+  usage jsonb,
+  constraint attempts_pkey PRIMARY KEY (tenant_id, task_id, fence)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table blobs (
+  tenant_id text collate "C" not null,
+  key text collate "C" not null,
+  chunk integer not null,
+  bytes bytea not null,
+  constraint blobs_pkey PRIMARY KEY (tenant_id, key, chunk)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table budgets (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  scope text collate "C" not null,
+  scope_id text collate "C" not null,
+  unit text collate "C" not null,
+  hard_limit bigint,
+  soft_limit bigint,
+  held bigint not null default 0,
+  spent bigint not null default 0,
+  rev integer not null default 1,
+  constraint budgets_check CHECK (((held >= 0) AND (spent >= 0))),
+  constraint budgets_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=50);
+CREATE UNIQUE INDEX budgets_scope ON budgets USING btree (tenant_id, scope, scope_id, unit);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table checkpoints (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text not null,
+  run_id text collate "C" not null,
+  reason text not null,
+  document jsonb not null,
+  created_at timestamp with time zone not null,
+  constraint checkpoints_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX checkpoints_name ON checkpoints USING btree (tenant_id, name);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table concurrency_groups (
+  tenant_id text collate "C" not null,
+  key text collate "C" not null,
+  max integer not null,
+  used integer not null default 0,
+  constraint concurrency_groups_pkey PRIMARY KEY (tenant_id, key)
+) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table cursors (
+  name text collate "C" not null,
+  epoch integer not null,
+  tick bigint not null,
+  seq bigint not null,
+  updated_at timestamp with time zone not null,
+  constraint cursors_pkey PRIMARY KEY (name)
+);
+grant delete, insert, select, update to leanvibe_system;
+
+create table event_waits (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  run_id text collate "C" not null,
+  type text collate "C" not null,
+  created_at timestamp with time zone not null,
+  constraint event_waits_pkey PRIMARY KEY (tenant_id, task_id)
+);
+CREATE INDEX event_waits_type ON event_waits USING btree (tenant_id, type);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table events (
+  seq bigint not null generated always as identity,
+  xid xid8 not null default pg_current_xact_id(),
+  tenant_id text collate "C" not null,
+  type text collate "C" not null,
+  subject_kind text collate "C" not null,
+  subject_id text collate "C" not null,
+  subject_rev integer not null,
+  run_id text collate "C",
+  at timestamp with time zone not null,
+  data jsonb
+) partition by RANGE (at);
+CREATE INDEX events_xid ON ONLY events USING btree (xid, seq);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table events_default partition of events DEFAULT;
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_system;
+
+create table log_chunks (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  fence bigint not null,
+  part integer not null,
+  run_id text collate "C" not null,
+  stream text not null,
+  at timestamp with time zone not null,
+  text text not null,
+  constraint log_chunks_pkey PRIMARY KEY (tenant_id, task_id, fence, part)
+);
+CREATE INDEX log_chunks_run ON log_chunks USING btree (tenant_id, run_id, at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table log_epochs (
+  epoch integer not null,
+  started_at timestamp with time zone not null default now(),
+  reason text not null,
+  constraint log_epochs_pkey PRIMARY KEY (epoch)
+);
+grant delete, insert, select, update to leanvibe_system;
+
+create table migrations (
+  version integer not null,
+  name text not null,
+  risk text not null,
+  checksum text not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migrations_pkey PRIMARY KEY (version)
+);
+grant select to leanvibe_system;
+
+create table pools (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  strategy text not null default 'least_connections'::text,
+  settings jsonb not null default '{}'::jsonb,
+  constraint pools_pkey PRIMARY KEY (tenant_id, name)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table run_steps (
+  tenant_id text collate "C" not null,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  position integer not null,
+  state text collate "C" not null default 'pending'::text,
+  rev integer not null default 1,
+  reason text,
+  total integer not null default 0,
+  open integer not null default 0,
+  failed integer not null default 0,
+  tolerate integer not null default 0,
+  by_condition boolean not null default false,
+  outputs jsonb,
+  error jsonb,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint run_steps_pkey PRIMARY KEY (tenant_id, run_id, step)
+) with (fillfactor=70);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table runners (
+  id text collate "C" not null,
+  host text not null,
+  pid integer not null,
+  state text not null,
+  registered_at timestamp with time zone not null,
+  heartbeat_at timestamp with time zone not null,
+  constraint runners_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
+grant delete, insert, select, update to leanvibe_system;
+
+create table runs (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  workflow text collate "C" not null,
+  version integer not null,
+  state text collate "C" not null,
+  rev integer not null default 1,
+  inputs jsonb not null default '{}'::jsonb,
+  outputs jsonb,
+  error jsonb,
+  repo_path text,
+  repo_commit text,
+  repo_branch text,
+  priority smallint,
+  parallel integer,
+  concurrency_key text,
+  labels jsonb not null default '{}'::jsonb,
+  budget_ids text[] not null default '{}'::text[],
+  origin_kind text,
+  origin_id text,
+  parent_task text,
+  cancel_requested boolean not null default false,
+  outcome text,
+  created_at timestamp with time zone not null,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint runs_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=70);
+CREATE INDEX runs_open ON runs USING btree (tenant_id, state) WHERE (ended_at IS NULL);
+CREATE INDEX runs_pending ON runs USING btree (tenant_id, concurrency_key, created_at) WHERE (state = 'pending'::text);
+CREATE INDEX runs_recent ON runs USING btree (tenant_id, created_at DESC);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table tasks (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  item integer,
+  state text collate "C" not null,
+  reason text,
+  rev integer not null default 1,
+  pool text collate "C" not null,
+  lane text collate "C" not null,
+  priority smallint not null,
+  ready_seq bigint not null generated always as identity,
+  attempt integer not null default 0,
+  losses smallint not null default 0,
+  fence bigint not null default 0,
+  agent_id text collate "C",
+  runner_id text collate "C",
+  lease_until timestamp with time zone,
+  timeout_ms bigint not null,
+  progress_at timestamp with time zone,
+  cancel_reason text,
+  concurrency text[] not null default '{}'::text[],
+  budget_ids text[] not null default '{}'::text[],
+  holds bigint[] not null default '{}'::bigint[],
+  spec jsonb not null,
+  output jsonb,
+  error jsonb,
+  workspace_commit text,
+  created_at timestamp with time zone not null,
+  leased_at timestamp with time zone,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint tasks_pkey PRIMARY KEY (tenant_id, id)
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
+CREATE INDEX tasks_leased ON tasks USING btree (runner_id) WHERE (state = ANY (ARRAY['leased'::text, 'running'::text]));
+CREATE INDEX tasks_ready ON tasks USING btree (tenant_id, pool, lane, ready_seq) WHERE (state = 'ready'::text);
+CREATE INDEX tasks_run ON tasks USING btree (tenant_id, run_id, step, item);
+CREATE INDEX tasks_waiting ON tasks USING btree (tenant_id, reason, ready_seq) WHERE (state = 'waiting'::text);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table tenants (
+  id text collate "C" not null,
+  name text not null,
+  state text not null default 'active'::text,
+  created_at timestamp with time zone not null default now(),
+  constraint tenants_pkey PRIMARY KEY (id)
+);
+grant delete, insert, select, update to leanvibe_system;
+
+create table ticks (
+  id bigint not null,
+  epoch integer not null,
+  snapshot pg_snapshot not null,
+  at timestamp with time zone not null,
+  constraint ticks_pkey PRIMARY KEY (id)
+);
+grant delete, insert, select, update to leanvibe_system;
+
+create table timers (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  kind text collate "C" not null,
+  subject_id text collate "C" not null,
+  due_at timestamp with time zone not null,
+  data jsonb not null default '{}'::jsonb,
+  constraint timers_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX timers_due ON timers USING btree (due_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table workflows (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  version integer not null,
+  hash text collate "C" not null,
+  definition jsonb not null,
+  source text,
+  created_at timestamp with time zone not null,
+  constraint workflows_pkey PRIMARY KEY (tenant_id, name, version)
+);
+CREATE UNIQUE INDEX workflows_hash ON workflows USING btree (tenant_id, name, hash);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+CREATE OR REPLACE FUNCTION public.apply_access_rules()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  target regclass;
+begin
+  for target in
+    select c.oid::regclass from pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname <> 'migrations'
+  loop
+    perform public.apply_tenant_policies(target);
+    if not exists (
+      select from pg_class, aclexplode(relacl) where oid = target and grantee = 'leanvibe_system'::regrole
+    ) then
+      execute format('grant select, insert, update, delete on %s to leanvibe_system', target);
+    end if;
+  end loop;
+  execute 'grant usage, select on all sequences in schema public to leanvibe_app, leanvibe_system';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.apply_tenant_policies(target regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  confined boolean;
+  partition boolean;
+begin
+  if not exists (select from pg_attribute where attrelid = target and attname = 'tenant_id' and not attisdropped) then
+    return;
+  end if;
+  select relrowsecurity and relforcerowsecurity, relispartition into confined, partition from pg_class where oid = target;
+  if not confined then
+    execute format('alter table %s enable row level security', target);
+    execute format('alter table %s force row level security', target);
+  end if;
+  if not exists (select from pg_policy where polrelid = target and polname = 'tenant_isolation') then
+    execute format(
+      'create policy tenant_isolation on %s to leanvibe_app '
+      'using (tenant_id = current_setting(''app.tenant'', true)) with check (tenant_id = current_setting(''app.tenant'', true))',
+      target);
+  end if;
+  if not exists (select from pg_policy where polrelid = target and polname = 'system_access') then
+    execute format('create policy system_access on %s to leanvibe_system using (true) with check (true)', target);
+  end if;
+  if not partition and not exists (
+    select from pg_class, aclexplode(relacl) where oid = target and grantee = 'leanvibe_app'::regrole
+  ) then
+    execute format('grant select, insert, update, delete on %s to leanvibe_app', target);
+  end if;
+end $function$
+;
