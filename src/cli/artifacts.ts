@@ -43,16 +43,18 @@ export async function saveArtifacts(
 
 /** A name an agent chose, as a path that cannot leave the folder. */
 function pathOf(name: string): string[] {
-  const parts = name
-    .split(/[/\\]+/)
-    .map(segment)
-    .filter((part) => part !== '')
-  return parts.length === 0 ? ['artifact'] : parts
+  const parts = name.split(/[/\\]+/).filter((part) => part !== '')
+  const last = parts.pop() ?? '.'
+  return [...parts.map(segment), isDots(last) ? 'artifact' : segment(last)]
 }
 
 function segment(text: string): string {
   const clean = text.replace(/[\u0000-\u001f\u007f<>:"|?*\\/]/g, '_').slice(0, 120)
-  return /^\.+$/.test(clean) ? '_' : clean
+  return isDots(clean) ? '_' : clean
+}
+
+function isDots(text: string): boolean {
+  return /^\.+$/.test(text)
 }
 
 function freeName(file: string, taken: Set<string>): string {

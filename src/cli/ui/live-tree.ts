@@ -18,7 +18,11 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 /** The task tree as an ink component. It draws what it is given: time passes outside. */
 export function LiveTree({ detail, now, columns, maxRows, note }: LiveTreeProps): ReactElement {
   const tree = buildRunTree(detail, { now, maxRows: Math.max(3, maxRows - 3) })
-  const labels = Math.min(40, Math.max(8, ...tree.rows.map((row) => row.label.length + row.depth * 2)))
+  const labels = Math.min(
+    40,
+    Math.floor(columns / 2),
+    Math.max(8, ...tree.rows.map((row) => row.label.length + row.depth * 2)),
+  )
   const head = h(
     Box,
     { key: 'head', gap: 1 },

@@ -1,0 +1,28 @@
+import { EventEmitter } from 'node:events'
+import { expect, test } from 'vitest'
+import { Interrupted, listenForInterrupts } from './interrupts.ts'
+
+test('the first signal asks, the second forces, and both tell the exit code', async () => {
+  const source = new EventEmitter()
+  const interrupts = listenForInterrupts(source)
+  expect(interrupts.signal.aborted).toBe(false)
+  source.emit('SIGTERM')
+  expect(interrupts.signal.reason).toBeInstanceOf(Interrupted)
+  expect(interrupts.exitCode).toBe(143)
+  source.emit('SIGINT')
+  expect(await interrupts.forced).toBe(130)
+  interrupts.close()
+  expect(source.eventNames()).toEqual([])
+})
+
+test('a command may end in its own way at the first signal', () => {
+  const source = new EventEmitter()
+  const interrupts = listenForInterrupts(source)
+  let asked = 0
+  const undo = interrupts.onFirst(() => asked++)
+  source.emit('SIGINT')
+  expect(asked).toBe(1)
+  expect(interrupts.signal.aborted).toBe(false)
+  undo()
+  interrupts.close()
+})
