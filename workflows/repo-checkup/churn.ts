@@ -86,8 +86,7 @@ export const churn: Step<ChurnFacts> = {
       }
       coupling.add(touched)
     }
-    const detail = repository.partial ? 'raw' : 'lines'
-    const window = await visitWindow(repository, { detail, signal, expired }, visit)
+    const window = await visitWindow(repository, { detail: 'lines', signal, expired }, visit)
     const busy = [...tallies].filter(([path]) => code.get(path)!.role === 'source').sort((a, b) => b[1].commits - a[1].commits || (a[0] < b[0] ? -1 : 1))
     const lines = await measure(repository, busy.slice(0, sizedFiles).map(([path]) => code.get(path)!), signal)
     const facts: ChurnFacts = {
@@ -100,9 +99,7 @@ export const churn: Step<ChurnFacts> = {
       hotSpots: rank(tallies, lines).slice(0, 30),
       coupling: coupling.strongest(15).map((pair) => ({ ...pair, a: showBytes(pair.a), b: showBytes(pair.b) })),
     }
-    const limits = windowLimits(window)
-    if (detail === 'raw') limits.push('Changed lines were not counted: the clone is partial.')
-    return { facts, findings: churnFindings(facts), limits }
+    return { facts, findings: churnFindings(facts), limits: windowLimits(window) }
   },
 }
 

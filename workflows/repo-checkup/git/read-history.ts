@@ -1,10 +1,11 @@
+import { isAppError } from '../../../src/foundation/kernel/errors.ts'
 import type { Repository } from './open-repository.ts'
 import { splitRecords } from './records.ts'
 
 export interface Change {
   /** Byte string. */
   readonly path: string
-  /** Lines; both null for a binary file or one above 2 MB. Always null in `raw` mode. */
+  /** Lines; both null for a binary file, one above 2 MB, and in `raw` mode. */
   readonly added: number | null
   readonly deleted: number | null
   /** A, M, D or T; only in `raw` mode. */
@@ -36,14 +37,42 @@ export interface HistoryOptions {
 const fields = '%x01%H%x00%ct%x00%aN%x00%aE%x00%s%x00'
 const decode = (bytes: string) => Buffer.from(bytes, 'latin1').toString('utf8')
 
-/** Commits without merges, newest first, one at a time: memory does not grow with the history. */
+const detailArguments = {
+  lines: ['--numstat', '--no-renames'],
+  raw: ['--raw', '--no-abbrev', '--no-renames'],
+  none: [],
+} as const
+const maxGaps = 20
+
+/**
+ * Commits without merges, newest first, one at a time: memory does not grow with the history. Where contents are not in
+ * this clone, `lines` falls back to `raw` for that commit, and after twenty such commits for the rest.
+ */
 export async function* readHistory(repository: Repository, options: HistoryOptions): AsyncGenerator<Commit, void, void> {
   if (repository.commit === null) return
-  const detail = {
-    lines: ['--numstat', '--no-renames'],
-    raw: ['--raw', '--no-abbrev', '--no-renames'],
-    none: [],
-  }[options.detail]
+  const count = options.maxCommits ?? Number.POSITIVE_INFINITY
+  let done = 0
+  let gaps = 0
+  for (;;) {
+    try {
+      const detail = gaps > maxGaps ? 'raw' : options.detail
+      for await (const commit of readStretch(repository, { ...options, detail }, done, count - done)) {
+        done += 1
+        yield commit
+      }
+      return
+    } catch (error) {
+      if (options.detail !== 'lines' || gaps > maxGaps || !isAppError(error, 'git-failed')) throw error
+      gaps += 1
+      for await (const commit of readStretch(repository, { ...options, detail: 'raw' }, done, 1)) {
+        done += 1
+        yield commit
+      }
+    }
+  }
+}
+
+async function* readStretch(repository: Repository, options: HistoryOptions, skip: number, count: number): AsyncGenerator<Commit, void, void> {
   const args = [
     'log',
     '-z',
@@ -51,9 +80,10 @@ export async function* readHistory(repository: Repository, options: HistoryOptio
     '--no-notes',
     '--encoding=UTF-8',
     `--format=${fields}`,
-    ...detail,
-    ...(options.maxCommits === undefined ? [] : [`--max-count=${options.maxCommits}`]),
-    repository.commit,
+    ...detailArguments[options.detail],
+    ...(skip === 0 ? [] : [`--skip=${skip}`]),
+    ...(Number.isFinite(count) ? [`--max-count=${count}`] : []),
+    repository.commit!,
     '--',
     ...(options.paths ?? []),
   ]

@@ -33,7 +33,7 @@ export async function readPatches(
   signal?: AbortSignal,
 ): Promise<{ readonly gaps: number; readonly gaveUp: boolean }> {
   const args = [
-    'log', '-p', '-U0', '--no-merges', '--no-renames', '--no-color', '--no-notes', '--no-indent-heuristic', '--diff-filter=AM',
+    'log', '-p', '-U0', '--no-merges', '--no-renames', '--no-color', '--no-notes', '--no-indent-heuristic',
     '--src-prefix=a/', '--dst-prefix=b/', '--encoding=UTF-8', '--format=%x01%H%x00%ct%x00%aN',
   ]
   let done = 0

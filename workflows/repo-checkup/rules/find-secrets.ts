@@ -1,5 +1,5 @@
 import { shannonEntropy } from './entropy.ts'
-import { type SecretRule, secretRules, worthALook } from './secret-rules.ts'
+import { knownPrefix, type SecretRule, secretRules, suspiciousName } from './secret-rules.ts'
 
 export interface SecretMatch {
   readonly rule: SecretRule
@@ -10,7 +10,8 @@ export interface SecretMatch {
   readonly column: number
 }
 
-const maxLine = 4000
+/** Of longer lines (data, minified code) the beginning is searched. */
+const maxLine = 10_000
 const placeholder =
   /example|sample|dummy|fake|changeme|change_me|placeholder|your[-_]|my[-_]?(secret|pass|key|token)|xxxx|\.\.\.|redacted|todo|insert|replace|1234567|abcdef|qwerty|deadbeef|foobar|test|\bnull\b|undefined|password|secret|localhost|process\.env|os\.environ|getenv|<[a-z]|\$\{|\{\{|%\(|%s|#\{/i
 /** Specific shapes are random by construction, so words inside are chance; only these mark an example. */
@@ -21,8 +22,9 @@ const exampleToken = /EXAMPLE|X{5,}|x{5,}|(.)\1{7,}|0123456789|1234567890|abcdef
  * the base64 that follows.
  */
 export function findSecrets(line: string, following = ''): SecretMatch[] {
-  if (line.length < 16 || !worthALook.test(line)) return []
+  if (line.length < 16) return []
   const text = line.length > maxLine ? line.slice(0, maxLine) : line
+  if (!knownPrefix.test(text) && !suspiciousName.test(text)) return []
   const found: SecretMatch[] = []
   for (const rule of secretRules) {
     rule.pattern.lastIndex = 0

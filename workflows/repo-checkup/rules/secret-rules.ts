@@ -61,6 +61,7 @@ export const secretRules: readonly SecretRule[] = [
   },
 ]
 
-/** A cheap test that every rule's match passes; lines that fail it are not looked at further. */
-export const worthALook =
-  /AKIA|ASIA|gh[pousr]_|github_pat_|gl[a-z]{2,3}-|xox[abeoprs]-|hooks\.slack|_live_|AIza|GOCSPX|npm_|pypi-|rubygems_|sk-|SG\.|do[opr]_v1|shp[acps]|hf_|dapi|:AA|AccountKey|key-|PRIVATE KEY|AGE-SECRET|eyJ|:\/\/[^\s:/@]+:[^\s/]+@|passw|secret|api_?key|access_?key|_?token|private_?key|credential/i
+/** Two cheap tests, one of which every rule's match passes; lines that fail both are not looked at further. */
+export const knownPrefix =
+  /AKIA|ASIA|gh[pousr]_|github_pat_|gl[a-z]{2,3}-|xox[abeoprs]-|hooks\.slack|_live_|AIza|GOCSPX|npm_|pypi-|rubygems_|sk-|SG\.|do[opr]_v1|shp[acps]|hf_|dapi|:AA|AccountKey|key-|PRIVATE KEY|AGE-SECRET|eyJ/
+export const suspiciousName = /:\/\/[^\s:/@]+:[^\s/]+@|passw|secret|api_?key|access_?key|_?token|private_?key|credential/i
