@@ -169,12 +169,15 @@ eachDatabase(
     test('a transaction that waits for something else than SQL is ended, and holds nobody up', async () => {
       const { db } = use()
       const blocker = Promise.withResolvers<void>()
+      const inserted = Promise.withResolvers<void>()
       const idle = db.forTenant(a).write(async (tx) => {
         await tx.execute(insert(a, 'x'))
+        inserted.resolve()
         await blocker.promise
         await tx.execute(insert(a, 'y'))
       })
       const outcome = expect(idle).rejects.toSatisfy(withCode('transaction-idle'))
+      await inserted.promise
       // The row lock of the idle one is waited for; it goes when the idle one does.
       await db.forTenant(a).write((tx) => tx.execute(insert(a, 'x')))
       blocker.resolve()

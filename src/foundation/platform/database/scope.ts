@@ -35,13 +35,15 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
   const beginRead = backend.beginText(role, tenant, true)
   const beginWrite = backend.beginText(role, tenant, false)
 
-  async function runOnce<T>(begin: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  async function runOnce<T>(readOnly: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
+    const begin = readOnly ? beginRead : beginWrite
     const [result, hooks] = await backend.withSession(role, async (session) => {
       const transaction = new Transaction(session, begin, tenant)
       const endWatch = backend.watch?.(transaction)
       try {
         const result = await fn(transaction)
-        await transaction.commit()
+        if (readOnly) transaction.release()
+        else await transaction.commit()
         return [result, transaction.hooks] as const
       } catch (error) {
         await transaction.rollback()
@@ -56,11 +58,11 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
   }
 
   return {
-    read: <T>(fn: (tx: ReadTx) => Promise<T>) => runOnce(beginRead, fn),
+    read: <T>(fn: (tx: ReadTx) => Promise<T>) => runOnce(true, fn),
     async write<T>(fn: (tx: Tx) => Promise<T>, { retries = 5 }: WriteOptions = {}): Promise<T> {
       for (let attempt = 0; ; attempt++) {
         try {
-          return await runOnce(beginWrite, fn)
+          return await runOnce(false, fn)
         } catch (error) {
           if (!isConflict(error) || attempt >= retries) throw error
           await sleep(2 ** attempt * 5 * (0.5 + options.random.next()))

@@ -71,6 +71,16 @@ export class Transaction implements Tx {
     }
   }
 
+  /** Ends a transaction that has only read. Nobody waits for the answer, which could change nothing. */
+  release(): void {
+    const used = this.#state === 'open'
+    this.#state = 'closed'
+    if (!used || this.#session.failure()) return
+    this.#session.send({ text: 'commit' }).catch((error) => {
+      this.#failure ??= error
+    })
+  }
+
   /** Never throws: a session that cannot roll back is dead, and the server rolls back by itself. */
   async rollback(): Promise<void> {
     const used = this.#state === 'open'
