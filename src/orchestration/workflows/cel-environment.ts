@@ -38,6 +38,30 @@ export function createEnvironment(anyName: boolean): Environment {
   return environment
 }
 
+/** Words of the language: no name of ours may be one of them. */
+export const celWords: ReadonlySet<string> = new Set([
+  ...[
+    'as',
+    'break',
+    'const',
+    'continue',
+    'else',
+    'false',
+    'for',
+    'function',
+    'if',
+    'import',
+    'in',
+    'let',
+    'loop',
+    'null',
+  ],
+  ...['namespace', 'package', 'prototype', 'return', 'true', 'var', 'void', 'while'],
+  ...createEnvironment(false)
+    .getDefinitions()
+    .variables.map((variable) => variable.name),
+])
+
 const patterns = new Map<string, LinearRegex>()
 
 /** A compiled pattern; recent ones are kept. Throws `RegexSyntaxError`. */
@@ -55,7 +79,7 @@ function joinTexts(list: Iterable<unknown>, separator: string): string {
     .map((part) => {
       if (typeof part === 'object' && part !== null)
         throw new Error('join() takes a list of texts, numbers or booleans')
-      return String(part)
+      return part === null ? '' : String(part)
     })
     .join(separator)
 }

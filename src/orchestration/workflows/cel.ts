@@ -136,6 +136,10 @@ export function readable(message: string): string {
   return message
     .replaceAll('matchRe', 'matches')
     .replaceAll('jOin', 'join')
+    .replace(/^Exceeded maxAstNodes \((\d+)\)/, 'the expression has more than $1 parts')
+    .replace(/^Exceeded maxDepth \((\d+)\)/, 'the expression is nested deeper than $1 levels')
+    .replace(/^no such overload: /, 'the types do not fit: ')
+    .replace(/^found no matching overload for '(.*)'$/, 'the types do not fit: $1')
     .replace('Unexpected token: EOF', 'the expression ends too early')
     .replace('got EOF', 'found its end')
 }

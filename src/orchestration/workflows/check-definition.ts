@@ -1,27 +1,14 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
+import { celWords } from './cel-environment.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { defaultItemName, type Expressive } from './expression-sites.ts'
 import { findCycle, type GraphNode } from './graph.ts'
 import type { Path, ProblemLog } from './problem.ts'
 import type { MappedStep, Step, WorkflowInput } from './workflow-contract.ts'
 
-/** Names that a map cannot give to its item. */
-const reservedNames = [
-  'inputs',
-  'steps',
-  'run',
-  'repo',
-  'env',
-  'secrets',
-  'event',
-  'index',
-  'cel',
-  'true',
-  'false',
-  'null',
-  'in',
-]
+/** Names that a map cannot give to its item, beside the words of CEL. */
+const reservedNames = ['inputs', 'steps', 'run', 'repo', 'env', 'secrets', 'event', 'index']
 
 /** Needs that name no step, the step itself, or go in a circle. Returns whether the graph is sound. */
 export function checkNeeds(
@@ -133,9 +120,9 @@ function checkStep(step: Step, path: Path, log: ProblemLog): void {
 function checkMap(step: Extract<Step, { kind: 'map' }>, path: Path, log: ProblemLog): void {
   const { as = defaultItemName, step: inner, tolerate } = step.map
   const at = [...path, 'map']
-  if (reservedNames.includes(as) || as.includes('-')) {
+  if (reservedNames.includes(as) || celWords.has(as) || as.includes('-')) {
     log.report([...at, 'as'], `the item cannot be named ${as}`, {
-      expected: `a name of letters, digits and _, other than ${reservedNames.join(', ')}`,
+      expected: `a name of letters, digits and _, no word of CEL and none of ${reservedNames.join(', ')}`,
     })
   }
   if (typeof tolerate === 'string' && Number.parseInt(tolerate, 10) > 100) {

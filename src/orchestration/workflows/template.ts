@@ -51,13 +51,12 @@ function findEnd(text: string, from: number): number {
   return -1
 }
 
-/** The index of the last quote of a CEL string that begins at `from`, or -1 where it does not end. */
+/** The index of the last quote of a CEL string that begins at `from`, or -1 where it does not end. As in the library, \\ also skips in raw strings. */
 function skipString(text: string, from: number): number {
   const quote = text[from] as string
   const mark = text.startsWith(quote.repeat(3), from) ? quote.repeat(3) : quote
-  const raw = /[rR]/.test(text[from - 1] ?? '') && !/[\w.]/.test(text[from - 2] ?? '')
   for (let i = from + mark.length; i < text.length; i++) {
-    if (text[i] === '\\' && !raw) i++
+    if (text[i] === '\\') i++
     else if (text.startsWith(mark, i)) return i + mark.length - 1
   }
   return -1

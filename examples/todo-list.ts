@@ -1,0 +1,30 @@
+import { defineWorkflow } from '../src/orchestration/workflows/index.ts'
+
+/** Finds TODO comments, one search for each kind of file, and joins them. In your own project import from 'leanvibe'. */
+const kinds = ['ts', 'js', 'py', 'go']
+
+export default defineWorkflow({
+  name: 'todo-list',
+  description: 'The same language in TypeScript: types while you write, the same checks when it is loaded.',
+  inputs: { word: { description: 'What to look for.', default: 'TODO' } },
+  steps: {
+    search: {
+      map: {
+        over: kinds,
+        as: 'kind',
+        step: {
+          // git grep exits with 1 where it finds nothing.
+          script: 'git grep -n -F -e "$WORD" -- "*.$KIND" || test $? -eq 1',
+          env: { WORD: '${{ inputs.word }}', KIND: '${{ kind }}' },
+          outputs: { found: 'stdout' },
+        },
+      },
+    },
+    join: {
+      needs: ['search'],
+      command: ['printf', '%s\\n', '${{ steps.search.outputs.found.filter(text, text != "").join("\\n") }}'],
+      outputs: { list: 'stdout' },
+    },
+  },
+  outputs: { list: '${{ steps.join.outputs.list }}' },
+})
