@@ -2,6 +2,7 @@ import { cancelRun } from '../orchestration/runs/run-endpoints-contract.ts'
 import type { RunDetail } from '../orchestration/runs/runs-contract.ts'
 import type { CliContext } from './command.ts'
 import type { Connection } from './connect.ts'
+import { Interrupted } from './interrupts.ts'
 import { tellRunResult } from './run-result.ts'
 import { createPlainProgress, type Progress } from './ui/plain-progress.ts'
 import { watchRun } from './watch-run.ts'
@@ -20,7 +21,7 @@ export async function followRun(context: CliContext, connection: Connection, opt
   const { client } = connection
   const progress = await createProgress(context)
   const undo = options.owns
-    ? interrupts.onFirst(() => {
+    ? interrupts.onInterrupt(() => {
         progress.setNote?.('cancelling; Ctrl-C again leaves at once')
         const cancelling = client.call(cancelRun, {
           params: { id: options.id },
@@ -37,6 +38,11 @@ export async function followRun(context: CliContext, connection: Connection, opt
       last = detail
       progress.show(detail)
     }
+  } catch (error) {
+    if (error instanceof Interrupted && options.owns && connection.embedded) {
+      out.note(`${out.colors.cyan('next')}  leanvibe orchestrate --resume ${options.id}   goes on with the run`)
+    }
+    throw error
   } finally {
     undo()
     await progress.close()

@@ -54,7 +54,9 @@ const noAgents = `# No known coding agent is on the PATH (claude, codex, gemini,
 `
 
 function poolText(agent: KnownAgent): string {
-  const command = [agent.program, ...agent.args].map((part) => (/^[A-Za-z][\w-]*$/.test(part) ? part : `'${part}'`)).join(', ')
+  const command = [agent.program, ...agent.args]
+    .map((part) => (/^[A-Za-z][\w-]*$/.test(part) ? part : `'${part}'`))
+    .join(', ')
   const unattended =
     agent.unattended === null ? '' : `    # To let it change files without asking, add: ${agent.unattended}\n`
   return `  ${agent.program}: # ${agent.title}, found on the PATH

@@ -15,14 +15,20 @@ test('the first signal asks, the second forces, and both tell the exit code', as
   expect(source.eventNames()).toEqual([])
 })
 
-test('a command may end in its own way at the first signal', () => {
+test('a command may have its own answer to Ctrl-C, not to a signal that ends the process', () => {
   const source = new EventEmitter()
   const interrupts = listenForInterrupts(source)
   let asked = 0
-  const undo = interrupts.onFirst(() => asked++)
+  const undo = interrupts.onInterrupt(() => asked++)
   source.emit('SIGINT')
   expect(asked).toBe(1)
   expect(interrupts.signal.aborted).toBe(false)
   undo()
   interrupts.close()
+  const other = listenForInterrupts(source)
+  other.onInterrupt(() => asked++)
+  source.emit('SIGTERM')
+  expect(asked).toBe(1)
+  expect(other.signal.aborted).toBe(true)
+  other.close()
 })

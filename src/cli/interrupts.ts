@@ -2,14 +2,14 @@ type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 /** Ctrl-C and its kin: the first asks the command to end well, the second ends it at once. */
 export interface Interrupts {
-  /** Aborts at the first signal, unless the command has its own way to end. */
+  /** Aborts at the first signal, unless the command has its own answer to Ctrl-C. */
   readonly signal: AbortSignal
   /** Settles at the second signal with the exit code to use at once. */
   readonly forced: Promise<number>
   /** Exit code of an interrupted command (128 + signal); 130 before any signal. */
   readonly exitCode: number
-  /** What to do at the first signal instead of aborting. Returns the undo. */
-  onFirst(act: () => void): () => void
+  /** What to do at a first Ctrl-C instead of aborting. Other signals end the process, not its work. Returns the undo. */
+  onInterrupt(act: () => void): () => void
   /** Stops to listen. */
   close(): void
 }
@@ -33,7 +33,7 @@ export function listenForInterrupts(source: SignalSource): Interrupts {
       seen += 1
       exitCode = codes[signal]
       if (seen > 1) forced.resolve(exitCode)
-      else if (act !== null) act()
+      else if (act !== null && signal === 'SIGINT') act()
       else abort.abort(new Interrupted())
     }
     source.on(signal, listener)
@@ -45,7 +45,7 @@ export function listenForInterrupts(source: SignalSource): Interrupts {
     get exitCode() {
       return exitCode
     },
-    onFirst(next) {
+    onInterrupt(next) {
       act = next
       return () => {
         act = null

@@ -1,0 +1,88 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type GuidePart, readGuide } from './support/guide.ts'
+import { bin, scratchFolder } from './support/run-cli.ts'
+
+const guides = fileURLToPath(new URL('../docs/guides', import.meta.url))
+const scratch = scratchFolder('guides')
+afterAll(() => scratch.remove())
+
+/** A folder as the guides promise it: a small git repository, with `leanvibe` on the PATH. */
+function prepareFolder(name: string): { readonly cwd: string; readonly env: Record<string, string> } {
+  const cwd = join(scratch.path, name, 'project')
+  const programs = join(scratch.path, name, 'bin')
+  mkdirSync(join(cwd, 'src'), { recursive: true })
+  mkdirSync(programs)
+  symlinkSync(process.execPath, join(programs, 'node'))
+  writeFileSync(join(programs, 'leanvibe'), `#!/bin/sh\nexec "${process.execPath}" "${bin}" "$@"\n`)
+  chmodSync(join(programs, 'leanvibe'), 0o755)
+  writeFileSync(join(cwd, 'README.md'), '# A project\n')
+  writeFileSync(join(cwd, 'src', 'main.js'), '// TODO: say more\nconsole.log("hello")\n')
+  const env = {
+    PATH: `${programs}${delimiter}${process.env.PATH ?? ''}`,
+    HOME: join(scratch.path, name),
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_AUTHOR_NAME: 'Ann',
+    GIT_AUTHOR_EMAIL: 'ann@example.org',
+    GIT_COMMITTER_NAME: 'Ann',
+    GIT_COMMITTER_EMAIL: 'ann@example.org',
+  }
+  for (const args of [
+    ['init', '-q', '-b', 'main'],
+    ['add', '.'],
+    ['commit', '-q', '-m', 'Begin'],
+  ]) {
+    execFileSync('git', args, { cwd, env })
+  }
+  return { cwd, env }
+}
+
+function runBlock(part: GuidePart & { kind: 'sh' }, place: ReturnType<typeof prepareFolder>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('bash', ['-eu', '-o', 'pipefail', '-c', part.text], {
+      ...place,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    // The whole group: a block may have left something in the background.
+    const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), 120_000)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      clearTimeout(timer)
+      if (code === 0) resolve(output)
+      else reject(new Error(`the block at line ${part.line} ended with ${code}:\n${part.text}\n${output}`))
+    })
+  })
+}
+
+describe.each(readdirSync(guides).filter((name) => name.endsWith('.md')))('%s', (name) => {
+  const parts = readGuide(readFileSync(join(guides, name), 'utf8'))
+  test.runIf(parts.some(({ kind }) => kind === 'sh'))('runs as it is written', { timeout: 600_000 }, async () => {
+    const place = prepareFolder(name)
+    for (const part of parts) {
+      if (part.kind === 'sh') await runBlock(part, place)
+      else {
+        mkdirSync(dirname(join(place.cwd, part.path)), { recursive: true })
+        writeFileSync(join(place.cwd, part.path), part.text)
+      }
+    }
+  })
+})
+
+test('a guide is read as it is written', () => {
+  const guide =
+    'x\n```sh\na\n```\n````md\n```sh\nshown only\n```\n````\n```yaml title=w/f.yaml\nk: v\n```\n```console\n$ shown\n```\n'
+  expect(readGuide(guide)).toEqual([
+    { kind: 'sh', line: 2, text: 'a\n' },
+    { kind: 'file', line: 10, path: 'w/f.yaml', text: 'k: v\n' },
+  ])
+  expect(() => readGuide('```sh\na\n')).toThrow('line 1')
+})
