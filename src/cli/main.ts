@@ -16,7 +16,7 @@ export interface CliSurroundings {
 export async function main(argv: readonly string[], surroundings: CliSurroundings): Promise<number> {
   const { stdout, stderr, signals, env, cwd } = surroundings
   const json = argv.includes('--json')
-  const color = !env.noColor && (env.forceColor || stdout.isTTY === true)
+  const color = !env.noColor && (env.forceColor || (stdout.isTTY === true && stderr.isTTY === true))
   const out = createOutput({ stdout, stderr, json, color })
   if (asksVersion(argv)) return printVersion(out)
 
