@@ -109,7 +109,6 @@ create table tasks (
 create index tasks_ready on tasks (tenant_id, pool, lane, ready_seq) where state = 'ready';
 create index tasks_leased on tasks (runner_id) where state in ('leased', 'running');
 create index tasks_waiting on tasks (tenant_id, reason, ready_seq) where state = 'waiting';
-create index tasks_run on tasks (tenant_id, run_id, step, item);
 
 -- Ended attempts. The one under way lives on its task.
 create table attempts (

@@ -485,3 +485,53 @@ begin
   end if;
 end $function$
 ;
+
+CREATE OR REPLACE FUNCTION public.drop_event_partition(day date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+declare
+  name text := 'events_' || to_char(day, 'YYYYMMDD');
+begin
+  if day >= (now() at time zone 'UTC')::date - 1 then
+    raise exception 'events of % are too young to be dropped', day;
+  end if;
+  perform pg_advisory_xact_lock(7041777);
+  if not exists (
+    select from pg_inherits where inhparent = 'public.events'::regclass and inhrelid = to_regclass('public.' || name)
+  ) then
+    return false;
+  end if;
+  execute format('drop table public.%I', name);
+  return true;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.make_event_partition(day date)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+declare
+  name text := 'events_' || to_char(day, 'YYYYMMDD');
+begin
+  perform pg_advisory_xact_lock(7041777);
+  if to_regclass('public.' || name) is not null then
+    return false;
+  end if;
+  begin
+    execute format('create table public.%I (like public.events including defaults)', name);
+    execute format('alter table public.events attach partition public.%I for values from (%L) to (%L)',
+      name, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+  exception when check_violation then
+    return false;
+  end;
+  perform public.apply_tenant_policies(format('public.%I', name)::regclass);
+  return true;
+end $function$
+;

@@ -8,6 +8,7 @@ import { stepStateOf } from './next-moves.ts'
 import type { RunChanges } from './run-changes.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
 import type { TaskState } from './states.ts'
+import { taskRange } from './task-ids.ts'
 import { type ActivationTools, addReview } from './step-activation.ts'
 
 interface Live {
@@ -79,9 +80,11 @@ async function summarise(
   tx: Tx,
   due: readonly { readonly live: Live; readonly row: StepRow }[],
 ): Promise<ReadonlyMap<string, Summary>> {
+  const ranges = due.map((d) => taskRange(d.live.run.id, d.row.position))
   const rows = await tx.query<Summary>(sql`
     select w.tenant_id, w.run_id, w.step, s.* from unnest(${due.map((d) => d.live.run.tenant)}::text[],
-      ${due.map((d) => d.live.run.id)}::text[], ${due.map((d) => d.row.step)}::text[]) as w(tenant_id, run_id, step)
+      ${due.map((d) => d.live.run.id)}::text[], ${due.map((d) => d.row.step)}::text[], ${ranges.map((r) => r.from)}::text[],
+      ${ranges.map((r) => r.to)}::text[]) as w(tenant_id, run_id, step, first, past)
     cross join lateral (
       select count(*) filter (where t.state = 'failed')::int as failed,
         count(*) filter (where t.state = 'timed-out')::int as timed_out,
@@ -89,8 +92,8 @@ async function summarise(
         (array_agg(t.reason order by t.ended_at) filter (where t.state in ('failed', 'timed-out', 'cancelled')))[1] as reason,
         (array_agg(t.error order by t.ended_at) filter (where t.state in ('failed', 'timed-out')))[1] as error,
         (array_agg(t.spec order by t.created_at desc) filter (where t.spec->>'kind' = 'gate' and t.item is null
-          and not exists (select 1 from tasks o where o.tenant_id = t.tenant_id and o.run_id = t.run_id and o.step = t.step and o.spec->>'kind' = 'approval')))[1] as gate,
+          and not exists (select 1 from tasks o where o.tenant_id = w.tenant_id and o.id >= w.first and o.id < w.past and o.spec->>'kind' = 'approval')))[1] as gate,
         (array_agg(t.output) filter (where t.item is null))[1] as output
-      from tasks t where t.tenant_id = w.tenant_id and t.run_id = w.run_id and t.step = w.step) s`)
+      from tasks t where t.tenant_id = w.tenant_id and t.id >= w.first and t.id < w.past) s`)
   return new Map(rows.map((row) => [`${row.tenant_id}/${row.run_id}/${row.step}`, row]))
 }

@@ -3,15 +3,17 @@ import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import type { ExpressionContext, StepView } from '../workflows/workflow-contract.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
+import { taskRange } from './task-ids.ts'
 
 /** What the steps of a run have put out so far, by step. Each output of a map is a list, in the order of its items, null where an item gave none. */
 export async function readStepOutputs(tx: ReadTx, ref: RunRef): Promise<ReadonlyMap<string, JsonObject>> {
+  const prefix = taskRange(ref.runId).from
   const rows = await tx.query<{ step: string; outputs: JsonValue; items: JsonValue[] | null; single: JsonValue }>(sql`
     select s.step, s.outputs,
       (select json_agg(t.output order by t.item) from tasks t
-        where t.tenant_id = s.tenant_id and t.run_id = s.run_id and t.step = s.step and t.item is not null) as items,
+        where t.tenant_id = s.tenant_id and t.id >= ${prefix} || s.position || '.' and t.id < ${prefix} || s.position || '/' and t.item is not null) as items,
       (select t.output from tasks t
-        where t.tenant_id = s.tenant_id and t.run_id = s.run_id and t.step = s.step and t.item is null
+        where t.tenant_id = s.tenant_id and t.id >= ${prefix} || s.position || '.' and t.id < ${prefix} || s.position || '/' and t.item is null
         order by t.created_at desc, t.id desc limit 1) as single
     from run_steps s
     where s.tenant_id = ${ref.tenant} and s.run_id = ${ref.runId} and s.state <> 'pending'`)

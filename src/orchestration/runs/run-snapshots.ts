@@ -4,6 +4,7 @@ import { sql } from '../../foundation/platform/database/sql.ts'
 import type { CheckpointDocument } from '../checkpoints/checkpoint-document.ts'
 import { readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow } from './run-rows.ts'
+import { taskRange } from './task-ids.ts'
 import { lockRuns, readSteps } from './runs-store.ts'
 
 /** Reads a run as one consistent whole: no step of it can change while its row is locked. */
@@ -12,9 +13,10 @@ export async function snapshotRun(tx: Tx, ref: RunRef): Promise<{ run: RunRow; d
   if (run === undefined) return null
   const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
   const outputs = await readStepOutputs(tx, ref)
+  const range = taskRange(ref.runId)
   const commits = await tx.query<{ step: string; workspace_commit: string }>(sql`
     select distinct on (step) step, workspace_commit from tasks
-    where tenant_id = ${ref.tenant} and run_id = ${ref.runId} and workspace_commit is not null order by step, ended_at desc`)
+    where tenant_id = ${ref.tenant} and id >= ${range.from} and id < ${range.to} and workspace_commit is not null order by step, ended_at desc`)
   const commitOf = new Map(commits.map((row) => [row.step, row.workspace_commit]))
   const artifacts = await tx.query<CheckpointDocument['artifacts'][number]>(sql`
     select id, step, name, bytes, sha256, blob from artifacts where tenant_id = ${ref.tenant} and run_id = ${ref.runId} order by id`)

@@ -7,6 +7,7 @@ import { readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
 import type { ArtifactView, RunDetail, RunView, StepView, TaskView } from './runs-contract.ts'
 import { readSteps } from './runs-store.ts'
+import { taskRange } from './task-ids.ts'
 
 export function toRunView(run: RunRow): RunView {
   return {
@@ -33,9 +34,10 @@ export async function readRunDetail(tx: ReadTx, run: RunRow, definition: Workflo
   const ref = { tenant: run.tenant, runId: run.id }
   const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
   const outputs = await readStepOutputs(tx, ref)
+  const range = taskRange(run.id)
   const tasks = await tx.query<TaskColumns>(sql`
     select id, run_id, step, item, state, reason, attempt, agent_id, runner_id, priority, output, error, created_at, started_at, leased_at, ended_at
-    from tasks where tenant_id = ${run.tenant} and run_id = ${run.id}
+    from tasks where tenant_id = ${run.tenant} and id >= ${range.from} and id < ${range.to}
     order by ended_at is not null, step, item nulls first limit 1000`)
   const artifacts = await readArtifacts(tx, run.tenant, run.id)
   return {

@@ -17,6 +17,7 @@ import type { NewSubRun } from './run-changes.ts'
 import type { RunOriginKind, RunRow, StepRow } from './run-rows.ts'
 import { findRun, insertRuns, insertSteps, lockRuns, saveRuns } from './runs-store.ts'
 import { isRunEnded, runStates } from './states.ts'
+import { taskRange } from './task-ids.ts'
 import type { WorkflowCatalog } from './workflow-catalog.ts'
 import { insertBudgets } from './write-changes.ts'
 
@@ -125,8 +126,10 @@ export class RunsService {
     return this.#steer(tenant, id, async (tx, run, now) => {
       const state = transition(runStates, `run ${id}`, run.state, 'pause')
       await saveRuns(tx, [{ ...run, state }], now)
+      const range = taskRange(id)
       const ready = await tx.query<{ id: string }>(sql`
-        select id from tasks where tenant_id = ${tenant} and run_id = ${id} and state = 'ready' order by id`)
+        select id from tasks
+        where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' = 'ready' order by id`)
       const changes = ready.map((task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'hold', to: 'waiting', reason: `paused:${id}` }))
       return (await this.#options.queue().change(tx, changes, now)).shards
     })
@@ -136,8 +139,11 @@ export class RunsService {
     return this.#steer(tenant, id, async (tx, run, now) => {
       const state = transition(runStates, `run ${id}`, run.state, 'resume')
       await saveRuns(tx, [{ ...run, state, startedAt: run.startedAt ?? now }], now)
+      const range = taskRange(id)
       const held = await tx.query<{ id: string }>(sql`
-        select id from tasks where tenant_id = ${tenant} and run_id = ${id} and state = 'waiting' and reason = ${`paused:${id}`} order by id`)
+        select id from tasks
+        where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' = 'waiting' and reason = ${`paused:${id}`}
+        order by id`)
       const changes = held.map((task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'admit', to: 'ready' }))
       const { shards } = await this.#options.queue().change(tx, changes, now)
       return [...shards, ...(await this.#options.engine().advance(tx, [{ tenant, runId: run.id }], now))]
@@ -184,14 +190,16 @@ export class RunsService {
 
   async #cancelTasks(tx: Tx, run: RunRow, reason: string, now: Date): Promise<readonly Shard[]> {
     const { tenant, id } = run
+    const range = taskRange(id)
     // Leased work ends when its runner has stopped the processes; the rest ends now.
     const runners = await tx.query<{ runner_id: string }>(sql`
       update tasks set cancel_reason = ${reason}
-      where tenant_id = ${tenant} and run_id = ${id} and state in ('leased', 'running') returning runner_id`)
+      where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' in ('leased', 'running')
+      returning runner_id`)
     this.#hintRunners(tx, runners.map((row) => row.runner_id))
     const idle = await tx.query<{ id: string; kind: string }>(sql`
       select id, spec->>'kind' as kind from tasks
-      where tenant_id = ${tenant} and run_id = ${id} and state in ('ready', 'waiting') order by id`)
+      where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' in ('ready', 'waiting') order by id`)
     const children = await tx.query<{ id: string }>(sql`
       select id from runs where tenant_id = ${tenant} and parent_task = any (${idle.map((task) => task.id)}::text[]) and ended_at is null order by id`)
     const changes = idle.map((task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'cancel', to: 'cancelled', reason }))

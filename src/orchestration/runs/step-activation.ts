@@ -1,5 +1,5 @@
 import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
-import type { IdSource, TaskId } from '../../foundation/kernel/ids.ts'
+import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { laneOf } from '../coordinator/lane.ts'
 import type { ResolvedCommand, ResolvedGate, ResolvedMap } from '../workflows/task-contract.ts'
@@ -9,6 +9,7 @@ import { failedChecks, gateVerdict } from './gate-verdict.ts'
 import type { RunChanges } from './run-changes.ts'
 import type { RunRow, StepRow } from './run-rows.ts'
 import type { StepLanguage } from './step-language.ts'
+import { taskIdOf } from './task-ids.ts'
 
 export interface Activation {
   readonly run: RunRow
@@ -108,7 +109,7 @@ export function addReview(
     deadlineMs: gate.deadlineMs,
     default: 'reject',
   }
-  addTask(input, tools, changes, spec, null, [])
+  addTask(input, tools, changes, spec, null, [], input.step.total)
 }
 
 /** Creates one task with everything that has to stand beside it. */
@@ -119,9 +120,10 @@ export function addTask(
   spec: ResolvedTask,
   item: number | null,
   keys: readonly string[],
+  nth = 0,
 ): void {
   const { run, step, now } = input
-  const taskId = tools.ids.next<TaskId>('task')
+  const taskId = taskIdOf(run.id, step.position, item, nth)
   const ref = { tenant: run.tenant, runId: run.id }
   const work = 'capabilities' in spec ? spec : null
   const concurrency = [...keys]
