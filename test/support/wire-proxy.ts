@@ -5,6 +5,8 @@ export interface WireProxy {
   readonly port: number
   /** What to do with the next bytes from a client that hold the text: `lose` drops them, `deliver` passes them on; then the connection breaks. */
   breakAt(text: string, how: 'lose' | 'deliver'): void
+  /** While on, bytes from the clients go nowhere and no connection breaks, as when a host vanishes. */
+  swallow(on: boolean): void
   /** Breaks every connection now. */
   breakAll(): void
   close(): Promise<void>
@@ -13,6 +15,7 @@ export interface WireProxy {
 /** A TCP proxy that breaks connections at a chosen moment, as a network would. */
 export async function startWireProxy(targetPort: number): Promise<WireProxy> {
   const sockets = new Set<Socket>()
+  let swallowing = false
   let trap: { text: string; how: 'lose' | 'deliver' } | undefined
 
   const server = createServer((client) => {
@@ -31,6 +34,7 @@ export async function startWireProxy(targetPort: number): Promise<WireProxy> {
     }
     upstream.on('data', (bytes) => client.write(bytes))
     client.on('data', (bytes) => {
+      if (swallowing) return
       if (!trap || !bytes.includes(trap.text)) return upstream.write(bytes)
       const { how } = trap
       trap = undefined
@@ -44,6 +48,9 @@ export async function startWireProxy(targetPort: number): Promise<WireProxy> {
     port: (server.address() as AddressInfo).port,
     breakAt(text, how) {
       trap = { text, how }
+    },
+    swallow(on) {
+      swallowing = on
     },
     breakAll() {
       for (const socket of sockets) socket.destroy()

@@ -1,8 +1,10 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Random } from '../../kernel/random.ts'
 import type { Database } from './database.ts'
+import { databaseErrors } from './database-errors.ts'
 import type { Hints } from './hints.ts'
 import { assertTenant, type Backend, createScope } from './scope.ts'
+import { createTally } from './tally.ts'
 
 export interface DatabaseParts {
   readonly kind: Database['kind']
@@ -15,14 +17,32 @@ export interface DatabaseParts {
   readonly close: () => Promise<void>
 }
 
+/** How long `close` waits for the transactions under way. */
+const drainMs = 5_000
+
 /** The port over the parts of either kind. */
 export function createDatabase({ kind, backend, clock, hints, random, onWarning, close }: DatabaseParts): Database {
-  const scopeOptions = { random, onHookError: onWarning }
-  const system = createScope(backend, 'system', null, scopeOptions)
+  const underWay = createTally()
   let closing: Promise<void> | undefined
 
+  const gate: Backend = {
+    ...backend,
+    async withSession(role, fn) {
+      if (closing) throw databaseErrors['database-closed']('the database is closed')
+      return underWay.count(() => backend.withSession(role, fn))
+    },
+  }
+  const scopeOptions = { random, onHookError: onWarning }
+  const system = createScope(gate, 'system', null, scopeOptions)
+
+  async function drainAndClose(): Promise<void> {
+    hints.close()
+    await underWay.empty(drainMs)
+    await close()
+  }
+
   function closeOnce(): Promise<void> {
-    closing ??= Promise.resolve(hints.close()).then(close)
+    closing ??= drainAndClose()
     return closing
   }
 
@@ -31,7 +51,7 @@ export function createDatabase({ kind, backend, clock, hints, random, onWarning,
     clock,
     forTenant(tenant) {
       assertTenant(tenant)
-      return createScope(backend, 'app', tenant, scopeOptions)
+      return createScope(gate, 'app', tenant, scopeOptions)
     },
     asSystem: () => system,
     listen: hints.listen,

@@ -45,9 +45,9 @@ export class Transaction implements Tx {
     return this.#failure
   }
 
-  /** Milliseconds for which the transaction has been open with nothing to do. */
+  /** Milliseconds for which the session has been held with nothing to do. */
   idleFor(): number {
-    return this.#state === 'open' && this.#inFlight === 0 ? performance.now() - this.#idleSince : 0
+    return this.#state !== 'closed' && this.#inFlight === 0 ? performance.now() - this.#idleSince : 0
   }
 
   async commit(): Promise<void> {

@@ -30,12 +30,10 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
   let server = first
   let turns = 0
   let fatal: Error | undefined
-  let closing: Promise<void> | undefined
   let current: { transaction: Transaction; expire: (error: Error) => void } | undefined
   let expire: (error: Error) => void = () => undefined
 
   async function live(): Promise<Session> {
-    if (closing) throw databaseErrors['database-closed']('the database is closed')
     if (fatal) throw fatal
     if (server.session.failure() && options.restart) {
       try {
@@ -91,12 +89,10 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
       fatal = error
       void server.terminate()
     },
-    close() {
-      closing ??= turnstile.run(async () => {
+    close: () =>
+      turnstile.run(async () => {
         clearInterval(idleTimer)
         await (fatal ? server.terminate() : server.close())
-      })
-      return closing
-    },
+      }),
   }
 }

@@ -112,6 +112,32 @@ test('a folder that another process took over is given up at once', async () => 
   await db.close()
 })
 
+test('a transaction that never gets to its first statement is ended too', async () => {
+  await using db = (
+    await openPgliteParts({
+      kind: 'pglite',
+      folder: ':memory:',
+      migrations,
+      image: await preparedImage(migrations),
+      idleInTransactionMs: 100,
+    })
+  ).database
+  const blocker = Promise.withResolvers<void>()
+  const idle = db.forTenant(a).read(() => blocker.promise)
+  const outcome = expect(idle).rejects.toSatisfy(withCode('transaction-idle'))
+  expect(await db.forTenant(a).read((tx) => tx.query(ids))).toEqual([])
+  await outcome
+  blocker.resolve()
+})
+
+test('closing waits for what came before', async () => {
+  const db = (await open(':memory:')).database
+  const underWay = [insert('x'), insert('y')].map((row) => db.forTenant(a).write((tx) => tx.execute(row)))
+  const closed = db.close()
+  expect(await Promise.all(underWay)).toEqual([1, 1])
+  await closed
+})
+
 test('a closed database says so', async () => {
   const db = (await open(':memory:')).database
   await Promise.all([db.close(), db.close()])

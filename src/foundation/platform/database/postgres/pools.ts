@@ -19,11 +19,8 @@ export function openPools(options: PostgresOptions): Pools {
     return pool
   }
   const pools = { app: open('app', options.poolSize ?? 10), system: open('system', options.systemPoolSize ?? 5) }
-  let closing: Promise<void> | undefined
-
   return {
     async withSession(role, fn) {
-      if (closing) throw databaseErrors['database-closed']('the database is closed')
       const client = await acquire(pools[role])
       const session = sessions.get(client)!
       try {
@@ -36,9 +33,14 @@ export function openPools(options: PostgresOptions): Pools {
       const begin = readOnly ? 'begin read only' : 'begin'
       return tenant === null ? begin : `${begin};set local app.tenant='${tenant}'`
     },
-    close() {
-      closing ??= Promise.all([pools.app.end(), pools.system.end()]).then(() => undefined)
-      return closing
+    async close() {
+      const ended = Object.values(pools).map((pool) => {
+        const lent = pool.totalCount > pool.idleCount
+        const end = pool.end()
+        // A connection that its transaction never gives back is not waited for: the server ends it as idle.
+        return lent ? undefined : end
+      })
+      await Promise.all(ended)
     },
   }
 }

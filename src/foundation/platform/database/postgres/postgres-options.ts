@@ -21,6 +21,8 @@ export interface PostgresOptions {
   readonly lockTimeoutMs?: number | undefined
   /** Default 30 000. */
   readonly statementTimeoutMs?: number | undefined
+  /** How long to wait for the answer to a statement before the connection counts as broken. Default: 5 s more than the statement may take. */
+  readonly answerTimeoutMs?: number | undefined
   /** How long to wait for a connection, new or from the pool. Default 10 000. */
   readonly connectTimeoutMs?: number | undefined
   /** Shown in pg_stat_activity. Default `leanvibe`. */
@@ -48,21 +50,28 @@ export function sessionSettings(options: PostgresOptions, role: Role): Readonly<
 
 /** How one session of a role connects. */
 export function clientConfig(options: PostgresOptions, role: Role): ClientConfig {
-  const settings = Object.entries(sessionSettings(options, role))
   return {
-    ...baseConfig(options, (role === 'system' ? options.systemUrl : undefined) ?? options.url),
-    options: settings.map(([name, value]) => `-c ${name}=${value}`).join(' '),
+    ...baseConfig(
+      options,
+      (role === 'system' ? options.systemUrl : undefined) ?? options.url,
+      sessionSettings(options, role),
+    ),
+    // A server that vanished without a word would otherwise be waited for as long as TCP tries, a quarter of an hour.
+    query_timeout: options.answerTimeoutMs ?? Number(sessionSettings(options, role).statement_timeout) + 5_000,
   }
 }
 
 /** How the owner of the tables connects, as whom the URL says, with no limits on a statement: migrations may be long. */
 export function ownerConfig(options: PostgresOptions): ClientConfig {
-  return { ...baseConfig(options, options.ownerUrl ?? options.url), options: '-c timezone=UTC -c datestyle=ISO' }
+  return baseConfig(options, options.ownerUrl ?? options.url, { timezone: 'UTC', datestyle: 'ISO' })
 }
 
-function baseConfig(options: PostgresOptions, url: string): ClientConfig {
+function baseConfig(options: PostgresOptions, url: string, settings: Readonly<Record<string, string>>): ClientConfig {
+  const { connectionString, ownOptions } = splitUrl(url)
+  const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
   return {
-    connectionString: url,
+    connectionString,
+    options: [...ownOptions, ...ours].join(' '),
     application_name: options.applicationName ?? 'leanvibe',
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     keepAlive: true,
@@ -70,4 +79,13 @@ function baseConfig(options: PostgresOptions, url: string): ClientConfig {
     types: decodeTypes as NonNullable<ClientConfig['types']>,
     pipeline: true,
   } as ClientConfig
+}
+
+/** The driver lets `options` in a URL replace ours, so they are taken out and put before ours. */
+function splitUrl(url: string): { connectionString: string; ownOptions: readonly string[] } {
+  if (!URL.canParse(url)) return { connectionString: url, ownOptions: [] }
+  const parsed = new URL(url)
+  const ownOptions = parsed.searchParams.getAll('options')
+  parsed.searchParams.delete('options')
+  return { connectionString: ownOptions.length > 0 ? parsed.href : url, ownOptions }
 }

@@ -225,6 +225,35 @@ test('an unreachable server and a wrong password are said so', async () => {
   await expect(open({ url: wrong })).rejects.toThrow(/password/)
 })
 
+test('a server that stops answering is given up after the limit', async () => {
+  await using db = await open({ url: proxied(), answerTimeoutMs: 300 })
+  const read = db.forTenant(a).read(async (tx) => {
+    await tx.query(sql`select 1`)
+    proxy.swallow(true)
+    await tx.query(sql`select 1`)
+  })
+  await expect(read).rejects.toSatisfy(withCode('database-unreachable'))
+  proxy.swallow(false)
+  await eventually(() => exists(db, 'x'))
+})
+
+test('options in the URL are kept beside ours', async () => {
+  const url = Object.assign(new URL(server.url()), { search: '?options=-c%20work_mem%3D7MB' }).href
+  await using db = await open({ url })
+  const settings = sql`select current_setting('work_mem') as memory, current_user::text as role`
+  expect(await db.forTenant(a).read((tx) => tx.query(settings))).toEqual([{ memory: '7MB', role: 'leanvibe_app' }])
+})
+
+test('closing waits for what is under way and refuses what comes after', async () => {
+  const db = await open({ poolSize: 1 })
+  const slow = () => db.forTenant(a).read((tx) => tx.query(sql`select pg_sleep(0.1)::text as slept`))
+  const underWay = [slow(), slow(), slow()]
+  const closed = db.close()
+  await expect(slow()).rejects.toSatisfy(withCode('database-closed'))
+  expect(await Promise.all(underWay)).toHaveLength(3)
+  await closed
+})
+
 test('an application role that inherits the system role is refused at start', async () => {
   await (await open()).close()
   await asSuperuser((client) => client.query('grant leanvibe_system to leanvibe_app'))
