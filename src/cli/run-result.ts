@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path'
+import { dataLayoutOf } from '../app/data-layout.ts'
 import { formatDuration } from '../foundation/kernel/units.ts'
 import type { RunDetail } from '../orchestration/runs/runs-contract.ts'
 import { resultsOf, saveArtifacts } from './artifacts.ts'
@@ -17,7 +18,7 @@ export async function tellRunResult(
 ): Promise<number> {
   const { out, cwd, interrupts } = context
   const { run } = detail
-  const folder = outFolder ?? join(loaded.config.dataFolder, 'artifacts', run.id)
+  const folder = outFolder ?? join(dataLayoutOf(loaded.config.dataFolder).artifacts, run.id)
   const files = await saveArtifacts(client, resultsOf(detail), folder)
   out.document({ type: 'result', run, files })
   out.lines('', `${mark(moodOf(run.state), out.colors)} ${headline(detail)}`)

@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { cleanLeftovers, findLeftovers, type Leftovers } from '../../app/leftovers.ts'
 import type { LoadedConfig } from '../../foundation/platform/config/load-config.ts'
 import { findHolder } from '../../foundation/platform/data-folder/folder-lock.ts'
 import { plural } from '../text.ts'
@@ -11,15 +12,35 @@ const drafts = /^\.(lock|server)-|\.part$|\.new$/
 /** What crashes have left in the data folder. With `fix` it is removed, unless a process uses the folder. */
 export async function checkLeftovers({ config }: LoadedConfig, fix: boolean): Promise<readonly Check[]> {
   const folder = config.dataFolder
-  const found = await draftsIn(folder)
-  if (found.length === 0) return [{ name: 'leftovers', status: 'ok', detail: 'none' }]
-  const detail = `${plural(found.length, 'unfinished file')} in ${folder}`
+  const files = await draftsIn(folder)
+  const found = await findLeftovers(folder)
+  const detail = describe(files.length, found)
+  if (detail === null) return [{ name: 'leftovers', status: 'ok', detail: 'none' }]
   if (!fix) return [{ name: 'leftovers', status: 'warn', detail, next: 'leanvibe doctor --fix' }]
   if ((await findHolder(folder)) !== undefined) {
-    return [{ name: 'leftovers', status: 'warn', detail, next: 'stop the server first: it may be writing them' }]
+    return [{ name: 'leftovers', status: 'warn', detail, next: 'stop the server first: it may be using them' }]
   }
-  for (const file of found) await rm(file, { force: true })
-  return [{ name: 'leftovers', status: 'ok', detail: `${detail}: removed` }]
+  for (const file of files) await rm(file, { force: true })
+  const cleaned = await cleanLeftovers(folder)
+  const removed: Check = { name: 'leftovers', status: 'ok', detail: `${detail}: removed` }
+  if (cleaned.busy.length === 0) return [removed]
+  const processes = cleaned.busy.flatMap((each) => each.processes).join(', ')
+  return [
+    {
+      name: 'leftovers',
+      status: 'warn',
+      detail: `in use by the processes ${processes}`,
+      next: 'end these processes, then try again',
+    },
+  ]
+}
+
+function describe(files: number, { workspaces, busy }: Leftovers): string | null {
+  const parts: string[] = []
+  if (files > 0) parts.push(plural(files, 'unfinished file'))
+  if (workspaces.length > 0) parts.push(plural(workspaces.length, 'workspace'))
+  if (busy.length > 0) parts.push(`${plural(busy.length, 'workspace')} with processes that still run`)
+  return parts.length === 0 ? null : parts.join(', ')
 }
 
 async function draftsIn(folder: string): Promise<readonly string[]> {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { inspect, promisify } from 'node:util'
+import { SecretMasker, type SecretSource } from '../secrets/index.ts'
 import { configErrors } from './config-errors.ts'
 import type { SecretReference } from './config-schema.ts'
 import type { Env } from './env.ts'
@@ -46,20 +47,22 @@ export interface Secrets {
   mask(text: string): string
 }
 
-/** Shorter values would blot out ordinary text. */
-const shortestMasked = 4
-
 export function createSecrets(references: Readonly<Record<string, SecretReference>>, env: Env, root: string): Secrets {
   const values = new Set<string>()
   const keep = (value: string): Secret => {
-    for (const part of [value, ...value.split('\n')]) if (part.trim().length >= shortestMasked) values.add(part.trim())
+    values.add(value)
     return new Secret(value)
   }
-  const optional = (value: string | null | undefined) => (value === null || value === undefined ? null : keep(value))
+  const url = (value: string | null | undefined) => {
+    if (value === null || value === undefined) return null
+    // Errors of drivers quote parts of an address, not the whole.
+    if (URL.canParse(value)) keep(decodeURIComponent(new URL(value).password))
+    return keep(value)
+  }
   return {
-    databaseUrl: optional(env.databaseUrl),
-    databaseSystemUrl: optional(env.settings.systemUrl),
-    databaseOwnerUrl: optional(env.settings.ownerUrl),
+    databaseUrl: url(env.databaseUrl),
+    databaseSystemUrl: url(env.settings.systemUrl),
+    databaseOwnerUrl: url(env.settings.ownerUrl),
     environmentOf: (variables) =>
       Object.fromEntries(
         variables.flatMap((name) => {
@@ -75,13 +78,13 @@ export function createSecrets(references: Readonly<Record<string, SecretReferenc
       if (value === '') throw configErrors['secret-missing'](`the secret ${name} is empty`)
       return keep(value)
     },
-    mask(text) {
-      // Longest first, so that no value leaves a tail of a longer one that contains it.
-      return [...values]
-        .sort((a, b) => b.length - a.length)
-        .reduce((rest, value) => rest.replaceAll(value, '***'), text)
-    },
+    mask: (text) => new SecretMasker([...values]).text(text),
   }
+}
+
+/** The declared secrets as the runner reads them. */
+export function secretSourceOf(secrets: Secrets): SecretSource {
+  return { read: async (name, signal) => (await secrets.read(name, signal)).reveal() }
 }
 
 async function resolveReference(

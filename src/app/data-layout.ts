@@ -1,0 +1,24 @@
+import { join } from 'node:path'
+
+/** What lies where in a data folder. The embedded database, the lock and server.json belong to their own modules. */
+export interface DataLayout {
+  /** Worktrees and scratch folders of attempts. */
+  readonly workspaces: string
+  /** Journals of supervised processes. */
+  readonly processes: string
+  /** Reports that wait for the coordinator. */
+  readonly outbox: string
+  readonly blobs: string
+  /** Copies of results, for people. */
+  readonly artifacts: string
+}
+
+export function dataLayoutOf(folder: string): DataLayout {
+  return {
+    workspaces: join(folder, 'workspaces'),
+    processes: join(folder, 'processes'),
+    outbox: join(folder, 'outbox.ndjson'),
+    blobs: join(folder, 'blobs'),
+    artifacts: join(folder, 'artifacts'),
+  }
+}
