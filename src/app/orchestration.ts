@@ -106,6 +106,13 @@ export function createOrchestration(options: OrchestrationOptions) {
       .write((tx) => dispatch(tx, shards, database.clock.now()))
       .catch(onError)
   }
+  /** Ticks every shard that holds ready work: at start, when nothing else has reason to. */
+  const dispatchAll = async () => {
+    const shards = await database.asSystem('dispatch').read((tx) =>
+      tx.query<Shard>({ text: `select distinct tenant_id as tenant, pool from tasks where state = 'ready'`, values: [] }),
+    )
+    if (shards.length > 0) await database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
+  }
   const reaper = new Reaper({
     database,
     queue,
@@ -120,5 +127,5 @@ export function createOrchestration(options: OrchestrationOptions) {
     checkpoint: checkpoints.due,
   }
   const waits = createEventWaits({ queue, dispatch, language })
-  return { graphOf, timers, waits, database, runners, ticker, catalog, queue, runs, engine, approvals, checkpoints, exchange, reaper, dispatch, tickShards, language }
+  return { graphOf, dispatchAll, timers, waits, database, runners, ticker, catalog, queue, runs, engine, approvals, checkpoints, exchange, reaper, dispatch, tickShards, language }
 }

@@ -26,6 +26,8 @@ export interface Platform {
 export interface PlatformOptions {
   /** False for a call that only looks: no runner, no loops, so that it neither takes work nor leaves any behind. */
   readonly work: boolean
+  /** Told of errors in the background. Default: a process warning. */
+  readonly onError?: (error: unknown) => void
 }
 
 /** Builds the platform on a data folder that this process has locked. */

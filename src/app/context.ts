@@ -1,0 +1,164 @@
+import { join } from 'node:path'
+import { armFailpoints } from '../foundation/kernel/failpoints.ts'
+import { asId, type TenantId } from '../foundation/kernel/ids.ts'
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import type { FolderLock } from '../foundation/platform/data-folder/folder-lock.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
+import { openDatabase } from '../foundation/platform/database/open-database.ts'
+import { createGit, type Git } from '../foundation/platform/git/index.ts'
+import { startConsumer } from '../foundation/runtime/consumer.ts'
+import { EventReader } from '../foundation/runtime/event-reader.ts'
+import type { Loop } from '../foundation/runtime/loop.ts'
+import { startTicker } from '../foundation/runtime/ticker.ts'
+import { startTimers } from '../foundation/runtime/timers.ts'
+import { eventRoutes } from '../external-api/streams/event-routes.ts'
+import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
+import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-routes.ts'
+import { toRunView } from '../orchestration/runs/run-views.ts'
+import { runRoutes } from '../orchestration/runs/runs-routes.ts'
+import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
+import { createDefinitionFiles } from './built-ins.ts'
+import { choosePoolFrom } from './choose-pool.ts'
+import { createOrchestration, type Orchestration } from './orchestration.ts'
+import { type LocalRunner, startLocalRunner } from './runner.ts'
+import type { Platform, PlatformOptions } from './server.ts'
+import { createStorage } from './storage.ts'
+
+const defaultTenant = asId<TenantId>('default')
+/** How long work may take to finish when the process is told to end. */
+const drainMs = 3_000
+
+/** Builds every long-lived object once, in order, and starts what must run. */
+export async function openPlatform(loaded: LoadedConfig, lock: FolderLock, options: PlatformOptions): Promise<Platform> {
+  const { config } = loaded
+  if (config.failpoints !== null) armFailpoints(config.failpoints)
+  const onError = options.onError ?? reportError
+  const database = await openConfigured(loaded, lock, onError)
+  const closers: (() => Promise<unknown>)[] = [() => database.close()]
+  try {
+    const git = createGit()
+    const files = createDefinitionFiles(config.workflowFolder)
+    let ticker: Loop | null = null
+    const orchestration = createOrchestration({
+      database,
+      definitions: files,
+      choosePool: choosePoolFrom(config.pools),
+      onCommit: () => ticker?.poke(),
+      onError,
+    })
+    const reader = await EventReader.start(database, { onError })
+    closers.push(() => reader[Symbol.asyncDispose]())
+    ticker = startTicker(database, { onTick: () => reader.poke(), onError })
+    closers.push(() => ticker!.stop())
+    const storage = createStorage({ database, loaded })
+    if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError })
+    const { parallel } = config
+    const routes = [
+      ...runRoutes({ database, runs: orchestration.runs, catalog: orchestration.catalog, graphOf: orchestration.graphOf, repoAt: repoAt(git), parallel }),
+      ...approvalRoutes(database, orchestration.approvals),
+      ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
+      ...workflowRoutes({ database, files }),
+      ...eventRoutes({ database, reader }),
+      ...storage.routes,
+    ]
+    return {
+      routes,
+      isReady: async () => {
+        await database.asSystem('readiness').read((tx) => tx.query({ text: 'select 1', values: [] }))
+        return true
+      },
+      close: () => closeAll(closers),
+    }
+  } catch (error) {
+    await closeAll(closers)
+    throw error
+  }
+}
+
+interface Work {
+  readonly loaded: LoadedConfig
+  readonly database: Database
+  readonly orchestration: Orchestration
+  readonly git: Git
+  readonly storage: ReturnType<typeof createStorage>
+  readonly closers: (() => Promise<unknown>)[]
+  readonly onError: (error: unknown) => void
+}
+
+/** Starts what changes things by itself: the reaper, the timers, the waits for events and the local runner. */
+async function startWork(work: Work): Promise<void> {
+  const { loaded, database, orchestration, git, storage, closers, onError } = work
+  await giveUpFormerOwners(loaded, database, orchestration)
+  const { reaper } = orchestration
+  const loops: Loop[] = [
+    reaper.start(),
+    startTimers(database, { handlers: orchestration.timers, onError }),
+    startConsumer(database, {
+      name: 'event-waits',
+      handle: (tx, events) => orchestration.waits(tx, events, database.clock.now()),
+      onError,
+    }),
+  ]
+  closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
+  const runner: LocalRunner = await startLocalRunner({
+    loaded,
+    database,
+    orchestration,
+    git,
+    logs: storage.logs,
+    artifacts: storage.artifacts,
+    tenant: defaultTenant,
+    onError,
+  })
+  closers.push(async () => {
+    await runner.drain(AbortSignal.timeout(drainMs))
+    await runner.close()
+  })
+  await orchestration.dispatchAll()
+}
+
+/** The data folder is ours alone: with the embedded database every runner that is still recorded is dead. */
+async function giveUpFormerOwners(loaded: LoadedConfig, database: Database, orchestration: Orchestration): Promise<void> {
+  if (loaded.config.database.kind !== 'pglite') return
+  const former = await database.asSystem('recovery').read((tx) => orchestration.runners.active(tx))
+  await orchestration.reaper.giveUp(former.map((runner) => runner.id))
+}
+
+function openConfigured(loaded: LoadedConfig, lock: FolderLock, onError: (error: unknown) => void): Promise<Database> {
+  const { config, secrets } = loaded
+  if (config.database.kind === 'pglite') {
+    return openDatabase({ kind: 'pglite', folder: join(config.dataFolder, 'database'), lock, onWarning: onError })
+  }
+  return openDatabase({
+    kind: 'postgres',
+    url: secrets.databaseUrl!.reveal(),
+    systemUrl: secrets.databaseSystemUrl?.reveal(),
+    ownerUrl: secrets.databaseOwnerUrl?.reveal(),
+    poolSize: config.database.poolSize,
+    onWarning: onError,
+  })
+}
+
+function repoAt(git: Git) {
+  return async (path: string) => {
+    const info = await git.inspect(path)
+    return { path: info.path, commit: info.head, branch: info.branch }
+  }
+}
+
+function reportError(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
+}
+
+/** Runs every closer, the last first; the first failure is thrown when all have had their turn. */
+async function closeAll(closers: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const close of closers.toReversed()) {
+    try {
+      await close()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}

@@ -1,0 +1,105 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { type IdSource, type RunnerId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
+import type { PoolConfig } from '../foundation/platform/config/pools.ts'
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
+import type { Git } from '../foundation/platform/git/index.ts'
+import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
+import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
+import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
+import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
+import type { LogSink } from '../orchestration/runners/log-sink.ts'
+import { Runner } from '../orchestration/runners/runner.ts'
+import { Workspaces } from '../orchestration/workspaces/index.ts'
+import type { Orchestration } from './orchestration.ts'
+
+export interface LocalRunnerOptions {
+  readonly loaded: LoadedConfig
+  readonly database: Database
+  readonly orchestration: Orchestration
+  readonly git: Git
+  readonly logs: LogSink
+  readonly artifacts: ArtifactSink
+  readonly tenant: TenantId
+  readonly ids?: IdSource
+  readonly onError: (error: unknown) => void
+}
+
+/** A runner in this process, with the agents of the configured pools. */
+export interface LocalRunner {
+  readonly id: RunnerId
+  /** Finishes what is under way and takes nothing new, until `signal` aborts. */
+  drain(signal: AbortSignal): Promise<void>
+  /** Ends what is left. Its leases pass to whoever comes next. */
+  close(): Promise<void>
+}
+
+/** Cleans up what a former process left behind, announces the agents and starts to take work. */
+export async function startLocalRunner(options: LocalRunnerOptions): Promise<LocalRunner> {
+  const { loaded, database, orchestration, git, logs, artifacts, tenant, onError } = options
+  const { config, secrets } = loaded
+  const id = (options.ids ?? systemIds).next<RunnerId>('rnr')
+  const processFolder = join(config.dataFolder, 'processes')
+  const workspaces = new Workspaces({ folder: join(config.dataFolder, 'workspaces'), git, clock: database.clock })
+  await sweepLeftovers(processFolder)
+  await workspaces.cleanLeftovers()
+
+  const supervisor = new Supervisor({ folder: processFolder })
+  const agents = config.pools.flatMap((pool) => agentsOf(pool, options, id, supervisor))
+  await database.asSystem('runner').write((tx) =>
+    orchestration.runners.register(
+      tx,
+      { runnerId: id, host: hostname(), pid: process.pid, agents: agents.map((agent) => agent.registration) },
+      database.clock.now(),
+    ),
+  )
+  const runner = new Runner({
+    id,
+    port: orchestration.exchange,
+    agents,
+    workspaces,
+    secrets: { read: async (name, signal) => (await secrets.read(name, signal)).reveal() },
+    logs,
+    clock: database.clock,
+    outbox: join(config.dataFolder, 'outbox.ndjson'),
+    logBytes: config.limits.logBytes,
+    onError,
+  })
+  runner.start()
+  return {
+    id,
+    drain: (signal) => runner.drain(signal),
+    async close() {
+      await runner.close()
+      await supervisor.close()
+      await orchestration.reaper.giveUp([id])
+    },
+  }
+
+  function agentsOf(pool: PoolConfig, { loaded }: LocalRunnerOptions, runnerId: RunnerId, processes: Supervisor): HostedAgent[] {
+    const adapter = createCommandAdapter({
+      supervisor: processes,
+      artifacts,
+      agent: pool.agent,
+      limits: { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes },
+    })
+    const open = hostEnvironment(loaded.config.env, (name) => loaded.env.variable(name))
+    const own = Object.entries(loaded.secrets.environmentOf(pool.env)).map(([name, secret]) => [name, secret.reveal()] as const)
+    return Array.from({ length: pool.agents }, (_, n): HostedAgent => ({
+      registration: {
+        tenant,
+        agentId: `${runnerId}.${pool.name}.${n + 1}` as HostedAgent['registration']['agentId'],
+        pool: pool.name,
+        kind: pool.kind,
+        capabilities: pool.capabilities,
+        labels: { ...pool.labels },
+        slots: pool.slots,
+        weight: pool.weight,
+      },
+      adapter,
+      env: { ...open, ...Object.fromEntries(own) },
+      masked: own.map(([, value]) => value),
+    }))
+  }
+}
