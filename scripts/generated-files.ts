@@ -1,4 +1,5 @@
 import { listErrors } from '../src/foundation/kernel/errors.ts'
+import { generateSchema } from '../src/foundation/platform/database/schema-dump.ts'
 import { printWorkflowJsonSchema } from '../src/orchestration/workflows/workflow-json-schema.ts'
 import { listSources, partOf, type SourceFile } from '../test/meta/source-tree.ts'
 import { findSystemScopes } from '../test/meta/system-scopes.ts'
@@ -16,6 +17,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'docs/tables.md', make: describeTableUses },
   { path: 'docs/system-scope.md', make: describeSystemScopes },
   { path: 'workflow.schema.json', make: printWorkflowJsonSchema },
+  { path: 'migrations/schema.sql', make: () => generateSchema() },
 ]
 
 const notice = 'Written by `npm run generate`; edit the code instead.'
