@@ -14,8 +14,13 @@ export default defineWorkflow({
         as: 'kind',
         step: {
           // git grep exits with 1 where it finds nothing.
-          script: 'git grep -n -F -e "$WORD" -- "*.$KIND" || test $? -eq 1',
-          env: { WORD: '${{ inputs.word }}', KIND: '${{ kind }}' },
+          script: 'git -C "$REPO" grep -n -F -e "$WORD" "$COMMIT" -- "*.$KIND" || test $? -eq 1',
+          env: {
+            REPO: '${{ repo.path }}',
+            COMMIT: '${{ repo.commit }}',
+            WORD: '${{ inputs.word }}',
+            KIND: '${{ kind }}',
+          },
           outputs: { found: 'stdout' },
         },
       },

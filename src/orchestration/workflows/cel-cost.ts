@@ -20,6 +20,8 @@ type Scope = (name: string) => Size
  * evaluating it. Each node is visited once; a loop multiplies the bound of its body by the bound of its list.
  */
 export function estimate(ast: ASTNode, lookup: Lookup): Estimate {
+  // `all`, `exists`, && and || go on after an error of a part; making the error costs more than the part, and it quotes the source.
+  const errorCost = 40 + ast.input.length / 6
   let total = 0
   let factor = 1
 
@@ -73,6 +75,7 @@ export function estimate(ast: ASTNode, lookup: Lookup): Estimate {
       case '||':
         visit(node.args[0], scope)
         visit(node.args[1], scope)
+        if (node.args.some(canFail)) spend(errorCost)
         return scalarSize
       case 'call':
         return call(
@@ -110,6 +113,7 @@ export function estimate(ast: ASTNode, lookup: Lookup): Estimate {
     factor *= Math.max(1, list.length)
     spend(3)
     const inner = bindName(scope, variable.args, list.element())
+    if ((name === 'all' || name === 'exists') && args.slice(1).some(canFail)) spend(errorCost)
     const bodies = args.slice(1).map((part) => visit(part, inner))
     factor = outer
     if (name === 'filter') return { ...listSize(list.length, () => list.element(), list.weight) }
@@ -122,6 +126,13 @@ export function estimate(ast: ASTNode, lookup: Lookup): Estimate {
     return value === undefined ? scalarSize : knownSize(value)
   })
   return { cost: total, weight: size.weight }
+}
+
+/** Whether evaluating can end in an error, as far as the syntax tells: names, literals and comparing for equality cannot. */
+function canFail(node: ASTNode): boolean {
+  if (node.op === 'value' || node.op === 'id') return false
+  if (node.op === '==' || node.op === '!=' || node.op === 'list') return node.args.some(canFail)
+  return true
 }
 
 function field(left: Size, name: string): Size | undefined {

@@ -113,6 +113,7 @@ describe('cost', () => {
     'items.map(a, timestamp("2026-01-01T00:00:00Z").getFullYear("Europe/Berlin"))',
     'cel.bind(l, items + items + items, l.map(a, l.map(b, 1)))',
     '[items, items].map(l, l.map(x, l.map(y, x + y)))',
+    `items.map(i, items.exists(j, j.missing))`,
     'deep.lists.map(l, l.map(x, deep.lists.map(m, m.map(y, x))))',
   ])('%s ends at once or is refused', (source) => {
     const started = performance.now()
@@ -131,6 +132,17 @@ describe('cost', () => {
     const started = performance.now()
     value(source, big)
     expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
+  test('errors that a loop swallows are part of the cost', () => {
+    const numbers = (count: number) => ({ numbers: Array.from({ length: count }, (_, i) => i) })
+    for (const source of ['numbers.exists(n, n.missing)', 'numbers.map(n, n.missing || true)']) {
+      expect(() => value(source, numbers(100_000))).toThrow('too long')
+      const started = performance.now()
+      expect(() => [value(source, numbers(8_000)), value('numbers[0].missing', numbers(1))]).toThrow('No such key')
+      expect(performance.now() - started).toBeLessThan(2_000)
+    }
+    expect(new Error('x').stack).toContain('cel.test.ts')
   })
 
   test('the estimate bounds the size of every result', () => {

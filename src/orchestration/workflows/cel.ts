@@ -59,12 +59,22 @@ function compile(source: string): CelExpression {
         const value = lookup(name)
         if (value !== undefined) values.set(name, toCel(value))
       }
-      try {
-        return fromCel(run(values as never))
-      } catch (error) {
-        throw asProblem(error)
-      }
+      return withoutStackTraces(() => fromCel(run(values as never)))
     },
+  }
+}
+
+/** Runs `work`; errors that loops swallow by the thousand are made without their stacks, which cost ten times the rest. */
+function withoutStackTraces<T>(work: () => T): T {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return work()
+  } catch (error) {
+    Error.stackTraceLimit = limit
+    throw asProblem(error)
+  } finally {
+    Error.stackTraceLimit = limit
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ASTNode, Environment } from '@marcbachmann/cel-js'
 import { CelProblem, parseCel, readable, rename } from './cel.ts'
 import { keyAfter, walkFreeNames } from './cel-ast.ts'
-import { createEnvironment } from './cel-environment.ts'
+import { celWords, createEnvironment } from './cel-environment.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { type ExpressionSite, type Expressive, expressionSites } from './expression-sites.ts'
 import { secretIn } from './expressions.ts'
@@ -106,7 +106,8 @@ function checkNames(world: ExpressionWorld, site: ExpressionSite, ast: ASTNode, 
         'a secret stands alone in ${{ secrets.NAME }}, as the whole value of an env or agent.config entry',
         node.start,
       )
-    } else if (name === 'cel') {
+    } else if (celWords.has(name)) {
+      // Types, as in type(x) == string, and the namespace of cel.bind.
       return
     } else if (!site.names.includes(name)) {
       report(unknownName(name, site), node.start, `one of ${site.names.join(', ')}`)

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../foundation/kernel/errors.ts'
 import { parseWorkflow } from './parse-workflow.ts'
@@ -379,5 +380,42 @@ finally: {valueOf: {command: ["\${{ steps.constructor.outputs.toString }}"]}}`,
     expect(() =>
       parseWorkflow(`inputs: {word: {}}\n${step('    env:', ...env.map((line) => `      ${line}`))}`, 'flow.yaml'),
     ).not.toThrow()
+  })
+})
+
+describe('random graphs', () => {
+  /** needs[i] holds steps with smaller numbers only. */
+  const acyclic = fc
+    .integer({ min: 2, max: 15 })
+    .chain((size) =>
+      fc.tuple(...Array.from({ length: size }, (_, i) => fc.subarray(Array.from({ length: i }, (_, j) => j)))),
+    )
+  const yaml = (needs: readonly (readonly number[])[]) =>
+    steps(...needs.map((list, i) => `  s${i}: {command: [x], needs: [${list.map((n) => `s${n}`).join(', ')}]}`))
+
+  test('without a cycle are accepted', () => {
+    fc.assert(
+      fc.property(acyclic, (needs) => {
+        expect(Object.keys(parseWorkflow(yaml(needs), 'flow.yaml').definition.steps)).toHaveLength(needs.length)
+      }),
+    )
+  })
+
+  test('with one edge back are refused, and the cycle that is shown is real', () => {
+    fc.assert(
+      fc.property(acyclic, fc.nat(), (needs, pick) => {
+        const edges = needs.flatMap((list, from) => list.map((to) => [from, to] as const))
+        fc.pre(edges.length > 0)
+        const [from, to] = edges[pick % edges.length] as readonly [number, number]
+        const closed = needs.map((list, i) => (i === to ? [...list, from] : list))
+        const shown = /in a circle: (.*) \(expected/.exec(refusalOf(yaml(closed)).message)?.[1]?.split(' -> ') ?? []
+        fc.pre(!shown.some((id) => id.startsWith('...')))
+        expect(shown.length).toBeGreaterThan(2)
+        expect(shown[0]).toBe(shown.at(-1))
+        for (const [i, id] of shown.slice(0, -1).entries()) {
+          expect(closed[Number(id.slice(1))]).toContain(Number(shown[i + 1]?.slice(1)))
+        }
+      }),
+    )
   })
 })
