@@ -103,11 +103,16 @@ function mapNote(step: StepView, tasks: readonly TaskView[]): string {
 function taskNote(task: TaskView | undefined, stepReason: string | null): string {
   const parts: string[] = []
   if (task !== undefined && task.agentId !== null && moodOf(task.state) === 'live')
-    parts.push(oneLine(task.agentId, 40))
+    parts.push(oneLine(shortAgent(task.agentId), 40))
   if (task !== undefined && task.attempt > 1) parts.push(`attempt ${task.attempt}`)
   const reason = task?.error?.message ?? stepReason ?? task?.reason
   if (reason && task?.state !== 'succeeded') parts.push(oneLine(reason))
   return parts.join(', ')
+}
+
+/** `rnr_01jd....local.2` as `local.2`: on one screen the runner is nearly always the same. */
+function shortAgent(id: string): string {
+  return id.replace(/^rnr_\w+\./, '')
 }
 
 function elapsedOf(span: { readonly startedAt: string | null; readonly endedAt: string | null }, now: number): string {

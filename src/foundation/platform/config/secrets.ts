@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { inspect, promisify } from 'node:util'
-import { SecretMasker, type SecretSource } from '../secrets/index.ts'
+import { SecretMasker } from '../secrets/index.ts'
 import { configErrors } from './config-errors.ts'
 import type { SecretReference } from './config-schema.ts'
 import type { Env } from './env.ts'
@@ -80,11 +80,6 @@ export function createSecrets(references: Readonly<Record<string, SecretReferenc
     },
     mask: (text) => new SecretMasker([...values]).text(text),
   }
-}
-
-/** The declared secrets as the runner reads them. */
-export function secretSourceOf(secrets: Secrets): SecretSource {
-  return { read: async (name, signal) => (await secrets.read(name, signal)).reveal() }
 }
 
 async function resolveReference(
