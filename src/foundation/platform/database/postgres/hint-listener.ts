@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Random } from '../../../kernel/random.ts'
 import type { Hint, HintCarrier } from '../hints.ts'
-import { clientConfig, type PostgresOptions } from './postgres-options.ts'
+import { clientConfig, type PostgresOptions, prepareClient, type SettingsMode } from './postgres-options.ts'
 
 export interface HintListener extends HintCarrier {
   /** The milliseconds by which the server's clock is ahead of `localNow`, with the round trip it took. */
@@ -11,6 +11,7 @@ export interface HintListener extends HintCarrier {
 }
 
 export interface HintListenerOptions {
+  readonly mode: SettingsMode
   readonly random: Random
   /** Hands on a hint of another process. */
   readonly deliver: (hint: Hint) => void
@@ -20,7 +21,10 @@ export interface HintListenerOptions {
  * The one connection that listens. It comes back by itself; after a gap it hints every channel once, because what was
  * sent meanwhile is lost. Hints also leave through it: those of its own process are delivered locally, not by echo.
  */
-export function createHintListener(options: PostgresOptions, { random, deliver }: HintListenerOptions): HintListener {
+export function createHintListener(
+  options: PostgresOptions,
+  { mode, random, deliver }: HintListenerOptions,
+): HintListener {
   let client: pg.Client | undefined
   let channels: readonly string[] = []
   let listening = new Set<string>()
@@ -29,13 +33,14 @@ export function createHintListener(options: PostgresOptions, { random, deliver }
   let timer: NodeJS.Timeout | undefined
 
   async function connect(): Promise<void> {
-    const fresh = new pg.Client(clientConfig(options, 'system'))
+    const fresh = new pg.Client(clientConfig(options, 'system', mode))
     fresh.on('error', () => undefined)
     fresh.on('notification', ({ channel, payload, processId }) => {
       if (processId !== (fresh as unknown as { processID: number }).processID)
         deliver({ channel, payload: payload ?? '' })
     })
     await fresh.connect()
+    await prepareClient(fresh, options, 'system', mode)
     if (closed) return fresh.end()
     fresh.on('end', () => {
       if (client !== fresh) return

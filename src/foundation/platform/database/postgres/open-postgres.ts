@@ -21,9 +21,13 @@ export async function openPostgres(options: PostgresOptions & CommonOptions): Pr
     onWarning = (error) => process.emitWarning(String(error)),
   } = options
   if (options.migrate ?? true) await withOwner(options, (owner) => migrate(owner, options.migrations))
-  await checkServer(options)
-  const pools = openPools(options)
-  const listener = createHintListener(options, { random, deliver: (hint) => hints.deliver(hint) })
+  const mode = await checkServer(options)
+  const pools = openPools(options, mode)
+  const listener = createHintListener(options, {
+    mode,
+    random,
+    deliver: (hint) => hints.deliver(hint),
+  })
   const hints = createHints({ carrier: listener, onError: onWarning })
   try {
     await listener.connect()
@@ -56,6 +60,7 @@ export async function withOwner<T>(options: PostgresOptions, fn: (owner: pg.Clie
   owner.on('error', () => undefined)
   try {
     await owner.connect()
+    await owner.query(`set timezone = 'UTC'; set datestyle = 'ISO'`)
     return await fn(owner)
   } catch (error) {
     throw translateError(error)

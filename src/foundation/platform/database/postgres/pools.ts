@@ -1,18 +1,24 @@
 import pg from 'pg'
 import { databaseErrors, translateError } from '../database-errors.ts'
+import { roles } from '../roles.ts'
 import type { Backend } from '../scope.ts'
 import { createSession, type Role, type Session } from '../session.ts'
-import { clientConfig, type PostgresOptions } from './postgres-options.ts'
+import { clientConfig, type PostgresOptions, prepareClient, type SettingsMode } from './postgres-options.ts'
 
 export interface Pools extends Backend {
   close(): Promise<void>
 }
 
 /** Two pools, each connecting as its role, so that a transaction only has to name its tenant. */
-export function openPools(options: PostgresOptions): Pools {
+export function openPools(options: PostgresOptions, mode: SettingsMode): Pools {
   const sessions = new WeakMap<pg.PoolClient, Session>()
   const open = (role: Role, max: number) => {
-    const pool = new pg.Pool({ ...clientConfig(options, role), max, idleTimeoutMillis: 30_000 })
+    const pool = new pg.Pool({
+      ...clientConfig(options, role, mode),
+      max,
+      idleTimeoutMillis: 30_000,
+      onConnect: (client) => prepareClient(client, options, role, mode),
+    })
     pool.on('connect', (client) => void sessions.set(client, createSession(client)))
     // A broken idle connection leaves the pool by itself; the next caller gets a fresh one or a clear error.
     pool.on('error', () => undefined)
@@ -29,8 +35,10 @@ export function openPools(options: PostgresOptions): Pools {
         client.release(session.failure() !== undefined)
       }
     },
-    beginText(_role, tenant, readOnly) {
-      const begin = readOnly ? 'begin read only' : 'begin'
+    beginText(role, tenant, readOnly) {
+      // Behind a pooler the role is set again each time: isolation must not hang on what it does with sessions.
+      const setRole = mode === 'statements' ? `;set local role ${roles[role]}` : ''
+      const begin = `${readOnly ? 'begin read only' : 'begin'}${setRole}`
       return tenant === null ? begin : `${begin};set local app.tenant='${tenant}'`
     },
     async close() {

@@ -1,4 +1,4 @@
-import type { ClientConfig } from 'pg'
+import type { ClientBase, ClientConfig } from 'pg'
 import { decodeTypes } from '../decode-values.ts'
 import { roles } from '../roles.ts'
 import type { Role } from '../session.ts'
@@ -29,7 +29,13 @@ export interface PostgresOptions {
   readonly applicationName?: string | undefined
 }
 
-/** Settings of a session that are sent at start-up: a pooler that drops them is noticed by `checkServer`. */
+/**
+ * How a session gets its settings: in the start-up message, or, behind a pooler that does not pass that on, in
+ * statements. Found out by `checkServer`.
+ */
+export type SettingsMode = 'startup' | 'statements'
+
+/** What every session of a role is set to. */
 export function sessionSettings(options: PostgresOptions, role: Role): Readonly<Record<string, string>> {
   return {
     role: roles[role],
@@ -49,21 +55,31 @@ export function sessionSettings(options: PostgresOptions, role: Role): Readonly<
 }
 
 /** How one session of a role connects. */
-export function clientConfig(options: PostgresOptions, role: Role): ClientConfig {
+export function clientConfig(options: PostgresOptions, role: Role, mode: SettingsMode): ClientConfig {
+  const url = (role === 'system' ? options.systemUrl : undefined) ?? options.url
+  const settings = sessionSettings(options, role)
   return {
-    ...baseConfig(
-      options,
-      (role === 'system' ? options.systemUrl : undefined) ?? options.url,
-      sessionSettings(options, role),
-    ),
+    ...baseConfig(options, url, mode === 'startup' ? settings : {}),
     // A server that vanished without a word would otherwise be waited for as long as TCP tries, a quarter of an hour.
-    query_timeout: options.answerTimeoutMs ?? Number(sessionSettings(options, role).statement_timeout) + 5_000,
+    query_timeout: options.answerTimeoutMs ?? Number(settings.statement_timeout) + 5_000,
   }
+}
+
+/** What a new session of a role has to be told; nothing where the start-up message did. */
+export async function prepareClient(
+  client: ClientBase,
+  options: PostgresOptions,
+  role: Role,
+  mode: SettingsMode,
+): Promise<void> {
+  if (mode === 'startup') return
+  const settings = Object.entries(sessionSettings(options, role))
+  await client.query(settings.map(([name, value]) => `set ${name} = '${value}'`).join(';'))
 }
 
 /** How the owner of the tables connects, as whom the URL says, with no limits on a statement: migrations may be long. */
 export function ownerConfig(options: PostgresOptions): ClientConfig {
-  return baseConfig(options, options.ownerUrl ?? options.url, { timezone: 'UTC', datestyle: 'ISO' })
+  return baseConfig(options, options.ownerUrl ?? options.url, {})
 }
 
 function baseConfig(options: PostgresOptions, url: string, settings: Readonly<Record<string, string>>): ClientConfig {
@@ -71,7 +87,7 @@ function baseConfig(options: PostgresOptions, url: string, settings: Readonly<Re
   const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
   return {
     connectionString,
-    options: [...ownOptions, ...ours].join(' '),
+    ...(ownOptions.length + ours.length > 0 ? { options: [...ownOptions, ...ours].join(' ') } : {}),
     application_name: options.applicationName ?? 'leanvibe',
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     keepAlive: true,

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pgbouncerBinary, startPgbouncer } from '../../../../../test/support/pgbouncer.ts'
 import { systemBinaries } from '../../../../../test/support/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../../../../../test/support/postgres-server.ts'
 import { startWireProxy, type WireProxy } from '../../../../../test/support/wire-proxy.ts'
@@ -282,4 +283,45 @@ test.skipIf(!systemBinaries(15))('PostgreSQL 15 from the system serves as well',
   } finally {
     await old.destroy()
   }
+})
+
+describe.skipIf(!pgbouncerBinary)('behind PgBouncer', () => {
+  test.each([true, false])(
+    'session mode serves, whether or not it drops start-up options (%s)',
+    async (ignoreOptions) => {
+      const pooler = await startPgbouncer(server, 'session', ignoreOptions)
+      try {
+        await using db = await open({ url: pooler.url(), statementTimeoutMs: 4_321 })
+        await db.forTenant(a).write((tx) => tx.execute(insert(`pooled ${ignoreOptions}`)))
+        const settings = sql`select current_user::text as role, current_setting('statement_timeout') as timeout`
+        expect(await db.forTenant(a).read((tx) => tx.query(settings))).toEqual([
+          { role: 'leanvibe_app', timeout: '4321ms' },
+        ])
+        expect(await db.asSystem('test').read((tx) => tx.query(settings))).toEqual([
+          { role: 'leanvibe_system', timeout: '4321ms' },
+        ])
+        const heard = Promise.withResolvers<string>()
+        await using other = await open()
+        db.listen('pooled', heard.resolve)
+        await eventually(async () => {
+          other.notify('pooled', 'x')
+          expect(await Promise.race([heard.promise, sleep(50)])).toBe('x')
+        })
+      } finally {
+        await pooler.stop()
+      }
+    },
+  )
+
+  test.each([true, false])('transaction mode is refused (options dropped: %s)', async (ignoreOptions) => {
+    await (await open()).close()
+    const pooler = await startPgbouncer(server, 'transaction', ignoreOptions)
+    try {
+      await expect(open({ url: pooler.url(), ownerUrl: server.url() })).rejects.toSatisfy(
+        (error) => isAppError(error, 'pooler-unsupported') && error.message.includes('transaction mode'),
+      )
+    } finally {
+      await pooler.stop()
+    }
+  })
 })
