@@ -1,5 +1,5 @@
 import type { Database, Tx } from '../platform/database/database.ts'
-import { headPosition, lockCursor, saveCursor } from './cursors.ts'
+import { claimCursor, mapStoredPosition, saveCursor } from './cursors.ts'
 import { type LoggedEvent, readEvents } from './event-log.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { tickChannel } from './ticker.ts'
@@ -9,13 +9,15 @@ export interface ConsumerOptions {
   readonly name: string
   /** Applied in the transaction that moves the cursor: each event takes effect exactly once. */
   readonly handle: (tx: Tx, events: readonly LoggedEvent[]) => Promise<void>
+  /** Events a transaction, at most. Default 1,000. */
   readonly limit?: number
+  /** Time between looks when nobody ticks, ms. Default 500. */
   readonly pollMs?: number
   readonly onError: (error: unknown) => void
 }
 
 /** A durable reader of the log. A new one begins at the present end. */
-export function startConsumer(database: Database, options: ConsumerOptions): Loop & Disposable {
+export function startConsumer(database: Database, options: ConsumerOptions): Loop & AsyncDisposable {
   const system = database.asSystem(`consumer ${options.name}`)
   const limit = options.limit ?? 1_000
   const loop = createLoop({
@@ -23,27 +25,22 @@ export function startConsumer(database: Database, options: ConsumerOptions): Loo
     onError: options.onError,
     step: () =>
       system.write(async (tx) => {
-        const stored = await lockCursor(tx, options.name)
         const now = database.clock.now()
-        if (stored === null) {
-          await saveCursor(tx, options.name, await headPosition(tx), now)
-          return false
-        }
-        const events = await readEvents(tx, stored, limit)
+        const stored = await claimCursor(tx, options.name, now)
+        if (stored === null) return false
+        const from = await mapStoredPosition(tx, stored)
+        const events = await readEvents(tx, from, limit)
         const last = events.at(-1)
         if (last === undefined) return false
         await options.handle(tx, events)
-        await saveCursor(tx, options.name, { epoch: stored.epoch, tick: last.tick, seq: last.seq }, now)
-        return events.length === limit
+        await saveCursor(tx, options.name, { epoch: from.epoch, tick: last.tick, seq: last.seq }, now)
+        return true
       }),
   })
   const unlisten = database.listen(tickChannel, () => loop.poke())
-  return {
-    poke: loop.poke,
-    stop: () => {
-      unlisten()
-      return loop.stop()
-    },
-    [Symbol.dispose]: unlisten,
+  const stop = () => {
+    unlisten()
+    return loop.stop()
   }
+  return { poke: loop.poke, stop, [Symbol.asyncDispose]: stop }
 }

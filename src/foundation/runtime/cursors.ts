@@ -10,18 +10,22 @@ export function formatCursor(position: LogPosition): string {
 
 export function parseCursor(text: string): LogPosition {
   const match = /^(\d{1,9})\.(\d{1,15})\.(\d{1,16})$/.exec(text)
-  if (!match) throw runtimeErrors['cursor-invalid'](`${JSON.stringify(text)} is not a cursor`)
-  return { epoch: Number(match[1]), tick: Number(match[2]), seq: Number(match[3]) }
+  const seq = Number(match?.[3])
+  if (!match || !Number.isSafeInteger(seq)) {
+    throw runtimeErrors['cursor-invalid'](`${JSON.stringify(text)} is not a cursor`)
+  }
+  return { epoch: Number(match[1]), tick: Number(match[2]), seq }
 }
 
-interface HeadRow {
-  epoch: number
-  first: number
-  last: number
+/** What can be read at this moment: the present epoch, and the first and the last tick that are kept. */
+interface LogBounds {
+  readonly epoch: number
+  readonly first: number
+  readonly last: number
 }
 
-async function readBounds(tx: ReadTx): Promise<HeadRow> {
-  const [row] = await tx.query<HeadRow>(sql`
+async function readBounds(tx: ReadTx): Promise<LogBounds> {
+  const [row] = await tx.query<LogBounds>(sql`
     select (select max(epoch) from log_epochs) as epoch, min(id) as first, max(id) as last from ticks`)
   return row!
 }
@@ -34,33 +38,56 @@ export async function headPosition(tx: ReadTx): Promise<LogPosition> {
 
 /** The oldest position that can still be read. */
 export async function tailPosition(tx: ReadTx): Promise<LogPosition> {
-  const bounds = await readBounds(tx)
-  return { epoch: bounds.epoch, tick: bounds.first, seq: endOfTick }
+  return tailOf(await readBounds(tx))
 }
 
 /** Refuses a position that cannot be read any more with `cursor-reset` and the point to resume from. */
 export async function checkPosition(tx: ReadTx, position: LogPosition): Promise<void> {
-  const bounds = await readBounds(tx)
-  const readable =
-    position.epoch === bounds.epoch &&
-    (position.tick > bounds.first || (position.tick === bounds.first && position.seq === endOfTick)) &&
-    position.tick <= bounds.last
-  if (readable) return
-  const resume = formatCursor({ epoch: bounds.epoch, tick: bounds.first, seq: endOfTick })
-  throw runtimeErrors['cursor-reset'](`cursor ${formatCursor(position)} can no longer be read`, { details: { resume } })
+  requireReadable(await readBounds(tx), position)
 }
 
-/** The stored place of a durable reader, locked until the transaction ends; null where it never read. */
-export async function lockCursor(tx: Tx, name: string): Promise<LogPosition | null> {
+/**
+ * The place of a durable reader in the present epoch. Its row lies in the database whose log it reads, so both were
+ * restored or promoted together: tick and seq keep their meaning, only the epoch is another.
+ */
+export async function mapStoredPosition(tx: ReadTx, stored: LogPosition): Promise<LogPosition> {
+  const bounds = await readBounds(tx)
+  const position = { ...stored, epoch: stored.epoch < bounds.epoch ? bounds.epoch : stored.epoch }
+  requireReadable(bounds, position)
+  return position
+}
+
+/** The batch of a tick is cut by the tick before it, which must be there too unless the whole batch has been read. */
+function requireReadable(bounds: LogBounds, position: LogPosition): void {
+  const { epoch, tick, seq } = position
+  const inReach = tick > bounds.first || (tick === bounds.first && seq === endOfTick)
+  if (epoch === bounds.epoch && inReach && tick <= bounds.last) return
+  throw runtimeErrors['cursor-reset'](`cursor ${formatCursor(position)} can no longer be read`, {
+    details: { resume: formatCursor(tailOf(bounds)) },
+  })
+}
+
+function tailOf(bounds: LogBounds): LogPosition {
+  return { epoch: bounds.epoch, tick: bounds.first, seq: endOfTick }
+}
+
+/**
+ * The stored place of a durable reader, locked until the transaction ends. A new reader's place is the end of the log;
+ * it is stored at once, so that of several processes only the first decides. Null where another process holds it.
+ */
+export async function claimCursor(tx: Tx, name: string, now: Date): Promise<LogPosition | null> {
   const rows = await tx.query<LogPosition>(sql`
-    select epoch, tick, seq from cursors where name = ${name} for update`)
-  return rows[0] ?? null
+    select epoch, tick, seq from cursors where name = ${name} for update skip locked`)
+  if (rows[0] !== undefined) return rows[0]
+  const head = await headPosition(tx)
+  const added = await tx.execute(sql`
+    insert into cursors (name, epoch, tick, seq, updated_at)
+    values (${name}, ${head.epoch}, ${head.tick}, ${head.seq}, ${now}) on conflict (name) do nothing`)
+  return added === 1 ? head : null
 }
 
 export async function saveCursor(tx: Tx, name: string, position: LogPosition, now: Date): Promise<void> {
   await tx.execute(sql`
-    insert into cursors (name, epoch, tick, seq, updated_at)
-    values (${name}, ${position.epoch}, ${position.tick}, ${position.seq}, ${now})
-    on conflict (name) do update set epoch = excluded.epoch, tick = excluded.tick, seq = excluded.seq,
-      updated_at = excluded.updated_at`)
+    update cursors set epoch = ${position.epoch}, tick = ${position.tick}, seq = ${position.seq}, updated_at = ${now}
+    where name = ${name}`)
 }

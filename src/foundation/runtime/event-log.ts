@@ -47,6 +47,9 @@ export const endOfTick = Number.MAX_SAFE_INTEGER
  * The batch of a tick holds what is visible in its snapshot and was not in the one before: transactions that began
  * after the former snapshot, and those it saw in progress. Nothing is skipped however long a transaction stays open,
  * and a subject's events keep their order, because its row lock orders their commits.
+ *
+ * NOTE: the transactions in progress are joined as rows. As `xid = any (array(select pg_snapshot_xip(...)))` PostgreSQL 18
+ * computes the array for the first tick of the span only, which skips and doubles events.
  */
 export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): Promise<LoggedEvent[]> {
   const rows = await tx.query<EventRow>(sql`
@@ -62,9 +65,8 @@ export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): 
       where e.xid >= pg_snapshot_xmax(span.prev) and e.xid < pg_snapshot_xmax(span.cur)
         and pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
       union all
-      select * from events e
-      where e.xid = any (array(select pg_snapshot_xip(span.prev)))
-        and pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
+      select e.* from pg_snapshot_xip(span.prev) as held(xid) join events e on e.xid = held.xid
+      where pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
     ) e
     order by span.tick, e.seq limit ${limit}`)
   return rows.map(fromRow)

@@ -28,10 +28,14 @@ export class EventReader implements AsyncDisposable {
   readonly #keep: number
   readonly #loop: Loop
   readonly #unlisten: () => void
-  #kept: LoggedEvent[] = []
+  readonly #closing = new AbortController()
+  /** The end of `#kept`. Its epoch is the one all kept events belong to. */
   #head: LogPosition
   /** Everything after this place is in `#kept`. */
   #floor: LogPosition
+  #kept: LoggedEvent[] = []
+  /** Grows whenever `#kept` or the epoch changes. */
+  #version = 0
   #waiters = new Set<() => void>()
 
   private constructor(database: Database, head: LogPosition, options: EventReaderOptions) {
@@ -61,28 +65,32 @@ export class EventReader implements AsyncDisposable {
     this.#loop.poke()
   }
 
-  /**
-   * Events in batches, in order, without end; stops when `signal` aborts. The promise settles before the first event:
-   * it throws `cursor-reset` when `from` can no longer be read.
-   */
-  async open(subscription: Subscription, signal: AbortSignal): Promise<AsyncIterable<readonly LoggedEvent[]>> {
-    const { from } = subscription
-    if (from !== undefined) await this.#database.asSystem('event-reader').read((tx) => checkPosition(tx, from))
-    return this.#follow(from ?? this.#head, subscription, signal)
+  /** Like `follow`, but a `from` that cannot be read is refused here, before the first batch is asked for. */
+  async open(subscription: Subscription, signal: AbortSignal): Promise<AsyncGenerator<readonly LoggedEvent[]>> {
+    const from = subscription.from ?? this.#head
+    await this.#database.asSystem('event-reader').read((tx) => checkPosition(tx, from))
+    return this.#batches({ ...subscription, from }, signal)
   }
 
-  async *#follow(
-    from: LogPosition,
-    subscription: Subscription,
+  /**
+   * Events in batches, in order, without end; stops when `signal` aborts or the reader is closed. Throws `cursor-reset`
+   * when `from` is gone, and also later, when the log itself was replaced (a new epoch) or cut off before this place.
+   */
+  async *follow(subscription: Subscription, signal: AbortSignal): AsyncGenerator<readonly LoggedEvent[]> {
+    yield* await this.open(subscription, signal)
+  }
+
+  async *#batches(
+    subscription: Subscription & { readonly from: LogPosition },
     signal: AbortSignal,
   ): AsyncGenerator<readonly LoggedEvent[]> {
-    let position = from
-    while (!signal.aborted) {
+    let position = subscription.from
+    while (!signal.aborted && !this.#closing.signal.aborted) {
+      const version = this.#version
       const batch = this.#isKept(position) ? this.#after(position) : await this.#readPage(position)
       const last = batch.at(-1)
       if (last === undefined) {
-        if (this.#isKept(position)) await this.#nextChange(signal, position)
-        else this.#loop.poke()
+        await this.#nextChange(signal, version)
         continue
       }
       position = { epoch: position.epoch, tick: last.tick, seq: last.seq }
@@ -92,22 +100,41 @@ export class EventReader implements AsyncDisposable {
   }
 
   async #advance(): Promise<boolean> {
-    const batch = await this.#readPage(this.#head)
+    const { head, batch } = await this.#database.asSystem('event-reader').read(async (tx) => {
+      const head = await headPosition(tx)
+      return { head, batch: head.epoch === this.#head.epoch ? await readEvents(tx, this.#head, page) : [] }
+    })
     const last = batch.at(-1)
-    if (last === undefined) return false
-    this.#head = { epoch: this.#head.epoch, tick: last.tick, seq: last.seq }
-    this.#kept.push(...batch)
-    if (this.#kept.length > this.#keep * 2) {
-      const dropped = this.#kept[this.#kept.length - this.#keep - 1]!
-      this.#floor = { epoch: this.#floor.epoch, tick: dropped.tick, seq: dropped.seq }
-      this.#kept = this.#kept.slice(-this.#keep)
-    }
+    if (head.epoch !== this.#head.epoch) this.#restart(head)
+    else if (last !== undefined) this.#extend(batch, last)
+    else return false
+    this.#version += 1
     for (const wake of [...this.#waiters]) wake()
-    return batch.length === page
+    return true
+  }
+
+  /** The log was replaced: what is kept belongs to a history that is over. */
+  #restart(head: LogPosition): void {
+    this.#kept = []
+    this.#head = head
+    this.#floor = head
+  }
+
+  #extend(batch: readonly LoggedEvent[], last: LoggedEvent): void {
+    const { epoch } = this.#head
+    this.#head = { epoch, tick: last.tick, seq: last.seq }
+    this.#kept.push(...batch)
+    if (this.#kept.length <= this.#keep * 2) return
+    const dropped = this.#kept[this.#kept.length - this.#keep - 1]!
+    this.#floor = { epoch, tick: dropped.tick, seq: dropped.seq }
+    this.#kept = this.#kept.slice(-this.#keep)
   }
 
   #readPage(from: LogPosition): Promise<LoggedEvent[]> {
-    return this.#database.asSystem('event-reader').read((tx) => readEvents(tx, from, page))
+    return this.#database.asSystem('event-reader').read(async (tx) => {
+      await checkPosition(tx, from)
+      return readEvents(tx, from, page)
+    })
   }
 
   #isKept(position: LogPosition): boolean {
@@ -125,8 +152,10 @@ export class EventReader implements AsyncDisposable {
     return this.#kept.slice(low, low + page)
   }
 
-  #nextChange(signal: AbortSignal, position: LogPosition): Promise<void> {
-    if (this.#after(position).length > 0 || signal.aborted) return Promise.resolve()
+  /** Resolves once anything changed after `version` was read; at once if it has by now. */
+  #nextChange(signal: AbortSignal, version: number): Promise<void> {
+    const closing = this.#closing.signal
+    if (this.#version !== version || signal.aborted || closing.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const done = () => {
         this.#waiters.delete(done)
@@ -140,6 +169,8 @@ export class EventReader implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#unlisten()
+    this.#closing.abort()
+    for (const wake of [...this.#waiters]) wake()
     await this.#loop.stop()
   }
 }

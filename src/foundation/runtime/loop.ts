@@ -8,14 +8,17 @@ export interface Loop {
 
 export interface LoopOptions {
   /** One unit of work. Returning true asks for another at once. */
-  readonly step: (signal: AbortSignal) => Promise<boolean | undefined | void>
+  // biome-ignore lint/suspicious/noConfusingVoidType: a step that never asks for another may simply not return
+  readonly step: (signal: AbortSignal) => Promise<boolean | void>
   /** Time between steps when nobody pokes, ms. */
   readonly pollMs: number
   /** Least time between the starts of two steps, ms. Default 0. */
   readonly minIntervalMs?: number
-  /** A failed step is reported here; the loop goes on after the poll time. */
+  /** A failed step is reported here. The next one comes after the poll time, but within 5 s; pokes do not hurry it. */
   readonly onError: (error: unknown) => void
 }
+
+const mostRestMs = 5_000
 
 /** Runs `step` one at a time: at once, after every poke, and at every poll. Its timers do not keep the process alive. */
 export function createLoop(options: LoopOptions): Loop {
@@ -46,6 +49,8 @@ export function createLoop(options: LoopOptions): Loop {
       } catch (error) {
         if (stopping.signal.aborted) return
         options.onError(error)
+        await pause(Math.min(options.pollMs, mostRestMs), false)
+        continue
       }
       const rest = (options.minIntervalMs ?? 0) - (performance.now() - started)
       if (rest > 0 && !stopping.signal.aborted) await pause(rest, false)

@@ -21,7 +21,7 @@ export async function insertTick(tx: Tx, now: Date): Promise<number | null> {
     select last.id + 1, (select max(epoch) from log_epochs), pg_current_snapshot(), ${now}
     from last
     where exists (select 1 from events e where e.xid >= pg_snapshot_xmax(last.snapshot))
-      or exists (select 1 from events e where e.xid = any (array(select pg_snapshot_xip(last.snapshot))))
+      or exists (select 1 from pg_snapshot_xip(last.snapshot) as held(xid) join events e on e.xid = held.xid)
     returning id`)
   return rows[0]?.id ?? null
 }
