@@ -369,7 +369,6 @@ create table tasks (
 ) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
 CREATE INDEX tasks_leased ON tasks USING btree (runner_id) WHERE (state = ANY (ARRAY['leased'::text, 'running'::text]));
 CREATE INDEX tasks_ready ON tasks USING btree (tenant_id, pool, lane, ready_seq) WHERE (state = 'ready'::text);
-CREATE INDEX tasks_run ON tasks USING btree (tenant_id, run_id, step, item);
 CREATE INDEX tasks_waiting ON tasks USING btree (tenant_id, reason, ready_seq) WHERE (state = 'waiting'::text);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
