@@ -1,5 +1,12 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
-import type { ArtifactRef, Assignment, AttemptError, AttemptOutcome, ResourceUsage } from '../runners/exchange-contract.ts'
+import type { SecretMasker } from '../../foundation/platform/secrets/index.ts'
+import type {
+  ArtifactRef,
+  Assignment,
+  AttemptError,
+  AttemptOutcome,
+  ResourceUsage,
+} from '../runners/exchange-contract.ts'
 
 /**
  * How far a budget binds work of this kind. `metered`: every model call passes our gateway. `capped`: wall and CPU time
@@ -14,11 +21,18 @@ export interface AttemptContext {
   readonly workdir: string
   /** Folder for files the task wants kept as artifacts. */
   readonly outdir: string
-  /** Complete environment of the work; nothing else is inherited. */
+  /** Folder for files of the adapter itself (scripts, prompts); it goes with the attempt. */
+  readonly tempdir: string
+  /** Complete environment of the work, values of secrets included; nothing else is inherited. */
   readonly env: Readonly<Record<string, string>>
+  /** `config` and `secretConfig` of an agent step, filled in. */
+  readonly config: Readonly<Record<string, string>>
+  /** Knows the secrets in `env` and `config`. Logs, output and errors are masked by the runner; kept files are the adapter's to mask. */
+  readonly masker: SecretMasker
   /** A sign of substance; call it as often as you like. */
   progress(note?: string): void
-  log(stream: 'stdout' | 'stderr', chunk: Uint8Array): void
+  /** The chunk is copied. A promise means: wait for it before the next chunk. */
+  log(stream: 'stdout' | 'stderr', chunk: Uint8Array): void | Promise<void>
 }
 
 export interface AttemptEnd {
@@ -27,6 +41,8 @@ export interface AttemptEnd {
   readonly error: AttemptError | null
   readonly usage: ResourceUsage
   readonly artifacts: readonly ArtifactRef[]
+  /** Processes of the attempt that could not be ended. Absent: unknown, the runner looks before it removes the folders. */
+  readonly survivors?: number
 }
 
 /** Runs attempts of one kind of agent (process, container, pod, HTTP, ACP, ...). Expected failures are an `AttemptEnd`, not an exception. */

@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, rename, stat, writeFile } from 'node:fs/promi
 import { dirname, join, sep } from 'node:path'
 import { type ProcessTable, processScope } from '../../foundation/platform/processes/index.ts'
 import { removeFolder } from './remove-folder.ts'
-import type { Workspace, WorkspaceRecord } from './workspace.ts'
+import type { Workspace, WorkspaceRecord, WorkspaceTree } from './workspace.ts'
 
 const recordName = 'workspace.json'
 /** A folder without a record this young belongs to a process that is about to write it. */
@@ -22,7 +22,7 @@ export async function readLeftRecords(folder: string, processes: ProcessTable): 
     if (record !== null) {
       if (!isAlive(record.owner, processes)) left.push(record)
     } else if (Date.now() - (await stat(join(folder, id))).mtimeMs > youngMs) {
-      left.push({ id, path: join(folder, id, id), outdir: join(folder, id, 'out'), tree: null })
+      left.push(workspaceAt(join(folder, id), id, null))
     }
   }
   return left
@@ -35,7 +35,7 @@ export async function readLostRegistrations(commonDir: string, folder: string): 
     const gitDir = join(commonDir, 'worktrees', id)
     const path = await registeredPath(gitDir)
     if (path === null || !path.startsWith(folder + sep) || (await exists(path))) continue
-    lost.push({ id, path, outdir: join(dirname(path), 'out'), tree: { commonDir, gitDir, base: '' } })
+    lost.push(workspaceAt(dirname(path), id, { commonDir, gitDir, base: '' }))
   }
   return lost
 }
@@ -44,6 +44,10 @@ export async function readLostRegistrations(commonDir: string, folder: string): 
 export async function removeRegistration(gitDir: string, path: string): Promise<void> {
   const registered = await registeredPath(gitDir)
   if (registered === path || (registered === null && (await exists(gitDir)))) await removeFolder(gitDir)
+}
+
+export function workspaceAt(home: string, id: string, tree: WorkspaceTree | null): Workspace {
+  return { id, path: join(home, id), outdir: join(home, 'out'), tempdir: join(home, 'tmp'), tree }
 }
 
 async function registeredPath(gitDir: string): Promise<string | null> {

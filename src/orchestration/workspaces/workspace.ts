@@ -6,6 +6,8 @@ export interface Workspace {
   readonly path: string
   /** For files that are kept as artifacts. */
   readonly outdir: string
+  /** For files of whoever runs the work: scripts, prompts. */
+  readonly tempdir: string
   /** Null for a scratch folder. */
   readonly tree: WorkspaceTree | null
 }

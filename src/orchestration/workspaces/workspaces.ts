@@ -16,7 +16,13 @@ import { KeyedQueue } from './keyed-queue.ts'
 import { removeFolder } from './remove-folder.ts'
 import type { Workspace, WorkspaceCommit, WorkspaceLeftover, WorkspaceRecord, WorkspaceTree } from './workspace.ts'
 import { workspaceErrors } from './workspace-errors.ts'
-import { readLeftRecords, readLostRegistrations, removeRegistration, writeRecord } from './workspace-records.ts'
+import {
+  readLeftRecords,
+  readLostRegistrations,
+  removeRegistration,
+  workspaceAt,
+  writeRecord,
+} from './workspace-records.ts'
 
 export interface WorkspacesOptions {
   /** Absolute; made when missing. Never inside what git of the user's repository looks at, unless that ignores it. */
@@ -70,20 +76,20 @@ export class Workspaces {
   async create(request: CreateWorkspace): Promise<Workspace> {
     if (!/^[\w.-]{1,200}$/.test(request.id)) throw new Error(`${request.id} is not a name for a workspace`)
     const home = join(this.#folder, request.id)
-    const path = join(home, request.id)
     const repository = request.kind === 'worktree' ? await this.#repositoryOf(request) : null
     const base = repository === null ? null : (request.repo?.commit ?? repository.head)
     const tree =
       repository === null || base === null
         ? null
         : { commonDir: repository.commonDir, gitDir: join(repository.commonDir, 'worktrees', request.id), base }
-    const record: WorkspaceRecord = { id: request.id, path, outdir: join(home, 'out'), tree, owner: this.#owner }
+    const record: WorkspaceRecord = { ...workspaceAt(home, request.id, tree), owner: this.#owner }
     try {
       failpoint('workspace.create.before')
       await mkdir(home, { recursive: true, mode: 0o700 })
       await writeRecord(home, record)
       await mkdir(record.outdir)
-      if (tree === null) await mkdir(path)
+      await mkdir(record.tempdir)
+      if (tree === null) await mkdir(record.path)
       else await this.#addWorktree(record, tree, request)
       failpoint('workspace.create.after')
       return record

@@ -1,0 +1,49 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
+import type { ResolvedAgent, ResolvedCommand, ResolvedScript } from '../workflows/task-contract.ts'
+import { agentErrors } from './agent-errors.ts'
+
+export interface CommandLine {
+  readonly argv: readonly string[]
+  readonly stdin: string | null
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** How a task is started as a process. No value of it ever passes through a shell. */
+export async function commandLineOf(
+  spec: ResolvedCommand | ResolvedScript | ResolvedAgent,
+  agent: CommandAgent | null,
+  tempdir: string,
+): Promise<CommandLine> {
+  switch (spec.kind) {
+    case 'command':
+      return { argv: spec.argv, stdin: spec.stdin, env: {} }
+    case 'script': {
+      const path = join(tempdir, 'script')
+      await writeFile(path, spec.script, { mode: 0o700 })
+      return { argv: [...spec.interpreter, path], stdin: null, env: {} }
+    }
+    case 'agent':
+      return agentLine(spec, agent, tempdir)
+  }
+}
+
+async function agentLine(spec: ResolvedAgent, agent: CommandAgent | null, tempdir: string): Promise<CommandLine> {
+  if (agent === null) throw agentErrors['agent-mismatch']('this pool runs commands and scripts and takes no prompts')
+  const path = join(tempdir, 'prompt.md')
+  if (agent.prompt === 'file') await writeFile(path, spec.prompt, { mode: 0o600 })
+  const values: Readonly<Record<string, string>> = {
+    '{prompt}': spec.prompt,
+    '{prompt-file}': path,
+    '{depth}': spec.depth,
+  }
+  return {
+    // In one pass, so that a placeholder inside the prompt stays text.
+    argv: agent.argv.map((part) =>
+      part.replaceAll(/\{(?:prompt|prompt-file|depth)\}/g, (mark) => values[mark] ?? mark),
+    ),
+    stdin: agent.prompt === 'stdin' ? spec.prompt : null,
+    env: { LEANVIBE_DEPTH: spec.depth },
+  }
+}

@@ -1,0 +1,14 @@
+import type { AgentAdapter } from '../agents/agent-adapter.ts'
+import type { AgentRegistration } from './exchange-contract.ts'
+
+/** An agent of this runner, and what is needed to run it. */
+export interface HostedAgent {
+  readonly registration: AgentRegistration
+  readonly adapter: AgentAdapter
+  /** Variables that all its work gets; nothing else of the host's environment is seen. */
+  readonly env: Readonly<Record<string, string>>
+  /** Values in `env` that must not be shown. Default none. */
+  readonly masked?: readonly string[]
+  /** False for agents that need no folder, no variables and no log, such as functions. Default true. */
+  readonly folders?: boolean
+}

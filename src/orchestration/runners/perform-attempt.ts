@@ -1,0 +1,177 @@
+import type { Clock } from '../../foundation/kernel/clock.ts'
+import { SecretMasker, type SecretSource } from '../../foundation/platform/secrets/index.ts'
+import type { AttemptEnd } from '../agents/agent-adapter.ts'
+import { attemptErrorOf } from '../agents/attempt-error.ts'
+import type { Workspace, Workspaces } from '../workspaces/index.ts'
+import type { Attempt } from './attempt.ts'
+import { AttemptLog } from './attempt-log.ts'
+import type { Assignment, AttemptError, AttemptReport } from './exchange-contract.ts'
+import type { HostedAgent } from './hosted-agent.ts'
+import type { LogBatcher } from './log-batcher.ts'
+import { storableJson, storableText } from './storable-json.ts'
+
+export interface AttemptServices {
+  readonly clock: Clock
+  readonly workspaces: Workspaces
+  readonly secrets: SecretSource
+  readonly logs: LogBatcher
+  /** Bytes of output kept per attempt and stream. */
+  readonly logBytes: number
+  readonly onError: (error: unknown, assignment: Assignment) => void
+}
+
+const noUsage = { cpuSeconds: null, maxRssBytes: null, wallSeconds: 0 }
+
+/** Does the work of one lease, from its folders to its report. Never rejects. */
+export async function performAttempt(
+  attempt: Attempt,
+  agent: HostedAgent,
+  services: AttemptServices,
+): Promise<AttemptReport> {
+  attempt.startedAt = services.clock.now().toISOString()
+  if (agent.folders === false) return reportOf(attempt, await runAdapter(attempt, agent), null, services.clock)
+  let workspace: Workspace | null = null
+  let end: AttemptEnd
+  let commit: string | null = null
+  try {
+    await prepare(attempt, agent, services)
+    workspace = await createWorkspace(attempt, services)
+    attempt.progress()
+    end = await runAdapter(attempt, agent)
+    if (end.survivors === undefined || end.survivors === 0) commit = await commitWork(attempt, workspace, services)
+  } catch (error) {
+    end = failure(attemptErrorOf(error))
+  }
+  // Whatever is kept of the attempt is kept before its end is told.
+  await attempt.output?.end().catch((error) => services.onError(error, attempt.assignment))
+  await services.logs.end(attempt.assignment.fence)
+  if (workspace !== null) await removeWorkspace(workspace, end, attempt, services)
+  return reportOf(attempt, end, commit, services.clock)
+}
+
+async function runAdapter(attempt: Attempt, agent: HostedAgent): Promise<AttemptEnd> {
+  try {
+    return await agent.adapter.run(attempt.assignment, attempt)
+  } catch (error) {
+    return failure(attemptErrorOf(error))
+  }
+}
+
+async function prepare(attempt: Attempt, agent: HostedAgent, services: AttemptServices): Promise<void> {
+  const { assignment } = attempt
+  const { spec } = assignment
+  const values: string[] = [...(agent.masked ?? [])]
+  const read = async (names: Readonly<Record<string, unknown>>) => {
+    const found: Record<string, string> = {}
+    for (const [name, secret] of Object.entries(names)) {
+      found[name] = await services.secrets.read(String(secret), attempt.signal)
+      values.push(found[name])
+    }
+    return found
+  }
+  const secretEnv = await read(attempt.secretNames.env)
+  const secretConfig = await read(attempt.secretNames.config)
+  attempt.masker = new SecretMasker(values)
+  attempt.output = new AttemptLog(attempt.masker, services.logBytes, (stream, bytes) =>
+    services.logs.write(assignment, stream, bytes),
+  )
+  attempt.env = { ...agent.env, ...('env' in spec ? spec.env : {}), ...secretEnv, ...taskVariables(assignment) }
+  attempt.config = { ...('config' in spec ? spec.config : {}), ...secretConfig }
+}
+
+async function createWorkspace(attempt: Attempt, services: AttemptServices): Promise<Workspace> {
+  const { spec, taskId, fence, repo } = attempt.assignment
+  const workspace = await services.workspaces.create({
+    id: `${taskId}.${fence}`,
+    kind: 'workspace' in spec && spec.workspace === 'worktree' ? 'worktree' : 'scratch',
+    repo,
+    signal: attempt.signal,
+  })
+  attempt.workdir = workspace.path
+  attempt.outdir = workspace.outdir
+  attempt.tempdir = workspace.tempdir
+  attempt.env = { ...attempt.env, LEANVIBE_OUT: workspace.outdir }
+  return workspace
+}
+
+/** Also of work that failed or was cancelled: what it left may be worth looking at. Not of work whose lease is another's. */
+async function commitWork(attempt: Attempt, workspace: Workspace, services: AttemptServices): Promise<string | null> {
+  if (attempt.ending === 'revoked' || attempt.ending === 'stopped') return null
+  const { runId, taskId, step, item, attempt: count } = attempt.assignment
+  const title = item === null ? step : `${step}[${item}]`
+  const result = await services.workspaces.commit(workspace, {
+    message: `${title}: attempt ${count} of ${taskId} in ${runId}`,
+    ref: `${runId}/${taskId}/${count}`,
+  })
+  return result?.commit ?? null
+}
+
+async function removeWorkspace(
+  workspace: Workspace,
+  end: AttemptEnd,
+  attempt: Attempt,
+  services: AttemptServices,
+): Promise<void> {
+  try {
+    await services.workspaces.remove(workspace, end.survivors === 0)
+  } catch (error) {
+    // It stays, on record, until a later start finds its processes dead; no other attempt uses it.
+    services.onError(error, attempt.assignment)
+  }
+}
+
+/** The report for work that ignores its end: the slot is free again, the work itself nobody can stop. */
+export function abandonedReport(attempt: Attempt, clock: Clock): AttemptReport {
+  const message = `it was told to stop (${attempt.endText}) and did not`
+  return reportOf(attempt, failure({ code: 'agent-unresponsive', message, retry: 'never' }), null, clock)
+}
+
+/** The report for a lease that is cancelled, or that no agent here can take, before any work. */
+export function unstartedReport(attempt: Attempt, error: AttemptError, clock: Clock): AttemptReport {
+  attempt.startedAt = clock.now().toISOString()
+  return reportOf(attempt, failure(error), null, clock)
+}
+
+function reportOf(attempt: Attempt, end: AttemptEnd, commit: string | null, clock: Clock): AttemptReport {
+  const { tenant, taskId, fence } = attempt.assignment
+  const { outcome, error } = verdict(attempt, end)
+  const { masker } = attempt
+  return {
+    tenant,
+    taskId,
+    fence,
+    outcome,
+    startedAt: attempt.startedAt,
+    endedAt: clock.now().toISOString(),
+    output: storableJson(masker.json(end.output)),
+    error: error === null ? null : { ...error, message: storableText(masker.text(error.message)) },
+    usage: end.usage,
+    artifacts: end.artifacts,
+    workspaceCommit: commit,
+  }
+}
+
+/** Who was told to stop and stopped did so for that reason, whatever else it says; who had already succeeded has succeeded. */
+function verdict(attempt: Attempt, end: AttemptEnd): Pick<AttemptReport, 'outcome' | 'error'> {
+  if (end.outcome === 'succeeded' || attempt.ending === null) return { outcome: end.outcome, error: end.error }
+  if (attempt.ending === 'timeout') {
+    return { outcome: 'timed-out', error: { code: 'timeout', message: attempt.endText, retry: 'later' } }
+  }
+  return { outcome: 'cancelled', error: { code: 'cancelled', message: attempt.endText, retry: 'never' } }
+}
+
+function failure(error: AttemptError): AttemptEnd {
+  return { outcome: 'failed', output: null, error, usage: noUsage, artifacts: [] }
+}
+
+function taskVariables(assignment: Assignment): Record<string, string> {
+  const { runId, taskId, step, item, attempt, repo } = assignment
+  return {
+    LEANVIBE_RUN_ID: runId,
+    LEANVIBE_TASK_ID: taskId,
+    LEANVIBE_STEP: step,
+    LEANVIBE_ATTEMPT_NUMBER: String(attempt),
+    ...(item === null ? {} : { LEANVIBE_ITEM: String(item) }),
+    ...(repo === null ? {} : { LEANVIBE_REPO: repo.path, LEANVIBE_COMMIT: repo.commit ?? '' }),
+  }
+}

@@ -1,0 +1,355 @@
+import { type Clock, systemClock } from '../../foundation/kernel/clock.ts'
+import { type AppError, isAppError } from '../../foundation/kernel/errors.ts'
+import { failpoint } from '../../foundation/kernel/failpoints.ts'
+import type { RunnerId, TaskId } from '../../foundation/kernel/ids.ts'
+import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
+import { defaultOutputCap } from '../../foundation/platform/processes/index.ts'
+import type { SecretSource } from '../../foundation/platform/secrets/index.ts'
+import { agentErrors } from '../agents/agent-errors.ts'
+import { attemptErrorOf } from '../agents/attempt-error.ts'
+import type { Workspaces } from '../workspaces/index.ts'
+import { Attempt, type EndReason } from './attempt.ts'
+import type { Assignment, AttemptReport, ExchangePort, ExchangeReply, ProgressReport } from './exchange-contract.ts'
+import type { HostedAgent } from './hosted-agent.ts'
+import { LogBatcher } from './log-batcher.ts'
+import type { LogSink } from './log-sink.ts'
+import { Outbox } from './outbox.ts'
+import { type AttemptServices, abandonedReport, performAttempt, unstartedReport } from './perform-attempt.ts'
+import { RecentFences } from './recent-fences.ts'
+import { storableText } from './storable-json.ts'
+
+export interface RunnerOptions {
+  readonly id: RunnerId
+  readonly port: ExchangePort
+  /** The agents that live here, as they were registered with the coordinator. */
+  readonly agents: readonly HostedAgent[]
+  readonly workspaces: Workspaces
+  readonly secrets: SecretSource
+  readonly logs: LogSink
+  /** Database time. */
+  readonly clock?: Clock
+  readonly random?: Random
+  /** File for reports while the coordinator cannot be reached; null keeps none. */
+  readonly outbox: string | null
+  /** Bytes of output kept per attempt and stream. Default 10 MiB. */
+  readonly logBytes?: number
+  /** Milliseconds between looks for work when nothing hints at any. Default 1,000. */
+  readonly pollMs?: number
+  /** Milliseconds between progress reports of one attempt. Default 2,000. */
+  readonly progressMs?: number
+  /** Milliseconds until work inside this process that ignores its end is given up. Default 60,000. */
+  readonly abandonMs?: number
+  readonly onError: (error: unknown, assignment?: Assignment) => void
+}
+
+const mostReports = 500
+const mostCalls = 4
+/** A further call goes out beside others only with this many reports: fuller calls cost less. */
+const pipelineReports = 200
+const tickMs = 100
+const callTimeoutMs = 30_000
+const shortestDelayMs = 100
+const longestDelayMs = 5_000
+
+/**
+ * Takes leases from the coordinator, runs them on its agents, and reports their ends. Batches all the way: one call takes
+ * up to 500 reports and brings new leases. No failure of an attempt or of a call stops it.
+ */
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #clock: Clock
+  readonly #agents: ReadonlyMap<string, HostedAgent>
+  readonly #slots: number
+  readonly #services: AttemptServices
+  readonly #logs: LogBatcher
+  readonly #outbox: Outbox
+  readonly #attempts = new Map<number, Attempt>()
+  readonly #recent = new RecentFences()
+  readonly #controllers = new Set<AbortController>()
+  readonly #calls = new Set<Promise<void>>()
+  #accept = true
+  #closed = false
+  #look = true
+  #progressDue = false
+  #mostReports = mostReports
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #retryAt = Number.NEGATIVE_INFINITY
+  #failures = 0
+  #pumping = false
+  #timer: NodeJS.Timeout | null = null
+  #unsubscribe: (() => void) | null = null
+  #idle: (() => void)[] = []
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#agents = new Map(options.agents.map((agent) => [agent.registration.agentId, agent]))
+    this.#slots = options.agents.reduce((total, agent) => total + agent.registration.slots, 0)
+    this.#logs = new LogBatcher(options.logs, this.#clock, options.onError)
+    this.#outbox = new Outbox(options.outbox)
+    this.#services = {
+      clock: this.#clock,
+      workspaces: options.workspaces,
+      secrets: options.secrets,
+      logs: this.#logs,
+      logBytes: options.logBytes ?? defaultOutputCap,
+      onError: options.onError,
+    }
+  }
+
+  /** Starts to take work. */
+  start(): void {
+    this.#unsubscribe = this.#options.port.onHint(this.#options.id, () => {
+      this.#look = true
+      this.#pumpSoon()
+    })
+    this.#timer = setInterval(() => this.#tick(), tickMs)
+    this.#pumpSoon()
+  }
+
+  /** Leases that are being worked on. */
+  get active(): number {
+    return this.#attempts.size
+  }
+
+  /** Takes nothing new; resolves when all work has ended and is reported. */
+  async drain(signal?: AbortSignal): Promise<void> {
+    this.#accept = false
+    this.#look = true
+    this.#pumpSoon()
+    while (!signal?.aborted && (this.#attempts.size > 0 || this.#outbox.size > 0)) await this.#nextIdle(signal)
+  }
+
+  /**
+   * Stops at once: work is ended without a report, so that its leases pass to others; reports that were not taken are
+   * kept in the file. Call `drain` before for an orderly end.
+   */
+  async close(): Promise<void> {
+    this.#accept = false
+    this.#unsubscribe?.()
+    for (const attempt of this.#attempts.values()) attempt.end('stopped', 'the runner stops')
+    while (this.#attempts.size > 0) await this.#nextIdle()
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+    this.#closed = true
+    for (const controller of this.#controllers) controller.abort(new Error('the runner stops'))
+    await Promise.all(this.#calls)
+    this.#outbox.save()
+    await this.#logs.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #tick(): void {
+    const now = this.#clock.monotonic()
+    const progressMs = this.#options.progressMs ?? 2_000
+    for (const attempt of this.#attempts.values()) {
+      if (now >= attempt.deadline) {
+        attempt.deadline = Number.POSITIVE_INFINITY
+        this.#end(attempt, 'timeout', `it took longer than ${attempt.assignment.spec.timeoutMs} ms`)
+      }
+      if (now >= attempt.abandonAt) this.#finish(attempt, abandonedReport(attempt, this.#clock))
+      if (attempt.moved && now - attempt.reportedAt >= progressMs) this.#progressDue = true
+    }
+    if (now - this.#lookedAt >= (this.#options.pollMs ?? 1_000)) this.#look = true
+    this.#pump()
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    setImmediate(() => {
+      this.#pumping = false
+      this.#pump()
+    })
+  }
+
+  /** Starts as many calls as are worth it. One at a time while there is little to say; several while reports pile up. */
+  #pump(): void {
+    if (this.#closed || this.#timer === null) return
+    const now = this.#clock.monotonic()
+    if (now < this.#retryAt) return
+    while (this.#calls.size < mostCalls) {
+      const alone = this.#calls.size === 0
+      if (this.#outbox.unsent < (alone ? 1 : pipelineReports) && !(alone && (this.#look || this.#progressDue))) return
+      const call = this.#exchange(now).finally(() => {
+        this.#calls.delete(call)
+        this.#settleIdle()
+        this.#pumpSoon()
+      })
+      this.#calls.add(call)
+    }
+  }
+
+  /** One call. Never rejects. */
+  async #exchange(now: number): Promise<void> {
+    const { id, port } = this.#options
+    const reports = this.#outbox.take(this.#mostReports)
+    const sent = new Set(reports.map((report) => report.fence))
+    const progress = this.#takeProgress(now)
+    const call = this.#recent.begin()
+    this.#look = false
+    this.#lookedAt = now
+    const controller = new AbortController()
+    this.#controllers.add(controller)
+    const timer = setTimeout(() => controller.abort(new Error('the coordinator does not answer')), callTimeoutMs)
+    try {
+      const request = { runnerId: id, reports, progress, holding: this.#holding(sent), accept: this.#accept }
+      const reply = await port.exchange(request, controller.signal)
+      this.#failures = 0
+      if (this.#outbox.unsent === 0) this.#mostReports = mostReports
+      for (const fence of sent) this.#recent.add(fence)
+      this.#outbox.acknowledge(reports)
+      this.#take(reply)
+    } catch (error) {
+      for (const { fence } of progress) this.#markMoved(fence)
+      this.#outbox.giveBack(reports)
+      if (!this.#closed) this.#onFailedCall(error, reports)
+    } finally {
+      clearTimeout(timer)
+      this.#controllers.delete(controller)
+      this.#recent.end(call)
+    }
+  }
+
+  #onFailedCall(error: unknown, reports: readonly AttemptReport[]): void {
+    const { onError, random = systemRandom } = this.#options
+    onError(error)
+    if (isAppError(error) && error.retry === 'never') this.#isolate(reports, error)
+    this.#failures += 1
+    const delay = Math.min(longestDelayMs, shortestDelayMs * 2 ** (this.#failures - 1))
+    this.#retryAt = this.#clock.monotonic() + delay * (0.5 + random.next() / 2)
+    this.#look = true
+    try {
+      this.#outbox.save()
+    } catch (failure) {
+      onError(failure)
+    }
+  }
+
+  /** One report that can never be taken must not hold up the others: they go one by one, and the bad one without its output. */
+  #isolate(reports: readonly AttemptReport[], cause: AppError): void {
+    this.#mostReports = 1
+    const [report] = reports
+    if (reports.length !== 1 || report === undefined) return
+    this.#outbox.drop(report.fence)
+    if (report.error?.code === 'output-invalid' && report.output === null) return
+    const message = `the result could not be recorded: ${cause.message}`
+    const error = { code: 'output-invalid', message: storableText(message), retry: 'never' as const }
+    this.#outbox.add({ ...report, outcome: 'failed', output: null, error, artifacts: [] })
+  }
+
+  #take(reply: ExchangeReply): void {
+    const cancels = new Map(reply.cancels.map((cancel) => [cancel.fence, cancel.reason]))
+    for (const { fence } of reply.revoked) {
+      this.#outbox.drop(fence)
+      const attempt = this.#attempts.get(fence)
+      if (attempt !== undefined) this.#end(attempt, 'revoked', 'the lease was lost')
+    }
+    let started = 0
+    for (const assignment of reply.assignments) {
+      const { fence } = assignment
+      if (this.#attempts.has(fence) || this.#outbox.has(fence) || this.#recent.has(fence)) continue
+      this.#begin(assignment, cancels.get(fence))
+      started += 1
+    }
+    for (const [fence, reason] of cancels) {
+      const attempt = this.#attempts.get(fence)
+      if (attempt !== undefined && attempt.ending === null) this.#end(attempt, 'cancelled', reason)
+    }
+    // There was work, and there is room: there may be more.
+    if (started > 0 && this.#attempts.size < this.#slots) this.#look = true
+  }
+
+  #begin(assignment: Assignment, cancelReason: string | undefined): void {
+    const attempt = new Attempt(assignment)
+    const agent = this.#agents.get(assignment.agentId)
+    this.#attempts.set(assignment.fence, attempt)
+    if (cancelReason !== undefined) {
+      attempt.end('cancelled', cancelReason)
+      this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(agentErrors.cancelled(cancelReason)), this.#clock))
+      return
+    }
+    if (agent === undefined) {
+      const error = agentErrors['agent-mismatch'](`the agent ${assignment.agentId} is not on this runner`)
+      this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(error), this.#clock))
+      return
+    }
+    const { timeoutMs } = assignment.spec
+    if (timeoutMs !== null) attempt.deadline = this.#clock.monotonic() + timeoutMs
+    failpoint('attempt.before')
+    performAttempt(attempt, agent, this.#services).then(
+      (report) => this.#finish(attempt, report),
+      (error) => {
+        this.#options.onError(error, assignment)
+        this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(error), this.#clock))
+      },
+    )
+  }
+
+  #end(attempt: Attempt, reason: EndReason, text: string): void {
+    attempt.end(reason, text)
+    attempt.abandonAt = this.#clock.monotonic() + (this.#options.abandonMs ?? 60_000)
+  }
+
+  #finish(attempt: Attempt, report: AttemptReport): void {
+    const { fence } = attempt.assignment
+    // It was given up before.
+    if (this.#attempts.get(fence) !== attempt) return
+    this.#attempts.delete(fence)
+    const unwanted = attempt.ending === 'revoked' || (attempt.ending === 'stopped' && report.outcome !== 'succeeded')
+    if (!unwanted) {
+      failpoint('attempt.after')
+      this.#outbox.add(report)
+    }
+    this.#settleIdle()
+    this.#pumpSoon()
+  }
+
+  #takeProgress(now: number): ProgressReport[] {
+    if (!this.#progressDue) return []
+    this.#progressDue = false
+    const progressMs = this.#options.progressMs ?? 2_000
+    const at = this.#clock.now().toISOString()
+    const reports: ProgressReport[] = []
+    for (const attempt of this.#attempts.values()) {
+      if (!attempt.moved || now - attempt.reportedAt < progressMs) continue
+      const { tenant, taskId, fence } = attempt.assignment
+      reports.push({ tenant, taskId, fence, at, ...(attempt.note === undefined ? {} : { note: attempt.note }) })
+      attempt.moved = false
+      attempt.note = undefined
+      attempt.reportedAt = now
+    }
+    return reports
+  }
+
+  #markMoved(fence: number): void {
+    const attempt = this.#attempts.get(fence)
+    if (attempt === undefined) return
+    attempt.moved = true
+    attempt.reportedAt = Number.NEGATIVE_INFINITY
+  }
+
+  #holding(sent: ReadonlySet<number>) {
+    const holding: { taskId: TaskId; fence: number }[] = []
+    for (const { assignment } of this.#attempts.values()) {
+      holding.push({ taskId: assignment.taskId, fence: assignment.fence })
+    }
+    for (const { taskId, fence } of this.#outbox.all()) if (!sent.has(fence)) holding.push({ taskId, fence })
+    return holding
+  }
+
+  /** Resolves when an attempt or a call has ended. */
+  #nextIdle(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idle.push(resolve)
+      signal?.addEventListener('abort', () => resolve(), { once: true })
+    })
+  }
+
+  #settleIdle(): void {
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}
