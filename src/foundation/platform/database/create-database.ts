@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { Random } from '../../kernel/random.ts'
-import type { Database } from './database.ts'
+import type { Database, Scope } from './database.ts'
 import { databaseErrors } from './database-errors.ts'
 import type { Hints } from './hints.ts'
 import { assertTenant, type Backend, createScope } from './scope.ts'
@@ -33,7 +33,7 @@ export function createDatabase({ kind, backend, clock, hints, random, onWarning,
     },
   }
   const scopeOptions = { random, onHookError: onWarning }
-  const system = createScope(gate, 'system', null, scopeOptions)
+  const systems = new Map<string, Scope>()
 
   async function drainAndClose(): Promise<void> {
     hints.close()
@@ -53,7 +53,13 @@ export function createDatabase({ kind, backend, clock, hints, random, onWarning,
       assertTenant(tenant)
       return createScope(gate, 'app', tenant, scopeOptions)
     },
-    asSystem: () => system,
+    asSystem(reason) {
+      const known = systems.get(reason)
+      if (known !== undefined) return known
+      const scope = createScope(gate, 'system', null, { ...scopeOptions, purpose: reason })
+      systems.set(reason, scope)
+      return scope
+    },
     listen: hints.listen,
     notify: hints.notify,
     close: closeOnce,

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isAppError } from '../../kernel/errors.ts'
+import { failpoint } from '../../kernel/failpoints.ts'
 import type { TenantId } from '../../kernel/ids.ts'
 import type { Random } from '../../kernel/random.ts'
 import type { ReadTx, Scope, Tx, WriteOptions } from './database.ts'
@@ -28,10 +30,13 @@ export interface ScopeOptions {
   readonly random: Random
   /** Told of errors thrown by afterCommit hooks, which nobody else can hear. */
   readonly onHookError: (error: unknown) => void
+  /** Names the failpoints around its commits. Default `tenant`. */
+  readonly purpose?: string
 }
 
 /** The scope of one tenant (`app` role) or of all (`system` role, tenant null). */
 export function createScope(backend: Backend, role: Role, tenant: TenantId | null, options: ScopeOptions): Scope {
+  const purpose = (options.purpose ?? 'tenant').replace(/[^a-z]+/g, '-')
   const beginRead = backend.beginText(role, tenant, true)
   const beginWrite = backend.beginText(role, tenant, false)
 
@@ -42,8 +47,13 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
       const endWatch = backend.watch?.(transaction)
       try {
         const result = await fn(transaction)
-        if (readOnly) transaction.release()
-        else await transaction.commit()
+        if (readOnly) {
+          transaction.release()
+        } else {
+          failpoint(`commit.before.${purpose}`)
+          await transaction.commit()
+          failpoint(`commit.after.${purpose}`)
+        }
         return [result, transaction.hooks] as const
       } catch (error) {
         await transaction.rollback()
@@ -64,12 +74,17 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
         try {
           return await runOnce(false, fn)
         } catch (error) {
-          if (!isConflict(error) || attempt >= retries) throw error
+          if (!mayTryAgain(error) || attempt >= retries) throw error
           await sleep(2 ** attempt * 5 * (0.5 + options.random.next()))
         }
       }
     },
   }
+}
+
+/** Besides the database's own conflicts, those that a part finds out and says can be tried again at once. */
+function mayTryAgain(error: unknown): boolean {
+  return isConflict(error) || (isAppError(error) && error.kind === 'conflict' && error.retry === 'now')
 }
 
 function runHook(hook: () => void, onError: (error: unknown) => void): void {
