@@ -151,4 +151,6 @@ function byExtension(files: readonly HeadFile[]): BulkFacts['extensions'] {
     .slice(0, 12)
 }
 
-if (import.meta.main) await runProgram(bulk)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(bulk, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -49,6 +49,8 @@ interface Tally {
 }
 
 const fixWords = /\b(fix(e[sd]|ing)?|bug(fix)?s?|hotfix|regression|crash(es)?|revert)\b/i
+/** Releases touch the same files each time, which says nothing about the code. */
+const releaseWords = /^(chore\(?|build\(?)?.{0,12}\b(release|bump(s|ed|ing)?|version|cut|prepare)\b|^v?\d+\.\d+/i
 const sizedFiles = 400
 
 export const churn: Step<ChurnFacts> = {
@@ -84,7 +86,7 @@ export const churn: Step<ChurnFacts> = {
         tally.deleted += deleted ?? 0
         tally.authors.add(person.id)
       }
-      coupling.add(touched)
+      if (!releaseWords.test(commit.subject)) coupling.add(touched)
     }
     const window = await visitWindow(repository, { detail: 'lines', signal, expired }, visit)
     const busy = [...tallies].filter(([path]) => code.get(path)!.role === 'source').sort((a, b) => b[1].commits - a[1].commits || (a[0] < b[0] ? -1 : 1))
@@ -132,4 +134,6 @@ export function busiestShare(changes: readonly number[], files: number): number 
   return top.reduce((sum, count) => sum + count, 0) / total
 }
 
-if (import.meta.main) await runProgram(churn)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(churn, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

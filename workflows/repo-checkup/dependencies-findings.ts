@@ -116,9 +116,9 @@ function unlocked({ unlocked: list }: DependenciesFacts): Finding[] {
     {
       id: 'dependencies/unlocked',
       score: 30,
-      title: `${plural(list.length, 'manifest')} without a lock file beside or above`,
+      title: `${plural(list.length, 'private manifest')} without a lock file beside or above`,
       why: 'What is installed depends on the day: a build that worked yesterday can fail or bring other code today.',
-      next: 'Commit the lock file of applications and of everything that runs in CI. Libraries may leave it out on purpose.',
+      next: 'Commit the lock file.',
       evidence: list.slice(0, 10).map(({ path, ecosystem }) => `${path} (${ecosystem})`),
     },
   ]

@@ -56,7 +56,7 @@ interface Read {
 }
 
 const example = /(^|\/)(examples?|fixtures?|templates?|demos?|samples?)\//
-const licenceName = /^(licen[cs]es?|copying|unlicense|mit-license)([._-].*)?$/i
+const licenceName = /^(licen[cs]es?|copying|unlicense|mit-license)([._-][^.]*)*(\.(txt|md|markdown|rst|adoc|html?))?$/i
 const wantedLocks = new Set(['package-lock.json', 'npm-shrinkwrap.json', 'composer.lock'])
 
 export const dependencies: Step<DependenciesFacts> = {
@@ -139,7 +139,7 @@ function summarise(
     openCount: open.length,
     disagreeing: findDisagreements(packages),
     unlocked: packages
-      .filter((one) => one.manifest.dependencies.length > 0 && Object.values(lockEcosystems).includes(one.manifest.ecosystem) && one.manifest.ecosystem !== 'Go' && one.manifest.ecosystem !== 'Gradle' && !isLocked(one))
+      .filter((one) => one.manifest.private && one.manifest.dependencies.some((d) => d.firmness !== 'local') && !example.test(one.path) && !isLibraryGemfile(one, packages) && Object.values(lockEcosystems).includes(one.manifest.ecosystem) && one.manifest.ecosystem !== 'Go' && one.manifest.ecosystem !== 'Gradle' && !isLocked(one))
       .map((one) => ({ path: showBytes(one.path), ecosystem: one.manifest.ecosystem }))
       .slice(0, 15),
     actions: sumActions(read),
@@ -248,4 +248,6 @@ function tally(items: readonly string[]): [string, number][] {
   return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
 }
 
-if (import.meta.main) await runProgram(dependencies)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(dependencies, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

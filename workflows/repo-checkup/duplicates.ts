@@ -3,7 +3,7 @@ import { isCode, listHeadFiles, noSkips, readTextFiles } from './head-files.ts'
 import { runProgram, type Step } from './program.ts'
 import { type Finding, percent, plural } from './result.ts'
 import { type Clone, cleanLines, createCloneFinder } from './rules/duplicate-windows.ts'
-import { gatherClasses } from './rules/clone-classes.ts'
+import { type CloneClass, gatherClasses } from './rules/clone-classes.ts'
 
 export interface DuplicateBlock {
   readonly places: readonly { readonly path: string; readonly from: number; readonly to: number }[]
@@ -20,7 +20,7 @@ export interface DuplicatesFacts {
   /** The same for tests, which are counted apart. */
   readonly testLines: number
   readonly duplicatedTestLines: number
-  /** Blocks in non-test code, by (copies - 1) x lines, at most 20. */
+  /** Blocks in non-test code, by (copies - 1) x lines, at most 20, and two of a file. */
   readonly blocks: readonly DuplicateBlock[]
   /** Pairs of files that share most lines, at most 10; tests included. */
   readonly pairs: readonly { readonly a: string; readonly b: string; readonly lines: number; readonly shareOfSmaller: number }[]
@@ -28,6 +28,8 @@ export interface DuplicatesFacts {
 
 /** Short enough for a copied function, long enough that idioms do not count. */
 export const windowLines = 8
+/** Migrations repeat what came before on purpose and are never changed again. */
+const frozen = /(^|\/)(migrations?|db\/migrate|alembic\/versions)\//i
 const mostWindows = 4_000_000
 const leastBytesOfLine = 16
 
@@ -37,7 +39,7 @@ export const duplicates: Step<DuplicatesFacts> = {
   async run({ repository, signal, expired, progress }) {
     const { files } = await listHeadFiles(repository, signal)
     // Source before tests: where a test copies the source, the copy is the test's.
-    const code = files.filter(isCode).sort((a, b) => Number(a.role === 'test') - Number(b.role === 'test'))
+    const code = files.filter((file) => isCode(file) && !frozen.test(file.path)).sort((a, b) => Number(a.role === 'test') - Number(b.role === 'test'))
     const bytes = code.reduce((sum, file) => sum + file.size, 0)
     const capacity = Math.min(mostWindows, Math.ceil(bytes / leastBytesOfLine) + 64)
     const finder = createCloneFinder(windowLines, capacity)
@@ -71,7 +73,7 @@ export const duplicates: Step<DuplicatesFacts> = {
       duplicatedLines: sum(false, marked),
       testLines: sum(true, (marks) => marks.length),
       duplicatedTestLines: sum(true, marked),
-      blocks: gatherClasses(clones.filter((clone) => !compared[clone.fileB]!.test))
+      blocks: atMostTwoOfAFile(gatherClasses(clones.filter((clone) => !compared[clone.fileB]!.test)))
         .slice(0, 20)
         .map(({ length, places }) => ({
           lines: length,
@@ -88,6 +90,16 @@ export const duplicates: Step<DuplicatesFacts> = {
     if (skips.notReached > 0) said.push(`${plural(skips.notReached, 'file')} were not compared for duplicates: the time or size limit was reached.`)
     return { facts, findings: duplicateFindings(facts), limits: said }
   },
+}
+
+/** One file full of repetition must not hide the others. */
+function atMostTwoOfAFile(classes: readonly CloneClass[]): CloneClass[] {
+  const shown = new Map<number, number>()
+  return classes.filter(({ places }) => {
+    const file = places[0]!.file
+    shown.set(file, (shown.get(file) ?? 0) + 1)
+    return shown.get(file)! <= 2
+  })
 }
 
 function filePairs(clones: readonly Clone[], sizes: readonly number[]) {
@@ -122,4 +134,6 @@ function duplicateFindings({ blocks, lines, duplicatedLines }: DuplicatesFacts):
   ]
 }
 
-if (import.meta.main) await runProgram(duplicates)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(duplicates, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -1,6 +1,6 @@
 import { decodePath, showBytes } from './git/path-name.ts'
 import { countLines, isCode, listHeadFiles, maxTextBytes, noSkips, readTextFiles } from './head-files.ts'
-import { type HistoryWindow, visitWindow, windowLimits } from './history-window.ts'
+import { findWindow, type HistoryWindow, visitWindow, windowLimits } from './history-window.ts'
 import { programErrors, runProgram, type Step, type StepContext } from './program.ts'
 import { plural } from './result.ts'
 import { createPeople } from './rules/people.ts'
@@ -82,7 +82,8 @@ async function readChanges({ repository, signal, expired, progress }: StepContex
   // Git takes paths as text; a name that is no UTF-8 is looked for in everything.
   const utf8 = Buffer.from(path, 'latin1').toString('utf8')
   const paths = path === '.' || utf8.includes('\uFFFD') ? [] : [utf8]
-  const window = await visitWindow(repository, { detail: 'lines', paths, signal, expired }, (commit) => {
+  const bounds = await findWindow(repository, signal)
+  const window = await visitWindow(repository, { detail: 'lines', paths, bounds, signal, expired }, (commit) => {
     progress(`${showBytes(path)}: ${commits} commits`)
     const touched = commit.changes.filter((change) => isInside(change.path, path))
     const person = people.of(commit.name, commit.email)
@@ -113,4 +114,6 @@ function isInside(path: string, folderPath: string): boolean {
   return folderPath === '.' ? !path.includes('/') : path.startsWith(`${folderPath}/`)
 }
 
-if (import.meta.main) await runProgram(folder)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(folder, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -18,13 +18,21 @@ const maxCommits = 20_000
 /** A few commits with odd clocks must not end the window. */
 const patience = 200
 
+/** Committer times between which a window lies, both included. */
+export type WindowBounds = Pick<HistoryWindow, 'from' | 'to'>
+
+/** The window of the whole repository, for questions about a part of it. Reads no changes, so it costs next to nothing. */
+export async function findWindow(repository: Repository, signal: AbortSignal): Promise<WindowBounds> {
+  return visitWindow(repository, { detail: 'none', signal, expired: () => false }, () => {})
+}
+
 /**
  * The commits (no merges) of the 365 days before the commit looked at, or the newest 200 where the year has fewer, at
- * most 20,000; newest first. `visit` sees each one. Ends early when `expired` says so.
+ * most 20,000; newest first; or those within `bounds`. `visit` sees each one. Ends early when `expired` says so.
  */
 export async function visitWindow(
   repository: Repository,
-  options: Pick<HistoryOptions, 'detail' | 'paths' | 'signal'> & { readonly expired: () => boolean },
+  options: Pick<HistoryOptions, 'detail' | 'paths' | 'signal'> & { readonly expired: () => boolean; readonly bounds?: WindowBounds },
   visit: (commit: Commit) => void,
 ): Promise<HistoryWindow> {
   let commits = 0
@@ -34,8 +42,9 @@ export async function visitWindow(
   let cut: HistoryWindow['cut'] = null
   for await (const commit of readHistory(repository, options)) {
     if (to === 0) to = commit.at
-    const inside = to - commit.at <= windowDays * 86_400
-    if (!inside && commits >= minCommits) {
+    const { bounds } = options
+    const inside = bounds === undefined ? to - commit.at <= windowDays * 86_400 || commits < minCommits : commit.at >= bounds.from && commit.at <= bounds.to
+    if (!inside) {
       old += 1
       if (old > patience) break
       continue
@@ -48,7 +57,7 @@ export async function visitWindow(
     from = from === 0 ? commit.at : Math.min(from, commit.at)
     visit(commit)
   }
-  return { commits, from, to, cut }
+  return { commits, from: options.bounds?.from ?? from, to: options.bounds?.to ?? to, cut }
 }
 
 /** `1,234 commits, 2025-08-14 to 2026-08-14`. */

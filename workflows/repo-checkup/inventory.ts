@@ -138,4 +138,6 @@ function findCommittedPackages(paths: readonly string[]): { folder: string; file
     .map(([folder, files]) => ({ folder: showBytes(folder), files }))
 }
 
-if (import.meta.main) await runProgram(inventory)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(inventory, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

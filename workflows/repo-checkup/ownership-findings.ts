@@ -2,7 +2,7 @@ import type { OwnershipFacts } from './ownership.ts'
 import { type Finding, percent, plural, showDay } from './result.ts'
 
 export function ownershipFindings(facts: OwnershipFacts): Finding[] {
-  return [...busFactor(facts), ...unattended(facts), ...islands(facts)]
+  return [...busFactor(facts), ...thin(facts), ...unattended(facts), ...islands(facts)]
 }
 
 function busFactor({ busFactor: factor, owners, people, activePeople, codeFiles }: OwnershipFacts): Finding[] {
@@ -18,7 +18,9 @@ function busFactor({ busFactor: factor, owners, people, activePeople, codeFiles 
         ? `One person, ${names}, wrote all of it`
         : `Bus factor ${factor.factor}: without ${names} more than half of the code has no author left`,
       why:
-        gone.length > 0
+        alone && gone.length === 0
+          ? 'Nobody else has written any of it, so nobody else can repair it at once.'
+          : gone.length > 0
           ? `${gone.map((owner) => `${owner.name} was last seen on ${showDay(owner.lastCommitAt)}`).join('; ')}: that knowledge may be gone already.`
           : `${plural(people, 'person', 'people')} contributed, ${activePeople} in the last year, but the knowledge of most files sits with ${factor.factor === 1 ? 'one' : 'two'}.`,
       next: alone
@@ -29,14 +31,29 @@ function busFactor({ busFactor: factor, owners, people, activePeople, codeFiles 
   ]
 }
 
+/** A good bus factor on paper, of which few people are left. */
+function thin({ busFactor: all, busFactorOfActive: now, activePeople, unattended: lost, codeFiles, owners }: OwnershipFacts): Finding[] {
+  if (all === null || now === null || all.factor <= 2 || now.factor === 0 || now.factor > 2 || activePeople < 2) return []
+  return [
+    {
+      id: 'ownership/thin',
+      score: 56,
+      title: `Over its whole history the bus factor is ${all.factor}, but among those still active it is ${now.factor}: ${now.people.join(' and ')}`,
+      why: `${percent(lost.files, codeFiles)} of the code files are known to nobody active already; without ${now.factor === 1 ? 'this person' : 'these two'} it would be more than half.`,
+      next: 'Let others change what these people look after, with them as reviewers, while they are here.',
+      evidence: owners.filter((o) => o.active).slice(0, 5).map((o) => `${o.name}: author of ${plural(o.files, 'file')}, ${plural(o.commits, 'commit')}, last ${showDay(o.lastCommitAt)}`),
+    },
+  ]
+}
+
 function unattended({ unattended: lost, codeFiles, busFactor: factor, people }: OwnershipFacts): Finding[] {
   if (factor === null || people < 2 || lost.files < 5 || lost.files / codeFiles < 0.15) return []
   return [
     {
       id: 'ownership/unattended',
       score: 40 + Math.min(30, (lost.files / codeFiles) * 40),
-      title: `${percent(lost.files, codeFiles)} of the code files (${lost.files.toLocaleString('en-US')}) have no author who was active in the last year`,
-      why: 'Changes there are made by people who did not write it, and nobody is left to ask.',
+      title: `${percent(lost.files, codeFiles)} of the code files outside tests (${lost.files.toLocaleString('en-US')}) are known to nobody who is still active`,
+      why: 'Their authors had no commit in the last year, and nobody else changed them three times in it: there is nobody left to ask.',
       next: 'Name an owner for the folders below (CODEOWNERS), starting with those that still change.',
       evidence: lost.folders.map(({ folder, files, of }) => `${folder}: ${files} of ${of} files`),
     },

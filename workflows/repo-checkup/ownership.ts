@@ -24,7 +24,7 @@ export interface OwnedFile {
   readonly path: string
   readonly recentCommits: number
   readonly authors: readonly string[]
-  /** True when one of the authors is active. */
+  /** True when one of the authors is active, or somebody changed it three times in the last 365 days. */
   readonly attended: boolean
 }
 
@@ -33,12 +33,13 @@ export interface OwnershipFacts {
   readonly people: number
   /** People with a commit in the 365 days before the last commit. */
   readonly activePeople: number
+  /** Code files outside tests; with them where there are fewer than ten. */
   readonly codeFiles: number
   /** Truck factor after Avelino et al. 2016; null when the history does not allow it. */
   readonly busFactor: { readonly factor: number; readonly people: readonly string[] } | null
   /** The same when only active people count; 0 when more than half of the files have no active author. */
   readonly busFactorOfActive: { readonly factor: number; readonly people: readonly string[] } | null
-  /** Code files whose authors are all inactive. */
+  /** Code files outside tests whose authors are all inactive, and which nobody changed three times in the last 365 days. */
   readonly unattended: { readonly files: number; readonly folders: readonly { readonly folder: string; readonly files: number; readonly of: number }[] }
   readonly owners: readonly Owner[]
   /** Folders of five code files and more that have a single author in all. */
@@ -48,10 +49,17 @@ export interface OwnershipFacts {
   readonly botCommits: number
 }
 
+/** Knowledge of tests is easier to regain; they count only where there is little else. */
+const leastSources = 10
+
+/** Who changed a file so often in a year knows it, whoever wrote it. */
+const enoughChanges = 3
+
 interface FileRecord {
   readonly changes: Map<number, number>
   creator: number
-  recent: number
+  /** Changes by person within the 365 days before the last commit. */
+  readonly recent: Map<number, number>
 }
 
 export const ownership: Step<OwnershipFacts> = {
@@ -59,9 +67,10 @@ export const ownership: Step<OwnershipFacts> = {
   about: 'Who knows the code: degree of authorship per file, bus factor, files whose authors have left.',
   async run({ repository, signal, expired, progress }) {
     const { files } = await listHeadFiles(repository, signal)
-    const records = new Map<string, FileRecord>(
-      files.filter(isCode).map((file) => [file.path, { changes: new Map(), creator: -1, recent: 0 }]),
-    )
+    const code = files.filter(isCode)
+    const sources = code.filter((file) => file.role === 'source')
+    const owned = sources.length >= leastSources ? sources : code
+    const records = new Map<string, FileRecord>(owned.map((file) => [file.path, { changes: new Map(), creator: -1, recent: new Map() }]))
     const people = createPeople()
     const commitsOf: number[] = []
     const lastOf: number[] = []
@@ -85,7 +94,7 @@ export const ownership: Step<OwnershipFacts> = {
         if (record === undefined) continue
         record.changes.set(person.id, (record.changes.get(person.id) ?? 0) + 1)
         record.creator = person.id // newest first: the last one to set it is the oldest
-        if (newest - commit.at <= windowDays * 86_400) record.recent += 1
+        if (newest - commit.at <= windowDays * 86_400) record.recent.set(person.id, (record.recent.get(person.id) ?? 0) + 1)
       }
     }
     for await (const commit of readHistory(repository, { detail: 'raw', signal })) {
@@ -110,7 +119,7 @@ export const ownership: Step<OwnershipFacts> = {
     }
     const fileCounts = new Map<number, number>()
     for (const ids of authors) for (const id of ids) fileCounts.set(id, (fileCounts.get(id) ?? 0) + 1)
-    const attended = authors.map((ids) => ids.some((id) => active.has(id)))
+    const attended = authors.map((ids, at) => ids.some((id) => active.has(id)) || [...known[at]![1].recent.values()].some((count) => count >= enoughChanges))
     const facts: OwnershipFacts = {
       commitsRead,
       botCommits,
@@ -130,7 +139,7 @@ export const ownership: Step<OwnershipFacts> = {
         folder, files: count, author: name(author), active: active.has(author),
       })),
       busyFiles: known
-        .map(([path, record], at) => ({ path, recentCommits: record.recent, ids: authors[at]!, attended: attended[at]! }))
+        .map(([path, record], at) => ({ path, recentCommits: [...record.recent.values()].reduce((sum, count) => sum + count, 0), ids: authors[at]!, attended: attended[at]! }))
         .filter((file) => file.recentCommits > 0)
         .sort((a, b) => b.recentCommits - a.recentCommits || (a.path < b.path ? -1 : 1))
         .slice(0, 60)
@@ -190,4 +199,6 @@ function singleAuthorFolders(paths: readonly string[], authors: readonly (readon
     .map(([folder, total]) => ({ folder: showBytes(folder === '' ? '.' : folder), files: total.files, author: [...total.authors][0]! }))
 }
 
-if (import.meta.main) await runProgram(ownership)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(ownership, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -16,7 +16,7 @@ export const programErrors = defineErrors({
   'checkup-output-too-large': {
     kind: 'internal',
     retry: 'never',
-    when: 'a repo-checkup program would print more than 64 kB',
+    when: 'a repo-checkup program would print more than 60 kB',
     next: 'Report it with the repository it happened on; the full detail belongs into --out.',
   },
 })
@@ -55,7 +55,7 @@ export interface StepSurroundings {
   readonly stderr: (line: string) => void
 }
 
-export const maxResultBytes = 64_000
+export const maxResultBytes = 60_000
 const defaultSeconds = 60
 
 /** Runs one step over one repository; the body of every program here. */
@@ -125,18 +125,18 @@ export function parseArguments<const O extends NonNullable<Parameters<typeof par
 
 const usage = (step: Step<unknown>) => `${step.about}
 
-node ${step.name}.ts --repo PATH [--commit REVISION] [--item NAME] [--out FOLDER] [--max-seconds N]
+node run.mjs ${step.name} --repo PATH [--commit REVISION] [--item NAME] [--out FOLDER] [--max-seconds N]
 
 Prints one line of JSON on standard output; progress goes to standard error.
 `
 
 /** The life of a program: arguments, signals, one line of JSON, an exit code from the error's kind. */
-export async function runProgram(step: Step<unknown>): Promise<void> {
-  if (process.argv.includes('--help')) {
+export async function runProgram(step: Step<unknown>, argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) {
     process.stdout.write(usage(step))
     return
   }
-  await printOutcome((surroundings) => runStep(step, process.argv.slice(2), surroundings))
+  await printOutcome((surroundings) => runStep(step, argv, surroundings))
 }
 
 /** Runs `work`, prints what it returns, and turns a failure into a message that says what to do next. */

@@ -55,19 +55,19 @@ export function composeReport(results: Results): { readonly markdown: string; re
 
 const usage = `Merges the results of the other steps into report.md and report.json.
 
-node report.ts --out FOLDER [--results FILE]
+node run.mjs report --out FOLDER [--results FILE]
 
 The results are one JSON object, { "<step>": result, ..., "folders": [result, ...] }, on standard input or in --results.
 `
 
-async function main(): Promise<void> {
-  if (process.argv.includes('--help')) {
+export async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) {
     process.stdout.write(usage)
     return
   }
   await printOutcome(async (): Promise<ReportResult> => {
     const value = { type: 'string' as const }
-    const { out, results } = parseArguments(process.argv.slice(2), { out: value, results: value })
+    const { out, results } = parseArguments(argv, { out: value, results: value })
     if (out === undefined) throw programErrors['checkup-bad-argument']('--out FOLDER is missing')
     const report = composeReport(readResults(results === undefined ? await text(process.stdin) : await readFile(results, 'utf8')))
     await mkdir(out, { recursive: true })
@@ -77,4 +77,4 @@ async function main(): Promise<void> {
   })
 }
 
-if (import.meta.main) await main()
+if (import.meta.main) await main(process.argv.slice(2))

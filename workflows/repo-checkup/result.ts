@@ -11,7 +11,7 @@ export interface Finding {
   readonly evidence: readonly string[]
 }
 
-/** What every step prints on standard output: one line of JSON, at most 64 kB. */
+/** What every step prints on standard output: one line of JSON, at most 60 kB. */
 export interface StepResult<Facts = unknown> {
   readonly step: string
   readonly schema: 1

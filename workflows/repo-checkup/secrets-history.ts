@@ -127,4 +127,6 @@ function historyFindings({ leaks, counts }: SecretsHistoryFacts): Finding[] {
   return findings
 }
 
-if (import.meta.main) await runProgram(secretsHistory)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(secretsHistory, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -77,4 +77,6 @@ function findSensitiveFiles(files: readonly HeadFile[]): { path: string; what: s
   return found
 }
 
-if (import.meta.main) await runProgram(secrets)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(secrets, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -4,6 +4,7 @@ import type { Repository } from './git/open-repository.ts'
 import { splitLines } from './git/records.ts'
 import { listHeadFiles } from './head-files.ts'
 import { runProgram, type Step } from './program.ts'
+import { plural } from './result.ts'
 
 export interface Folder {
   /** Percent-encoded name for `--item`; `.` stands for the files at the top. */
@@ -51,11 +52,11 @@ export const survey: Step<SurveyFacts> = {
     const history = await measureHistory(repository, commit, signal)
     const folders = await listFolders(repository, commit, tree.files, signal)
     const limits: string[] = []
-    if (repository.shallow) limits.push(`The history is shallow: ${history.commits} commit(s) seen. Run \`git fetch --unshallow\` for the rest.`)
+    if (repository.shallow) limits.push(`The history is shallow: ${plural(history.commits, 'commit')} seen. Run \`git fetch --unshallow\` for the rest.`)
     if (repository.partial) limits.push('The clone is partial (made with --filter): objects that are not here were not fetched and not looked at.')
     if (repository.subfolder) limits.push('The path given is a subfolder; the whole repository was looked at.')
-    if (tree.missing > 0) limits.push(`${tree.missing} files of the commit are not in this clone.`)
-    if (tree.submodules.length > 0) limits.push(`${tree.submodules.length} submodule(s) are listed, not entered.`)
+    if (tree.missing > 0) limits.push(`${plural(tree.missing, 'file')} of the commit are not in this clone.`)
+    if (tree.submodules.length > 0) limits.push(`${plural(tree.submodules.length, 'submodule')} listed, not entered.`)
     if (folders.length > maxFolders) limits.push(`${folders.length - maxFolders} of ${folders.length} top-level folders are too small for a section of their own.`)
     const shown = folders.slice(0, maxFolders)
     return {
@@ -126,4 +127,6 @@ async function listFolders(
     .sort((a, b) => b.files - a.files || b.bytes - a.bytes || (a.item < b.item ? -1 : 1))
 }
 
-if (import.meta.main) await runProgram(survey)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(survey, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

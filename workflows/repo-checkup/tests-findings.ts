@@ -44,8 +44,11 @@ function busyUntested({ untested, named }: TestsFacts, window: HistoryWindow): F
   return [
     {
       id: 'tests/busy-untested',
-      score: Math.min(56, 38 + busy.length + Math.min(12, first.recentCommits / 3)),
-      title: `${plural(busy.length, 'busy file')} ${busy.length === 1 ? 'is' : 'are'} mentioned by no test; first ${first.path} (${plural(first.recentCommits, 'commit')}, ${plural(first.lines, 'line')})`,
+      score: 28 + Math.min(28, busy.length * 2 + first.recentCommits / 3),
+      title:
+        busy.length === 1
+          ? `${first.path} is busy (${plural(first.recentCommits, 'commit')}, ${plural(first.lines, 'line')}), and no test mentions it`
+          : `${plural(busy.length, 'busy file')} are mentioned by no test; first ${first.path} (${plural(first.recentCommits, 'commit')}, ${plural(first.lines, 'line')})`,
       why: `Code that changes and is not tested is where the next defect comes from (${showWindow(window)}).`,
       next: 'Ask a coverage tool about these files; write the missing test together with the next change.',
       evidence: busy.map((file) => `${file.path}: ${plural(file.recentCommits, 'commit')}, ${plural(file.lines, 'line')}`),

@@ -153,4 +153,6 @@ function partOf(path: string): string {
   return third !== undefined && /^(packages|apps|libs|crates|modules|services|plugins|cmd|internal|pkg)$/.test(first!) ? `${first}/${second}` : first!
 }
 
-if (import.meta.main) await runProgram(tests)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(tests, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -116,4 +116,6 @@ function debtFindings({ total, dated, ages, byKind, oldest, tracked }: TodosFact
   ]
 }
 
-if (import.meta.main) await runProgram(todos)
+export const main = (argv: readonly string[]): Promise<void> => runProgram(todos, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -86,7 +86,8 @@ export function dependencySection({ steps: { dependencies } }: Results): string 
 export function bulkSection({ steps: { bulk } }: Results): string {
   const facts = bulk?.facts
   if (!facts) return ''
-  const rows = facts.heaviest.slice(0, 8).map((one) => [code(one.path), showSize(one.packed), count(one.versions), showSize(one.largest), one.present ? 'yes' : 'deleted'])
+  const heavy = facts.heaviest.filter((one) => one.packed >= 200_000 && one.packed * 100 >= facts.packed)
+  const rows = heavy.slice(0, 8).map((one) => [code(one.path), showSize(one.packed), count(one.versions), showSize(one.largest), one.present ? 'yes' : 'deleted'])
   return [
     '### Size of the clone\n',
     `${showSize(facts.packed)} in ${plural(facts.objects, 'object')}; ${showSize(facts.packedPast)} of it are contents that the present files no longer use. The present files have ${showSize(facts.presentBytes)}.\n`,

@@ -27,7 +27,7 @@ export function joinHotSpots({ steps }: Results): RiskyFile[] {
     const owner = owned.get(file.path)
     const tested = tests?.named.telling ? !untested.has(file.path) : null
     const risks: string[] = []
-    if (owner !== undefined && !owner.attended) risks.push('its authors are inactive')
+    if (owner !== undefined && !owner.attended) risks.push('nobody active knows it')
     else if (owner?.authors.length === 1) risks.push(`only ${owner.authors[0]} knows it`)
     if (tested === false) risks.push('no test mentions it')
     if (copied.has(file.path)) risks.push('it holds copied code')
@@ -45,7 +45,7 @@ export function combinedFindings(results: Results): Finding[] {
 function risky(results: Results): Finding[] {
   const alone = (results.steps.ownership?.facts?.people ?? 0) < 2
   const files = joinHotSpots(results).filter((file) => {
-    const serious = file.risks.filter((risk) => !(alone && risk.startsWith('only ')))
+    const serious = file.risks.filter((risk) => !(alone && risk.startsWith('only ')) && !risk.includes('copied'))
     return file.commits >= 8 && file.lines >= 150 && serious.length >= 2
   })
   const first = files[0]
@@ -54,7 +54,7 @@ function risky(results: Results): Finding[] {
     {
       id: 'combined/risky-files',
       score: Math.min(80, 60 + files.length * 2 + first.risks.length * 3),
-      title: `${first.path} is busy (${plural(first.commits, 'commit')}) and ${first.risks.slice(0, 2).join(', and ')}${files.length > 1 ? `; so with ${files.length - 1} more` : ''}`,
+      title: `${first.path} is busy (${plural(first.commits, 'commit')}): ${first.risks.slice(0, 2).join(', ')}${files.length > 1 ? `; so with ${files.length - 1} more` : ''}`,
       why: 'Each of these alone is common; together they mark the places where the next incident is likely and the repair slow.',
       next: 'Put these files first: a second person reviews every change to them, and the next change brings a test.',
       evidence: files.slice(0, 8).map((file) => `${file.path}: ${plural(file.commits, 'commit')}, ${plural(file.lines, 'line')}; ${file.risks.join('; ')}`),

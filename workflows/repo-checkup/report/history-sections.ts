@@ -13,7 +13,7 @@ export function hotSpotSection(results: Results): string {
     .slice(0, 12)
     .map((file) => [
       code(file.path), String(Math.round(file.heat)), count(file.commits), count(file.fixes), count(file.lines),
-      file.authors === null ? '-' : escapeMarkdown(file.authors.slice(0, 2).join(', ') || 'nobody') + (file.attended === false ? ' (inactive)' : ''),
+      file.authors === null ? '-' : file.authors.length === 0 ? 'nobody in particular' : escapeMarkdown(file.authors.slice(0, 2).join(', ')) + (file.attended === false ? ' (inactive)' : ''),
       file.tested === null ? '?' : file.tested ? 'yes' : '**no**',
     ])
   return [
@@ -41,7 +41,7 @@ export function ownershipSection({ steps: { ownership, survey } }: Results): str
     '### People\n',
     `${plural(facts.people, 'person', 'people')} in ${plural(facts.commitsRead - facts.botCommits, 'commit')} without merges; ${count(facts.activePeople)} in the last year. ` +
       `Bus factor ${factor(facts.busFactor)}; among those active in the last year ${factor(facts.busFactorOfActive)}. ` +
-      `${count(facts.unattended.files)} of ${plural(facts.codeFiles, 'code file')} have no active author.\n`,
+      `${count(facts.unattended.files)} of ${plural(facts.codeFiles, 'code file')} outside tests are known to nobody active.\n`,
     monthly === undefined ? '' : `Commits a month over the last twelve: ${sparkline(monthly)} (${monthly.join(', ')})\n`,
     table(['Person', 'Author of', 'Share', 'Commits', 'Last', 'Active'], rows, ['Author of', 'Share', 'Commits']),
   ].join('\n')

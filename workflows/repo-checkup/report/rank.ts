@@ -45,7 +45,8 @@ function gatherLimits(results: Results): string[] {
   return [
     ...missing.map((name) => `The step "${stepTitles[name]}" did not deliver a result; its part is missing here.`),
     ...(lost > 0 ? [`${plural(lost, 'folder')} of ${wanted} did not deliver a result.`] : []),
-    ...new Set([...Object.values(results.steps), ...results.folders].flatMap((result) => result.limits)),
+    ...(Object.keys(stepTitles) as StepName[]).flatMap((name) => (results.steps[name]?.limits ?? []).map((limit) => (name === 'survey' ? limit : `${stepTitles[name]}: ${limit}`))),
+    ...new Set(results.folders.flatMap((result) => result.limits.map((limit) => `Folders: ${limit}`))),
   ]
 }
 
@@ -54,10 +55,20 @@ export function summarise({ headline: about, findings }: Ranked, name: string, c
   const cut = (text: string) => (text.length <= width ? text : `${text.slice(0, width - 3)}...`)
   const counts = (['critical', 'high', 'medium', 'low'] as const).map((severity) => [severity, findings.filter((one) => severityOf(one.score) === severity).length] as const)
   return [
-    cut(`${name}${commit === null ? '' : ` at ${commit.slice(0, 12)}`}: ${about}`),
+    ...wrap(`${name}${commit === null ? '' : ` at ${commit.slice(0, 12)}`}: ${about}`, width),
     ...findings.slice(0, 6).flatMap((finding, at) => [cut(`${at + 1}. ${severityOf(finding.score).padEnd(8)} ${finding.title}`), cut(`   next: ${finding.next}`)]),
     findings.length === 0
       ? 'No findings.'
       : `${plural(findings.length, 'finding')}: ${counts.filter(([, number]) => number > 0).map(([severity, number]) => `${number} ${severity}`).join(', ')}.`,
   ]
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(lines.length === 0 ? word : `   ${word}`)
+  }
+  return lines
 }

@@ -23,7 +23,7 @@ export function findDebt(text: string, language: Language): DebtMarker[] {
   for (const raw of text.split('\n')) {
     line += 1
     const match = marker.exec(raw)
-    if (match !== null && (inBlock || isCommented(raw, match.index, opens))) {
+    if (match !== null && isCommented(raw, match.index, match[1]!.length, inBlock, opens)) {
       const rest = raw.slice(match.index)
       const tracked = /#\d+|https?:\/\/|\b[A-Z][A-Z0-9]+-\d+\b|\bissue\b|\bgh-\d+/i.test(rest)
       found.push({ kind: match[1] as DebtKind, line, text: raw.trim().slice(0, 300), tracked })
@@ -33,13 +33,15 @@ export function findDebt(text: string, language: Language): DebtMarker[] {
   return found
 }
 
-function isCommented(line: string, at: number, opens: readonly string[]): boolean {
-  if (/^\s*\*/.test(line)) return true
+/** A marker stands in a comment, and there at its beginning or before a colon or bracket: prose about TODOs is no debt. */
+function isCommented(line: string, at: number, length: number, inBlock: boolean, opens: readonly string[]): boolean {
   const before = line.slice(0, at)
-  return opens.some((open) => {
-    const start = before.indexOf(open)
-    return start >= 0 && !/https?:$/.test(before.slice(0, start))
-  })
+  const start = Math.min(...opens.map((open) => before.indexOf(open)).filter((found) => found >= 0))
+  const starts = Number.isFinite(start)
+  if (!starts && !inBlock && !/^\s*\*/.test(line)) return false
+  if (starts && /['"`]$|https?:$/.test(before.slice(0, start))) return false
+  const lead = starts ? before.slice(start) : before
+  return /^[\s*/#!@;:%.<>()[\]{}"'-]*$/.test(lead) || /^\s?[:(!]/.test(line.slice(at + length))
 }
 
 function staysInBlock(line: string, inBlock: boolean, comment: readonly string[]): boolean {
