@@ -17,12 +17,18 @@ export async function measurePaced(queue: LatencyQueue, { perSecond, seconds, wa
   const total = perSecond * seconds + warmUp
   const started = performance.now()
   const adding: Promise<void>[] = []
-  for (let n = 0; n < total; n++) {
+  let failure: unknown
+  for (let n = 0; n < total && failure === undefined; n++) {
     const wait = started + (n * 1_000) / perSecond - performance.now()
     if (wait > 0) await delay(wait)
-    adding.push(queue.add(n, sharedClock()))
+    adding.push(
+      queue.add(n, sharedClock()).catch((error: unknown) => {
+        failure ??= error
+      }),
+    )
   }
   await Promise.all(adding)
+  if (failure !== undefined) throw failure
   const latencies = new Map<number, number>()
   const deadline = performance.now() + 30_000
   while (latencies.size < total) {

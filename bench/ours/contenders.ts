@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '../../src/foundation/platform/database/open-database.ts'
+import type { Runner } from '../../src/orchestration/runners/runner.ts'
 import { queueContender } from '../harness/contender.ts'
 import { startWorker, type WorkerProcess } from '../harness/worker-process.ts'
-import { addTasks, createBenchOrchestration, openBenchDatabase, tenantNames } from './platform.ts'
-import { drainTrivially, registerTrivialRunners } from './trivial-runner.ts'
+import { createFunctionRunner } from './function-runner.ts'
+import { addTasks, countEnded, createBenchOrchestration, openBenchDatabase, tenantNames } from './platform.ts'
 
 /** Us on PostgreSQL: this process is the service, another one the runner. */
 export const oursOnPostgres = queueContender('leanvibe', 50_000, async (url, tenantCount) => {
@@ -21,6 +23,7 @@ export const oursOnPostgres = queueContender('leanvibe', 50_000, async (url, ten
       worker = await startWorker(new URL('runner-process.ts', import.meta.url), {
         BENCH_DATABASE_URL: url,
         BENCH_TENANTS: String(tenantCount),
+        BENCH_SLOTS: '2000',
       })
       return worker.call<number>('drain', tasks)
     },
@@ -36,13 +39,20 @@ export const oursEmbedded = queueContender('leanvibe-pglite', 10_000, async (_ur
   const folder = await mkdtemp(join(tmpdir(), 'leanvibe-bench-data-'))
   const database = await openDatabase({ kind: 'pglite', folder })
   const orchestration = createBenchOrchestration(database)
-  const options = { database, orchestration, tenants: tenantNames(tenantCount), runners: 1, slots: 500 }
+  const tenants = tenantNames(tenantCount)
+  let runner: Runner | undefined
   return {
-    enqueue: (tasks) => addTasks(orchestration, options.tenants, tasks),
+    enqueue: (tasks) => addTasks(orchestration, tenants, tasks),
     async drain(tasks) {
-      return drainTrivially(options, await registerTrivialRunners(options), tasks)
+      const perform = () => ({ ok: true })
+      runner = await createFunctionRunner({ database, orchestration, tenants, slots: 2_000, perform })
+      const started = performance.now()
+      runner.start()
+      while ((await countEnded(database)) < tasks) await delay(5)
+      return (performance.now() - started) / 1_000
     },
     async [Symbol.asyncDispose]() {
+      await runner?.close()
       await database.close()
       await rm(folder, { recursive: true, force: true })
     },

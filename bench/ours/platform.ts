@@ -3,6 +3,7 @@ import type { TenantId } from '../../src/foundation/kernel/ids.ts'
 import type { JsonValue } from '../../src/foundation/kernel/json.ts'
 import type { Database } from '../../src/foundation/platform/database/database.ts'
 import { openDatabase } from '../../src/foundation/platform/database/open-database.ts'
+import { sql } from '../../src/foundation/platform/database/sql.ts'
 import { poolSize } from '../harness/contender.ts'
 
 export const pool = 'bench'
@@ -67,4 +68,12 @@ export async function addTasks(
     const items = Array.from({ length: Math.min(perRun, tasks - from) }, (_, n) => from + n)
     await startBenchRun(orchestration, tenants[(from / perRun) % tenants.length]!, items)
   }
+}
+
+/** Tasks that have ended. `open` of the steps says it without reading the tasks. */
+export async function countEnded(database: Database): Promise<number> {
+  const rows = await database
+    .asSystem('bench')
+    .read((tx) => tx.query<{ count: number }>(sql`select coalesce(sum(total - open), 0)::int as count from run_steps`))
+  return rows[0]!.count
 }
