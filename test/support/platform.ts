@@ -1,106 +1,189 @@
 import { createOrchestration, type Orchestration } from '../../src/app/orchestration.ts'
+import type { Clock } from '../../src/foundation/kernel/clock.ts'
 import { type RunnerId, systemIds, type TenantId } from '../../src/foundation/kernel/ids.ts'
 import type { JsonValue } from '../../src/foundation/kernel/json.ts'
+import type { Random } from '../../src/foundation/kernel/random.ts'
 import type { Database } from '../../src/foundation/platform/database/database.ts'
+import { startConsumer } from '../../src/foundation/runtime/consumer.ts'
+import { insertTick } from '../../src/foundation/runtime/ticker.ts'
+import { startTimers } from '../../src/foundation/runtime/timers.ts'
 import type { Assignment, AttemptReport } from '../../src/orchestration/runners/exchange-contract.ts'
+import { retryFrom } from '../../src/orchestration/runs/retry-run.ts'
 import type { RunRow } from '../../src/orchestration/runs/run-rows.ts'
 import { findRun } from '../../src/orchestration/runs/runs-store.ts'
+import type { TestDatabase } from './databases.ts'
+import { checkInvariants } from './invariants.ts'
+import { type Answer, TestWorker, type WorkerOptions } from './worker.ts'
+
+export type { Answer } from './worker.ts'
 
 export const tenant = 'default' as TenantId
 
-/** What a test's worker answers: an output, or a failure. */
-export type Answer =
-  | { readonly output: JsonValue }
-  | { readonly code: string; readonly exitCode?: number; readonly retry?: 'never' | 'later' }
+export interface TestPlatformOptions {
+  /** Texts of workflows that can be called by name. */
+  readonly definitions?: Readonly<Record<string, string>>
+  readonly random?: Random
+}
 
-/** The real parts on a database, with a worker that is driven by hand over the real exchange. */
+export interface StartOptions {
+  readonly inputs?: Record<string, JsonValue>
+  readonly parallel?: number
+  readonly priority?: number
+  readonly tenant?: TenantId
+}
+
+/** The real parts on a database, with workers that are driven by hand over the real exchange and a clock that can be moved. */
 export class TestPlatform {
   readonly parts: Orchestration
   readonly errors: unknown[] = []
-  readonly runnerId = systemIds.next<RunnerId>('rnr')
-  readonly #database: Database
+  readonly database: Database
+  readonly #use: TestDatabase
+  #ahead = 0
+  #worker: TestWorker | undefined
 
-  constructor(database: Database) {
-    this.#database = database
+  constructor(use: TestDatabase, options: TestPlatformOptions = {}) {
+    this.#use = use
+    this.database = withClock(use.db, {
+      now: () => new Date(use.db.clock.now().getTime() + this.#ahead),
+      monotonic: () => use.db.clock.monotonic() + this.#ahead,
+    })
     this.parts = createOrchestration({
-      database,
-      definitions: { find: async () => null },
+      database: this.database,
+      definitions: {
+        find: async (name) => {
+          const text = options.definitions?.[name]
+          return text === undefined ? null : { text, file: `${name}.yaml` }
+        },
+      },
       choosePool: () => 'default',
+      ...(options.random === undefined ? {} : { random: options.random }),
       onError: (error) => this.errors.push(error),
     })
   }
 
-  /** Announces the worker with one agent of the default pool. */
-  async register(slots = 10, capabilities: readonly string[] = []): Promise<void> {
-    const agent = {
-      tenant,
-      agentId: `${this.runnerId}/a` as never,
-      pool: 'default',
-      kind: 'command',
-      capabilities,
-      labels: {},
-      slots,
-      weight: 1,
-    }
-    const registration = { runnerId: this.runnerId, host: 'here', pid: process.pid, agents: [agent] }
-    await this.#database
-      .asSystem('test')
-      .write((tx) => this.parts.runners.register(tx, registration, this.#database.clock.now()))
+  /** Moves the calendar and the monotonic clock forward. */
+  advance(ms: number): void {
+    this.#ahead += ms
   }
 
-  start(text: string, inputs: Record<string, JsonValue> = {}): Promise<RunRow> {
-    return this.parts.runs.start(tenant, {
+  /** A further worker, announced with one agent. */
+  async worker(options: WorkerOptions = {}): Promise<TestWorker> {
+    const worker = new TestWorker(this, systemIds.next<RunnerId>('rnr'), options)
+    await worker.register()
+    return worker
+  }
+
+  /** Announces the usual worker, with one agent of the default pool. */
+  async register(slots = 10, capabilities: readonly string[] = []): Promise<TestWorker> {
+    this.#worker = await this.worker({ slots, capabilities })
+    return this.#worker
+  }
+
+  get main(): TestWorker {
+    if (this.#worker === undefined) throw new Error('register the worker first')
+    return this.#worker
+  }
+
+  start(text: string, options: StartOptions = {}): Promise<RunRow> {
+    return this.parts.runs.start(options.tenant ?? tenant, {
       what: { text, fileName: 'test.yaml' },
-      inputs,
+      inputs: options.inputs ?? {},
       repo: null,
-      priority: null,
-      parallel: null,
+      priority: options.priority ?? null,
+      parallel: options.parallel ?? null,
       labels: {},
     })
   }
 
-  async run(id: string): Promise<RunRow> {
-    const run = await this.#database.forTenant(tenant).read((tx) => findRun(tx, tenant, id))
+  retry(run: RunRow, from: string | null = null): Promise<RunRow> {
+    const { runs, catalog, graphOf } = this.parts
+    return runs.write(run.tenant, (tx, now) => retryFrom(tx, { source: run, from, runs, catalog, graphOf }, now))
+  }
+
+  async run(id: string, of: TenantId = tenant): Promise<RunRow> {
+    const run = await this.#use.db.forTenant(of).read((tx) => findRun(tx, of, id))
     if (run === null) throw new Error(`no run ${id}`)
     return run
   }
 
-  /** Works until the run has ended or nothing is left to do, at most `rounds` exchanges. */
-  async work(runId: string, answer: (assignment: Assignment) => Answer, rounds = 50): Promise<RunRow> {
-    let reports: AttemptReport[] = []
-    for (let round = 0; round < rounds; round++) {
-      const reply = await this.exchange(reports)
-      reports = reply.assignments.map((assignment) => this.report(assignment, answer(assignment)))
-      const run = await this.run(runId)
-      if (run.endedAt !== null || (reports.length === 0 && round > 2)) return run
-    }
-    throw new Error(`run ${runId} was not done after ${rounds} rounds`)
+  /** Lets the usual worker work until the run has ended or nothing is left to do. */
+  work(runId: string, answer: (assignment: Assignment) => Answer, rounds = 50): Promise<RunRow> {
+    return this.main.workOn(runId, answer, rounds)
   }
 
   exchange(reports: readonly AttemptReport[], holding: readonly Assignment[] = []) {
-    const request = { runnerId: this.runnerId, reports, progress: [], holding, accept: true }
-    return this.parts.exchange.exchange(request, new AbortController().signal)
+    return this.main.exchange(reports, { holding })
   }
 
   report(assignment: Assignment, answer: Answer): AttemptReport {
-    const now = this.#database.clock.now().toISOString()
-    const base = {
-      tenant: assignment.tenant,
-      taskId: assignment.taskId,
-      fence: assignment.fence,
-      startedAt: now,
-      endedAt: now,
-      usage: { cpuSeconds: 0.01, maxRssBytes: 1_000_000, wallSeconds: 0.02 },
-      artifacts: [],
-      workspaceCommit: null,
-    }
-    if ('output' in answer) return { ...base, outcome: 'succeeded', output: answer.output, error: null }
-    const error = {
-      code: answer.code,
-      message: `failed with ${answer.code}`,
-      retry: answer.retry ?? ('never' as const),
-      ...(answer.exitCode === undefined ? {} : { exitCode: answer.exitCode }),
-    }
-    return { ...base, outcome: answer.code === 'timeout' ? 'timed-out' : 'failed', output: null, error }
+    return this.main.report(assignment, answer)
+  }
+
+  /** Fires what is due now: one round of the real loop. */
+  async fireTimers(): Promise<void> {
+    const loop = startTimers(this.database, {
+      handlers: this.parts.timers,
+      onError: (error) => this.errors.push(error),
+    })
+    await loop.stop()
+  }
+
+  /** Lets the waits for events see what was logged since the last call; the first call begins at the end of the log. */
+  async readEvents(): Promise<void> {
+    await this.database.asSystem('test').write((tx) => insertTick(tx, this.database.clock.now()))
+    const loop = startConsumer(this.database, {
+      name: 'event-waits',
+      handle: (tx, events) => this.parts.waits(tx, events, this.database.clock.now()),
+      onError: (error) => this.errors.push(error),
+    })
+    await loop.stop()
+  }
+
+  /** The tasks of a run, as `step`, `step[item]`, with their states and reasons. */
+  tasks(runId: string): Promise<readonly TaskState[]> {
+    return this.#use.owner<TaskState>(
+      `select id, step || coalesce('[' || item || ']', '') as name, state, reason, attempt, losses, output, error
+       from tasks where run_id = $1 order by step, item nulls first, id`,
+      [runId],
+    )
+  }
+
+  /** State by step, in the order of the definition. */
+  async steps(runId: string): Promise<Record<string, string>> {
+    const rows = await this.#use.owner<{ step: string; state: string }>(
+      'select step, state from run_steps where run_id = $1 order by position',
+      [runId],
+    )
+    return Object.fromEntries(rows.map((row) => [row.step, row.state]))
+  }
+
+  /** Fails where something that must always hold does not, or where a part reported an error. */
+  async check(): Promise<void> {
+    if (this.errors.length > 0) throw this.errors[0]
+    await checkInvariants(this.#use.owner)
+  }
+}
+
+export interface TaskState {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly reason: string | null
+  readonly attempt: number
+  readonly losses: number
+  readonly output: JsonValue
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+function withClock(database: Database, clock: Clock): Database {
+  return {
+    kind: database.kind,
+    clock,
+    forTenant: (id) => database.forTenant(id),
+    asSystem: (reason) => database.asSystem(reason),
+    listen: (channel, hint) => database.listen(channel, hint),
+    notify: (channel, payload) => database.notify(channel, payload),
+    close: () => database.close(),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -18,7 +18,7 @@ export interface PrepareImageOptions {
 }
 
 /** Raise it when images are made in another way. */
-const layout = 2
+const layout = 3
 
 /** The folder for images in a checkout; an installed package brings its image along in `dist`. */
 const cacheOfCheckout = () => join(packageFolder(), 'node_modules', '.cache', 'leanvibe')
@@ -30,20 +30,28 @@ const cacheOfCheckout = () => join(packageFolder(), 'node_modules', '.cache', 'l
 export async function prepareImage(options: PrepareImageOptions = {}): Promise<string> {
   const folder = options.cacheFolder ?? cacheOfCheckout()
   const path = join(folder, await imageName(options.migrations))
-  if (existsSync(path)) return path
-  const image = await makeImage(options.migrations)
-  await mkdir(folder, { recursive: true })
-  const partial = `${path}.${randomUUID()}`
-  await writeFile(partial, image)
-  await rename(partial, path)
+  if (!existsSync(path)) await save(await makeImage(options.migrations), path)
   return path
 }
 
-/** The bytes of a new image. Takes some seconds. */
-export async function makeImage(migrations?: string): Promise<Buffer> {
+/** The image for these migrations: packaged, prepared, or made now, and kept where this is a checkout. */
+export async function obtainImage(migrations?: string): Promise<string | Buffer> {
+  const found = await findImage(migrations)
+  if (found) return found
+  const image = await makeImage(migrations)
+  // Where the cache cannot be written, the next new data folder takes its time again.
+  if (isCheckout()) await save(image, join(cacheOfCheckout(), await imageName(migrations))).catch(() => undefined)
+  return image
+}
+
+/** Takes some seconds. */
+async function makeImage(migrations?: string): Promise<Buffer> {
   const server = await startPgliteServer({ dataDir: undefined, image: undefined })
   try {
     await migrate(server.client, migrations)
+    // Nobody creates databases here, and what is never vacuumed would age until PostgreSQL refuses to go on.
+    await server.client.query(`update pg_database set datistemplate = false`)
+    for (const name of ['template0', 'template1']) await server.client.query(`drop database ${name}`)
     await server.client.query('vacuum (freeze, analyze)')
     await server.client.query('checkpoint')
     return await promisify(gzip)(await server.dump())
@@ -69,6 +77,25 @@ export async function unpackImage(image: string | Buffer, dataDir: string): Prom
     await rm(partial, { recursive: true, force: true })
     throw error
   }
+}
+
+/** Appears whole or not at all; images of former migrations go after a week. */
+async function save(image: Buffer, path: string): Promise<void> {
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true })
+  const partial = `${path}.${randomUUID()}`
+  await writeFile(partial, image)
+  await rename(partial, path)
+  for (const name of await readdir(folder)) {
+    const old = join(folder, name)
+    if (name.startsWith('pglite-') && Date.now() - (await stat(old)).mtimeMs > keepMs) await rm(old, { force: true })
+  }
+}
+
+const keepMs = 7 * 86_400_000
+
+function isCheckout(): boolean {
+  return existsSync(join(packageFolder(), 'src'))
 }
 
 async function imageName(migrations: string | undefined): Promise<string> {

@@ -11,7 +11,7 @@ import { translateError } from '../database-errors.ts'
 import { createHints } from '../hints.ts'
 import { assertMigrated, migrate } from '../migrator.ts'
 import type { CommonOptions } from '../open-database.ts'
-import { findImage, makeImage, unpackImage } from './image.ts'
+import { findImage, obtainImage, unpackImage } from './image.ts'
 import { createPgliteBackend, type PgliteBackend } from './pglite-backend.ts'
 import { pgliteErrors } from './pglite-errors.ts'
 import type { PgliteOptions } from './pglite-options.ts'
@@ -99,7 +99,7 @@ async function prepareDataDir({ folder, image, migrations }: OpenPgliteOptions):
   const dataDir = join(folder, 'pglite')
   try {
     if (existsSync(dataDir)) await assertVersion(dataDir)
-    else await unpackImage(image ?? (await findImage(migrations)) ?? (await makeImage(migrations)), dataDir)
+    else await unpackImage(image ?? (await obtainImage(migrations)), dataDir)
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
     return dataDir
   } catch (error) {

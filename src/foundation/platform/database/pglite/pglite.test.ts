@@ -63,14 +63,17 @@ test('kill -9 at any moment loses nothing that was committed', { timeout: 60_000
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const target = committed + 5 + Math.floor(Math.random() * 60)
+    const reached = Promise.withResolvers<void>()
     let output = ''
-    child.stdout.setEncoding('utf8')
-    for await (const text of child.stdout) {
+    child.stdout.setEncoding('utf8').on('data', (text) => {
       output += text
       committed = Number(output.slice(0, output.lastIndexOf('\n')).split('\n').at(-1))
-      if (committed >= target) break
-    }
+      if (committed >= target) reached.resolve()
+    })
+    await reached.promise
+    const drained = once(child.stdout, 'end')
     await killed(child)
+    await drained
     await using db = (await open()).database
     const rows = await db.forTenant(a).read((tx) => tx.query<{ n: number }>(sql`select n from things order by n`))
     expect(rows.length).toBeGreaterThanOrEqual(committed)
