@@ -58,6 +58,7 @@ create table timers (
   primary key (tenant_id, id)
 );
 create index timers_due on timers (due_at);
+create index timers_subject on timers (tenant_id, subject_id);
 
 create table blobs (
   tenant_id text collate "C" not null,

@@ -29,7 +29,7 @@ outputs:
 
 eachDatabase('runs', (use) => {
   test('a run fans out over what a step put out, and in again', async () => {
-    const platform = new TestPlatform(use().db)
+    const platform = new TestPlatform(use())
     await platform.register()
     const run = await platform.start(fanOut)
     const seen: string[] = []
@@ -47,7 +47,7 @@ eachDatabase('runs', (use) => {
   })
 
   test('a failed step skips what needs it, and finally steps run all the same', async () => {
-    const platform = new TestPlatform(use().db)
+    const platform = new TestPlatform(use())
     await platform.register()
     const run = await platform.start(`
 name: failing
@@ -67,13 +67,20 @@ finally:
     expect(ended.error?.message).toContain('bad')
     expect(seen.sort()).toEqual(['bad', 'other', 'tidy'])
     const steps = await use().owner<{ step: string; state: string; reason: string }>(
-      'select step, state, reason from run_steps where run_id = $1 order by position', [run.id])
-    expect(steps.map((s) => [s.step, s.state])).toEqual([['bad', 'failed'], ['after', 'skipped'], ['other', 'succeeded'], ['tidy', 'succeeded']])
+      'select step, state, reason from run_steps where run_id = $1 order by position',
+      [run.id],
+    )
+    expect(steps.map((s) => [s.step, s.state])).toEqual([
+      ['bad', 'failed'],
+      ['after', 'skipped'],
+      ['other', 'succeeded'],
+      ['tidy', 'succeeded'],
+    ])
     expect(steps[1]!.reason).toContain('needs bad')
   })
 
   test('a report with a stale fence changes nothing', async () => {
-    const platform = new TestPlatform(use().db)
+    const platform = new TestPlatform(use())
     await platform.register()
     const run = await platform.start('name: one\nsteps:\n  a: { command: [a] }\n')
     const { assignments } = await platform.exchange([])
@@ -92,10 +99,12 @@ finally:
   })
 
   test('each change of a task is one event, in the order of its revisions', async () => {
-    const platform = new TestPlatform(use().db)
+    const platform = new TestPlatform(use())
     await platform.register()
     const run = await platform.start(fanOut)
-    await platform.work(run.id, (a) => ({ output: a.step === 'list' ? { files: [1, 2] } : a.step === 'sum' ? { total: 1 } : { size: 1 } }))
+    await platform.work(run.id, (a) => ({
+      output: a.step === 'list' ? { files: [1, 2] } : a.step === 'sum' ? { total: 1 } : { size: 1 },
+    }))
     const rows = await use().owner<{ id: string; rev: number; revs: number[] }>(`
       select t.id, t.rev, array_agg(e.subject_rev order by e.seq)::int[] as revs
       from tasks t join events e on e.subject_id = t.id group by t.tenant_id, t.id`)
@@ -104,7 +113,7 @@ finally:
   })
 
   test('an approval holds the run until somebody answers', async () => {
-    const platform = new TestPlatform(use().db)
+    const platform = new TestPlatform(use())
     await platform.register()
     const run = await platform.start(`
 name: ask
@@ -117,6 +126,8 @@ steps:
     await platform.parts.approvals.answer(tenant, approval!.id, 'approve', { by: 'me', comment: null })
     const ended = await platform.work(run.id, () => ({ output: {} }))
     expect(ended.state).toBe('succeeded')
-    await expect(platform.parts.approvals.answer(tenant, approval!.id, 'reject', { by: 'me', comment: null })).rejects.toThrow('approved')
+    await expect(
+      platform.parts.approvals.answer(tenant, approval!.id, 'reject', { by: 'me', comment: null }),
+    ).rejects.toThrow('approved')
   })
 })

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { eventRoutes } from '../external-api/streams/event-routes.ts'
 import { armFailpoints } from '../foundation/kernel/failpoints.ts'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
@@ -11,11 +12,11 @@ import { EventReader } from '../foundation/runtime/event-reader.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
-import { eventRoutes } from '../external-api/streams/event-routes.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
 import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-routes.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
+import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
@@ -29,7 +30,11 @@ const defaultTenant = asId<TenantId>('default')
 const drainMs = 3_000
 
 /** Builds every long-lived object once, in order, and starts what must run. */
-export async function openPlatform(loaded: LoadedConfig, lock: FolderLock, options: PlatformOptions): Promise<Platform> {
+export async function openPlatform(
+  loaded: LoadedConfig,
+  lock: FolderLock,
+  options: PlatformOptions,
+): Promise<Platform> {
   const { config } = loaded
   if (config.failpoints !== null) armFailpoints(config.failpoints)
   const onError = options.onError ?? reportError
@@ -54,11 +59,18 @@ export async function openPlatform(loaded: LoadedConfig, lock: FolderLock, optio
     if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError })
     const { parallel } = config
     const routes = [
-      ...runRoutes({ database, runs: orchestration.runs, catalog: orchestration.catalog, graphOf: orchestration.graphOf, repoAt: repoAt(git), parallel }),
+      ...runRoutes({
+        database,
+        runs: orchestration.runs,
+        catalog: orchestration.catalog,
+        graphOf: orchestration.graphOf,
+        repoAt: repoAt(git),
+        parallel,
+      }),
       ...approvalRoutes(database, orchestration.approvals),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
-      ...eventRoutes({ database, reader }),
+      ...eventRoutes({ database, reader, runCreatedAt }),
       ...storage.routes,
     ]
     return {
@@ -118,7 +130,11 @@ async function startWork(work: Work): Promise<void> {
 }
 
 /** The data folder is ours alone: with the embedded database every runner that is still recorded is dead. */
-async function giveUpFormerOwners(loaded: LoadedConfig, database: Database, orchestration: Orchestration): Promise<void> {
+async function giveUpFormerOwners(
+  loaded: LoadedConfig,
+  database: Database,
+  orchestration: Orchestration,
+): Promise<void> {
   if (loaded.config.database.kind !== 'pglite') return
   const former = await database.asSystem('recovery').read((tx) => orchestration.runners.active(tx))
   await orchestration.reaper.giveUp(former.map((runner) => runner.id))

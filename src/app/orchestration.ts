@@ -3,18 +3,21 @@ import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
 import { ApprovalsService, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
+import { budgetsOfRun, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
 import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-service.ts'
 import { ExchangeService } from '../orchestration/coordinator/exchange-service.ts'
 import { Reaper } from '../orchestration/coordinator/reaper.ts'
 import type { Shard } from '../orchestration/coordinator/sql/find-lanes.ts'
+import { findReadyShards } from '../orchestration/coordinator/sql/find-ready-shards.ts'
 import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
 import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
-import { newestOpenRun, snapshotRun } from '../orchestration/runs/run-snapshots.ts'
-import { RunEngine } from '../orchestration/runs/run-engine.ts'
-import { RunsService } from '../orchestration/runs/runs-service.ts'
+import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
 import { contextOf } from '../orchestration/runs/run-context.ts'
+import { RunEngine } from '../orchestration/runs/run-engine.ts'
+import { newestOpenRun, snapshotRun } from '../orchestration/runs/run-snapshots.ts'
 import { createRunTimers } from '../orchestration/runs/run-timers.ts'
+import { RunsService } from '../orchestration/runs/runs-service.ts'
 import {
   buildGraph,
   evaluateIf,
@@ -26,9 +29,8 @@ import {
   resolveStep,
 } from '../orchestration/workflows/index.ts'
 import { resolveBudget, resolveConcurrency } from '../orchestration/workflows/resolve-policies.ts'
-import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
-import type { ResolvedTask, WorkflowDefinition } from '../orchestration/workflows/workflow-contract.ts'
 import { type DefinitionSource, WorkflowCatalogService } from '../orchestration/workflows/workflow-catalog-service.ts'
+import type { ResolvedTask, WorkflowDefinition } from '../orchestration/workflows/workflow-contract.ts'
 
 export interface OrchestrationOptions {
   readonly database: Database
@@ -73,6 +75,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     engine: () => engine,
     queue: () => queue,
     dispatch,
+    insertBudgets,
     budgetOf: (definition) => resolveBudget(definition.budget, null),
     concurrencyOf: (definition, run) => resolveConcurrency(definition.concurrency, contextOf(run, [], new Map())),
   })
@@ -94,6 +97,8 @@ export function createOrchestration(options: OrchestrationOptions) {
     queue: () => queue,
     definitionOf: (tx, tenant, name, version) => catalog.read(tx, tenant, name, version),
     insertApprovals,
+    insertBudgets,
+    budgetsOfRun,
     startSubRuns: runs.startSubRuns,
     runsEnded: runs.runsEnded,
     beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
@@ -108,9 +113,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   }
   /** Ticks every shard that holds ready work: at start, when nothing else has reason to. */
   const dispatchAll = async () => {
-    const shards = await database.asSystem('dispatch').read((tx) =>
-      tx.query<Shard>({ text: `select distinct tenant_id as tenant, pool from tasks where state = 'ready'`, values: [] }),
-    )
+    const shards = await database.asSystem('dispatch').read(findReadyShards)
     if (shards.length > 0) await database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
   }
   const reaper = new Reaper({
@@ -127,5 +130,24 @@ export function createOrchestration(options: OrchestrationOptions) {
     checkpoint: checkpoints.due,
   }
   const waits = createEventWaits({ queue, dispatch, language })
-  return { graphOf, dispatchAll, timers, waits, database, runners, ticker, catalog, queue, runs, engine, approvals, checkpoints, exchange, reaper, dispatch, tickShards, language }
+  return {
+    graphOf,
+    dispatchAll,
+    timers,
+    waits,
+    database,
+    runners,
+    ticker,
+    catalog,
+    queue,
+    runs,
+    engine,
+    approvals,
+    checkpoints,
+    exchange,
+    reaper,
+    dispatch,
+    tickShards,
+    language,
+  }
 }

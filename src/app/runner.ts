@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type IdSource, type RunnerId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
-import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
@@ -47,13 +47,15 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
 
   const supervisor = new Supervisor({ folder: processFolder })
   const agents = config.pools.flatMap((pool) => agentsOf(pool, options, id, supervisor))
-  await database.asSystem('runner').write((tx) =>
-    orchestration.runners.register(
-      tx,
-      { runnerId: id, host: hostname(), pid: process.pid, agents: agents.map((agent) => agent.registration) },
-      database.clock.now(),
-    ),
-  )
+  await database
+    .asSystem('runner')
+    .write((tx) =>
+      orchestration.runners.register(
+        tx,
+        { runnerId: id, host: hostname(), pid: process.pid, agents: agents.map((agent) => agent.registration) },
+        database.clock.now(),
+      ),
+    )
   const runner = new Runner({
     id,
     port: orchestration.exchange,
@@ -77,7 +79,12 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     },
   }
 
-  function agentsOf(pool: PoolConfig, { loaded }: LocalRunnerOptions, runnerId: RunnerId, processes: Supervisor): HostedAgent[] {
+  function agentsOf(
+    pool: PoolConfig,
+    { loaded }: LocalRunnerOptions,
+    runnerId: RunnerId,
+    processes: Supervisor,
+  ): HostedAgent[] {
     const adapter = createCommandAdapter({
       supervisor: processes,
       artifacts,
@@ -85,21 +92,26 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
       limits: { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes },
     })
     const open = hostEnvironment(loaded.config.env, (name) => loaded.env.variable(name))
-    const own = Object.entries(loaded.secrets.environmentOf(pool.env)).map(([name, secret]) => [name, secret.reveal()] as const)
-    return Array.from({ length: pool.agents }, (_, n): HostedAgent => ({
-      registration: {
-        tenant,
-        agentId: `${runnerId}.${pool.name}.${n + 1}` as HostedAgent['registration']['agentId'],
-        pool: pool.name,
-        kind: pool.kind,
-        capabilities: pool.capabilities,
-        labels: { ...pool.labels },
-        slots: pool.slots,
-        weight: pool.weight,
-      },
-      adapter,
-      env: { ...open, ...Object.fromEntries(own) },
-      masked: own.map(([, value]) => value),
-    }))
+    const own = Object.entries(loaded.secrets.environmentOf(pool.env)).map(
+      ([name, secret]) => [name, secret.reveal()] as const,
+    )
+    return Array.from(
+      { length: pool.agents },
+      (_, n): HostedAgent => ({
+        registration: {
+          tenant,
+          agentId: `${runnerId}.${pool.name}.${n + 1}` as HostedAgent['registration']['agentId'],
+          pool: pool.name,
+          kind: pool.kind,
+          capabilities: pool.capabilities,
+          labels: { ...pool.labels },
+          slots: pool.slots,
+          weight: pool.weight,
+        },
+        adapter,
+        env: { ...open, ...Object.fromEntries(own) },
+        masked: own.map(([, value]) => value),
+      }),
+    )
   }
 }

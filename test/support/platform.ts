@@ -37,15 +37,18 @@ export class TestPlatform {
   readonly parts: Orchestration
   readonly errors: unknown[] = []
   readonly database: Database
-  readonly #use: TestDatabase
+  /** The id of the usual worker. */
+  readonly runnerId = systemIds.next<RunnerId>('rnr')
+  readonly #owner: TestDatabase['owner']
   #ahead = 0
   #worker: TestWorker | undefined
 
-  constructor(use: TestDatabase, options: TestPlatformOptions = {}) {
-    this.#use = use
-    this.database = withClock(use.db, {
-      now: () => new Date(use.db.clock.now().getTime() + this.#ahead),
-      monotonic: () => use.db.clock.monotonic() + this.#ahead,
+  constructor(use: TestDatabase | Database, options: TestPlatformOptions = {}) {
+    const db = 'db' in use ? use.db : use
+    this.#owner = 'db' in use ? use.owner : () => Promise.reject(new Error('give the platform the whole test database'))
+    this.database = withClock(db, {
+      now: () => new Date(db.clock.now().getTime() + this.#ahead),
+      monotonic: () => db.clock.monotonic() + this.#ahead,
     })
     this.parts = createOrchestration({
       database: this.database,
@@ -67,15 +70,15 @@ export class TestPlatform {
   }
 
   /** A further worker, announced with one agent. */
-  async worker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const worker = new TestWorker(this, systemIds.next<RunnerId>('rnr'), options)
+  async worker(options: WorkerOptions = {}, id = systemIds.next<RunnerId>('rnr')): Promise<TestWorker> {
+    const worker = new TestWorker(this, id, options)
     await worker.register()
     return worker
   }
 
   /** Announces the usual worker, with one agent of the default pool. */
   async register(slots = 10, capabilities: readonly string[] = []): Promise<TestWorker> {
-    this.#worker = await this.worker({ slots, capabilities })
+    this.#worker = await this.worker({ slots, capabilities }, this.runnerId)
     return this.#worker
   }
 
@@ -101,7 +104,7 @@ export class TestPlatform {
   }
 
   async run(id: string, of: TenantId = tenant): Promise<RunRow> {
-    const run = await this.#use.db.forTenant(of).read((tx) => findRun(tx, of, id))
+    const run = await this.database.forTenant(of).read((tx) => findRun(tx, of, id))
     if (run === null) throw new Error(`no run ${id}`)
     return run
   }
@@ -141,7 +144,7 @@ export class TestPlatform {
 
   /** The tasks of a run, as `step`, `step[item]`, with their states and reasons. */
   tasks(runId: string): Promise<readonly TaskState[]> {
-    return this.#use.owner<TaskState>(
+    return this.#owner<TaskState>(
       `select id, step || coalesce('[' || item || ']', '') as name, state, reason, attempt, losses, output, error
        from tasks where run_id = $1 order by step, item nulls first, id`,
       [runId],
@@ -150,7 +153,7 @@ export class TestPlatform {
 
   /** State by step, in the order of the definition. */
   async steps(runId: string): Promise<Record<string, string>> {
-    const rows = await this.#use.owner<{ step: string; state: string }>(
+    const rows = await this.#owner<{ step: string; state: string }>(
       'select step, state from run_steps where run_id = $1 order by position',
       [runId],
     )
@@ -160,7 +163,7 @@ export class TestPlatform {
   /** Fails where something that must always hold does not, or where a part reported an error. */
   async check(): Promise<void> {
     if (this.errors.length > 0) throw this.errors[0]
-    await checkInvariants(this.#use.owner)
+    await checkInvariants(this.#owner)
   }
 }
 

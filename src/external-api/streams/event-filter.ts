@@ -10,10 +10,14 @@ export interface EventFilter {
 
 /** Whether an event is one the client asked for and may see. The tenant is always compared. */
 export function eventFilter(filter: EventFilter): (event: LoggedEvent) => boolean {
-  const wanted = (filter.types ?? '').split(',').map((type) => type.trim()).filter((type) => type !== '')
+  const wanted = (filter.types ?? '')
+    .split(',')
+    .map((type) => type.trim())
+    .filter((type) => type !== '')
   const exact = new Set(wanted.filter((type) => !type.endsWith('.*')))
   const kinds = wanted.filter((type) => type.endsWith('.*')).map((type) => type.slice(0, -1))
-  const typeFits = (type: string) => wanted.length === 0 || exact.has(type) || kinds.some((kind) => type.startsWith(kind))
+  const typeFits = (type: string) =>
+    wanted.length === 0 || exact.has(type) || kinds.some((kind) => type.startsWith(kind))
   return (event) =>
     event.tenant === filter.tenant && (filter.run === undefined || event.runId === filter.run) && typeFits(event.type)
 }

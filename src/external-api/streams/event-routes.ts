@@ -1,21 +1,22 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
-import type { Database } from '../../foundation/platform/database/database.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { formatCursor, headPosition, parseCursor, tailPosition } from '../../foundation/runtime/cursors.ts'
-import type { LoggedEvent, LogPosition } from '../../foundation/runtime/event-log.ts'
+import { type LoggedEvent, type LogPosition, readEventsOfRun } from '../../foundation/runtime/event-log.ts'
 import type { EventReader } from '../../foundation/runtime/event-reader.ts'
 import { runEvents, streamEvents } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { EventView } from '../../orchestration/runs/runs-contract.ts'
 import { eventFilter } from './event-filter.ts'
-import { readRunEvents } from './run-events.ts'
 
 export interface EventRoutesOptions {
   readonly database: Database
   readonly reader: EventReader
+  /** When a run began to be; the `runs` part provides it. Throws `run-not-found`. */
+  readonly runCreatedAt: (tx: ReadTx, tenant: TenantId, runId: string) => Promise<Date>
 }
 
 /** The event log to clients: as a stream that can be resumed, and as pages for one run. */
-export function eventRoutes({ database, reader }: EventRoutesOptions): Route[] {
+export function eventRoutes({ database, reader, runCreatedAt }: EventRoutesOptions): Route[] {
   const startOf = async (tenant: TenantId, from: string | undefined): Promise<LogPosition> => {
     if (from === undefined || from === 'now') return database.asSystem('streams').read(headPosition)
     if (from === 'start') return database.asSystem('streams').read(tailPosition)
@@ -44,8 +45,22 @@ export function eventRoutes({ database, reader }: EventRoutesOptions): Route[] {
       permission: 'runs:read',
       handle: async ({ params, query, principal }) => {
         const { tenant } = principal
-        const rows = await database.forTenant(tenant).read((tx) => readRunEvents(tx, tenant, params.id, query.after, query.limit))
-        return { items: rows.items.map((event) => toEventView(event, event.epoch)), next: rows.next }
+        const after = Number(query.after ?? 0)
+        const rows = await database.forTenant(tenant).read(async (tx) => {
+          const since = await runCreatedAt(tx, tenant, params.id)
+          return readEventsOfRun(tx, {
+            tenant,
+            runId: params.id,
+            since,
+            after: Number.isSafeInteger(after) ? after : 0,
+            limit: query.limit + 1,
+          })
+        })
+        const items = rows.slice(0, query.limit)
+        return {
+          items: items.map((event) => toEventView(event, 0)),
+          next: rows.length > query.limit ? String(items.at(-1)!.seq) : null,
+        }
       },
     }),
   ]

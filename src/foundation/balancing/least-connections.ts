@@ -14,7 +14,10 @@ export function leastConnections(): Strategy {
   }
 }
 
-function isLess(a: { used: number; slots: number; id: string }, b: { used: number; slots: number; id: string }): boolean {
+function isLess(
+  a: { used: number; slots: number; id: string },
+  b: { used: number; slots: number; id: string },
+): boolean {
   const difference = a.used * b.slots - b.used * a.slots
   return difference < 0 || (difference === 0 && a.id < b.id)
 }

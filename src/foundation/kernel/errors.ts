@@ -53,7 +53,9 @@ const registry = new Map<string, ErrorDefinition>()
  * Registers a part's error codes and returns one maker per code: `throw errors['run-not-found']('...')`.
  * A code registered twice is a programming error and throws at import.
  */
-export function defineErrors<const D extends Record<string, ErrorDefinition>>(definitions: D): { [Code in keyof D]: Thrower } {
+export function defineErrors<const D extends Record<string, ErrorDefinition>>(
+  definitions: D,
+): { [Code in keyof D]: Thrower } {
   const makers: Record<string, Thrower> = {}
   for (const [code, definition] of Object.entries(definitions)) {
     if (registry.has(code)) throw new Error(`error code ${code} is defined twice`)

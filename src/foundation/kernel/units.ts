@@ -29,7 +29,8 @@ function parseUnits(text: string, units: Readonly<Record<string, number>>, what:
   const trimmed = text.trim()
   for (const match of trimmed.matchAll(pattern)) {
     const factor = units[(match[2] ?? '').toLowerCase()]
-    if (factor === undefined) throw errors['bad-unit'](`${what} ${JSON.stringify(text)} has the unknown unit ${match[2]}`)
+    if (factor === undefined)
+      throw errors['bad-unit'](`${what} ${JSON.stringify(text)} has the unknown unit ${match[2]}`)
     total += Number(match[1]) * factor
     end = match.index + match[0].length
   }

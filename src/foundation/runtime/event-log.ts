@@ -72,6 +72,21 @@ export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): 
   return rows.map(fromRow)
 }
 
+/**
+ * What is recorded of one run, in the order of recording, after the event numbered `after`. For people who look back:
+ * an event that is still being committed may turn up later with a lower number. `tick` is 0.
+ */
+export async function readEventsOfRun(
+  tx: ReadTx,
+  where: { readonly tenant: TenantId; readonly runId: string; readonly since: Date; readonly after: number; readonly limit: number },
+): Promise<LoggedEvent[]> {
+  const rows = await tx.query<EventRow>(sql`
+    select 0 as tick, seq, tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data from events
+    where tenant_id = ${where.tenant} and run_id = ${where.runId} and seq > ${where.after} and at >= ${where.since}
+    order by seq limit ${where.limit}`)
+  return rows.map(fromRow)
+}
+
 interface EventRow {
   tick: number
   seq: number

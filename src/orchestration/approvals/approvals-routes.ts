@@ -14,7 +14,9 @@ export function approvalRoutes(database: Database, approvals: ApprovalsService):
         const { tenant } = principal
         const { state, run, limit } = query
         const before = parsePlace(query.after)
-        const rows = await database.forTenant(tenant).read((tx) => readApprovals(tx, tenant, { state, run, before, limit: limit + 1 }))
+        const rows = await database
+          .forTenant(tenant)
+          .read((tx) => readApprovals(tx, tenant, { state, run, before, limit: limit + 1 }))
         return toPage(rows, limit, (approval) => approval.createdAt)
       },
     }),

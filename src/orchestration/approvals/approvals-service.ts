@@ -88,11 +88,17 @@ export class ApprovalsService {
     const base = { tenant: row.tenant_id, taskId: row.task_id, fence: null }
     const output = { decision, by: answer.by, comment: answer.comment }
     if (decision === 'approve') {
-      return (await this.#options.queue.change(tx, [{ ...base, event: 'succeed', to: 'succeeded', output }], now)).shards
+      return (await this.#options.queue.change(tx, [{ ...base, event: 'succeed', to: 'succeeded', output }], now))
+        .shards
     }
-    const reason = event === 'expire' ? 'nobody answered in time' : `${answer.by} rejected it${answer.comment === null ? '' : `: ${answer.comment}`}`
+    const reason =
+      event === 'expire'
+        ? 'nobody answered in time'
+        : `${answer.by} rejected it${answer.comment === null ? '' : `: ${answer.comment}`}`
     const error = { code: event === 'expire' ? 'approval-expired' : 'rejected', message: reason }
-    return (await this.#options.queue.change(tx, [{ ...base, event: 'fail', to: 'failed', output, reason, error }], now)).shards
+    return (
+      await this.#options.queue.change(tx, [{ ...base, event: 'fail', to: 'failed', output, reason, error }], now)
+    ).shards
   }
 }
 

@@ -14,7 +14,12 @@ export async function findApproval(tx: ReadTx, tenant: TenantId, id: string): Pr
 export async function listApprovals(
   tx: ReadTx,
   tenant: TenantId,
-  filter: { readonly state?: string | undefined; readonly run?: string | undefined; readonly before: { readonly at: Date; readonly id: string } | null; readonly limit: number },
+  filter: {
+    readonly state?: string | undefined
+    readonly run?: string | undefined
+    readonly before: { readonly at: Date; readonly id: string } | null
+    readonly limit: number
+  },
 ): Promise<ApprovalView[]> {
   const rows = await tx.query<Row>(sql`
     select ${columns} from approvals

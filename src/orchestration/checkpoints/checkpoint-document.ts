@@ -16,7 +16,14 @@ export interface CheckpointDocument {
   }
   /** In the order of the definition. */
   readonly steps: readonly CheckpointStep[]
-  readonly artifacts: readonly { readonly id: string; readonly step: string; readonly name: string; readonly bytes: number; readonly sha256: string; readonly blob: string }[]
+  readonly artifacts: readonly {
+    readonly id: string
+    readonly step: string
+    readonly name: string
+    readonly bytes: number
+    readonly sha256: string
+    readonly blob: string
+  }[]
 }
 
 export interface CheckpointStep {

@@ -27,7 +27,9 @@ export function checkpointRoutes({ database, checkpoints, toRunView }: Checkpoin
       handle: async ({ query, principal }) => {
         const { tenant } = principal
         const before = parsePlace(query.after)
-        const rows = await database.forTenant(tenant).read((tx) => readCheckpoints(tx, tenant, { run: query.run, before, limit: query.limit + 1 }))
+        const rows = await database
+          .forTenant(tenant)
+          .read((tx) => readCheckpoints(tx, tenant, { run: query.run, before, limit: query.limit + 1 }))
         const page = toPage(rows, query.limit, (row) => row.created_at)
         return { items: page.items.map(toView), next: page.next }
       },
@@ -35,7 +37,8 @@ export function checkpointRoutes({ database, checkpoints, toRunView }: Checkpoin
     route({
       ...restoreCheckpoint,
       permission: 'checkpoints:write',
-      handle: async ({ params, principal }) => toRunView(await checkpoints.restore(principal.tenant, params.id, 'restore', null)),
+      handle: async ({ params, principal }) =>
+        toRunView(await checkpoints.restore(principal.tenant, params.id, 'restore', null)),
     }),
     route({
       ...forkCheckpoint,

@@ -3,10 +3,10 @@ import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import { setTimers, type TimerHandler } from '../../foundation/runtime/timers.ts'
+import type { KeptStep } from '../runs/inherit-steps.ts'
 import type { RunRef, RunRow } from '../runs/run-rows.ts'
 import type { RunsService } from '../runs/runs-service.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import type { KeptStep } from '../runs/inherit-steps.ts'
 import type { CheckpointDocument } from './checkpoint-document.ts'
 import { checkpointErrors } from './checkpoints-errors.ts'
 import { type CheckpointRow, findCheckpoint, insertCheckpoint, pruneAutomatic } from './checkpoints-store.ts'
@@ -19,7 +19,11 @@ export interface RunSnapshots {
   newestOpen(tx: Tx, tenant: TenantId): Promise<RunId | null>
   definitionOf(tx: Tx, run: Pick<RunRow, 'tenant' | 'workflow' | 'version'>): Promise<WorkflowDefinition>
   /** What a new run takes over of the steps; those in `again`, and what needs them, are left out. */
-  stepsToKeep(document: CheckpointDocument, definition: WorkflowDefinition, again: ReadonlySet<string>): ReadonlyMap<string, KeptStep>
+  stepsToKeep(
+    document: CheckpointDocument,
+    definition: WorkflowDefinition,
+    again: ReadonlySet<string>,
+  ): ReadonlyMap<string, KeptStep>
 }
 
 export interface CheckpointsServiceOptions {
@@ -40,7 +44,10 @@ export class CheckpointsService {
     this.#options = options
   }
 
-  async make(tenant: TenantId, what: { readonly name?: string | undefined; readonly runId?: string | undefined }): Promise<CheckpointRow> {
+  async make(
+    tenant: TenantId,
+    what: { readonly name?: string | undefined; readonly runId?: string | undefined },
+  ): Promise<CheckpointRow> {
     const { database, snapshots } = this.#options
     return database.forTenant(tenant).write(async (tx) => {
       const runId = (what.runId as RunId | undefined) ?? (await snapshots.newestOpen(tx, tenant))
@@ -86,16 +93,38 @@ export class CheckpointsService {
     }
   }
 
-  async #keep(tx: Tx, ref: RunRef, name: string, reason: CheckpointRow['reason'], now: Date): Promise<CheckpointRow | null> {
+  async #keep(
+    tx: Tx,
+    ref: RunRef,
+    name: string,
+    reason: CheckpointRow['reason'],
+    now: Date,
+  ): Promise<CheckpointRow | null> {
     const snapshot = await this.#options.snapshots.snapshot(tx, ref)
     if (snapshot === null) return null
     const id = this.#options.ids.next<string>('cp')
-    const row: CheckpointRow = { id, tenant_id: ref.tenant, name, run_id: ref.runId, reason, document: snapshot.document, created_at: now }
-    if (!(await insertCheckpoint(tx, row))) throw checkpointErrors['checkpoint-name-taken'](`there is already a checkpoint ${name}`)
+    const row: CheckpointRow = {
+      id,
+      tenant_id: ref.tenant,
+      name,
+      run_id: ref.runId,
+      reason,
+      document: snapshot.document,
+      created_at: now,
+    }
+    if (!(await insertCheckpoint(tx, row)))
+      throw checkpointErrors['checkpoint-name-taken'](`there is already a checkpoint ${name}`)
     if (reason !== 'manual') await pruneAutomatic(tx, ref.tenant, ref.runId, keepAutomatic)
     const data: JsonObject = { name, reason }
     await appendEvents(tx, [
-      { tenant: ref.tenant, type: 'checkpoint.created', subject: { kind: 'checkpoint', id, rev: 1 }, runId: ref.runId, at: now, data },
+      {
+        tenant: ref.tenant,
+        type: 'checkpoint.created',
+        subject: { kind: 'checkpoint', id, rev: 1 },
+        runId: ref.runId,
+        at: now,
+        data,
+      },
     ])
     return row
   }

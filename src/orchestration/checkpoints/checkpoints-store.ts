@@ -36,7 +36,11 @@ export async function findCheckpoint(tx: ReadTx, tenant: TenantId, idOrName: str
 export async function listCheckpoints(
   tx: ReadTx,
   tenant: TenantId,
-  filter: { readonly run?: string | undefined; readonly before: { readonly at: Date; readonly id: string } | null; readonly limit: number },
+  filter: {
+    readonly run?: string | undefined
+    readonly before: { readonly at: Date; readonly id: string } | null
+    readonly limit: number
+  },
 ): Promise<readonly CheckpointRow[]> {
   return tx.query<CheckpointRow>(sql`
     select ${columns} from checkpoints
@@ -54,7 +58,9 @@ export async function pruneAutomatic(tx: Tx, tenant: TenantId, runId: string, ke
 }
 
 export function toView(row: CheckpointRow): CheckpointView {
-  const ended = row.document.steps.filter((step) => !['pending', 'ready', 'waiting', 'leased', 'running'].includes(step.state))
+  const ended = row.document.steps.filter(
+    (step) => !['pending', 'ready', 'waiting', 'leased', 'running'].includes(step.state),
+  )
   return {
     id: row.id,
     runId: row.run_id,

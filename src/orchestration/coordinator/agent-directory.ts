@@ -1,6 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { readCapabilities } from './sql/read-capabilities.ts'
 
 /** What agents can do, kept in memory by the revision of their registration: asked for in every tick, changed rarely. */
 export class AgentDirectory {
@@ -17,10 +17,11 @@ export class AgentDirectory {
     agents: readonly { readonly id: string; readonly rev: number }[],
   ): Promise<(id: string) => ReadonlySet<string>> {
     const key = (id: string) => `${tenant}/${id}`
-    const missing = agents.filter((agent) => this.#agents.get(key(agent.id))?.rev !== agent.rev).map((agent) => agent.id)
+    const missing = agents
+      .filter((agent) => this.#agents.get(key(agent.id))?.rev !== agent.rev)
+      .map((agent) => agent.id)
     if (missing.length > 0) {
-      const rows = await tx.query<{ id: string; rev: number; capabilities: string[] }>(sql`
-        select id, rev, capabilities from agents where tenant_id = ${tenant} and id = any (${missing}::text[])`)
+      const rows = await readCapabilities(tx, tenant, missing)
       if (this.#agents.size > this.#most) this.#agents.clear()
       for (const row of rows) this.#agents.set(key(row.id), { rev: row.rev, capabilities: new Set(row.capabilities) })
     }

@@ -43,7 +43,10 @@ export interface Decision {
   readonly refused: readonly { readonly taskId: string; readonly budget: string }[]
 }
 
-export function canServe(agent: { readonly capabilities: ReadonlySet<string> }, capabilities: readonly string[]): boolean {
+export function canServe(
+  agent: { readonly capabilities: ReadonlySet<string> },
+  capabilities: readonly string[],
+): boolean {
   return capabilities.every((capability) => agent.capabilities.has(capability))
 }
 

@@ -2,7 +2,6 @@ import { failpoint } from '../../foundation/kernel/failpoints.ts'
 import type { RunnerId, TenantId } from '../../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
 import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
 import type { RunnersStore } from '../agents/runners-store.ts'
 import type {
@@ -12,12 +11,13 @@ import type {
   ExchangeReply,
   ExchangeRequest,
 } from '../runners/exchange-contract.ts'
-import type { ResolvedRetry } from '../workflows/task-contract.ts'
 import { afterAttempt } from './retry-rules.ts'
-import type { TaskChange } from './sql/change-tasks.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
+import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
-import { type HeldLease, readLeases, readRepos, type RepoOfRun } from './sql/read-leases.ts'
+import { insertArtifacts } from './sql/insert-artifacts.ts'
+import { type FailedRow, readFailed } from './sql/read-failed.ts'
+import { type HeldLease, type RepoOfRun, readLeases, readRepos } from './sql/read-leases.ts'
 import { touchTasks } from './sql/touch-tasks.ts'
 import { type TaskQueue, uniqueShards } from './task-queue.ts'
 import type { Ticker } from './tick.ts'
@@ -68,7 +68,8 @@ export class ExchangeService implements ExchangePort {
   async exchange(request: ExchangeRequest, _signal: AbortSignal): Promise<ExchangeReply> {
     const { database } = this.#options
     const memory = await this.#remember(request.runnerId)
-    const reconcile = memory.hinted || database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
+    const reconcile =
+      memory.hinted || database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
     memory.hinted = false
     failpoint('exchange.before')
     const reply = await database.asSystem('exchange').write(async (tx) => {
@@ -78,7 +79,13 @@ export class ExchangeService implements ExchangePort {
       if (reconcile) await this.#options.runners.heartbeat(tx, request.runnerId, now)
       const ticked = await this.#tick(tx, [...shards, ...(request.accept ? memory.shards : [])], now, request)
       const mine = ticked.filter((task) => task.runnerId === request.runnerId)
-      const leases = reconcile ? await readLeases(tx, request.runnerId, request.holding.map((held) => held.fence)) : []
+      const leases = reconcile
+        ? await readLeases(
+            tx,
+            request.runnerId,
+            request.holding.map((held) => held.fence),
+          )
+        : []
       return this.#reply(tx, request, mine, leases, reconcile)
     })
     failpoint('exchange.after')
@@ -89,7 +96,9 @@ export class ExchangeService implements ExchangePort {
   async #remember(runnerId: string): Promise<RunnerMemory> {
     const known = this.#memory.get(runnerId)
     if (known !== undefined) return known
-    const shards = await this.#options.database.asSystem('exchange').read((tx) => this.#options.runners.shardsOf(tx, runnerId))
+    const shards = await this.#options.database
+      .asSystem('exchange')
+      .read((tx) => this.#options.runners.shardsOf(tx, runnerId))
     const memory: RunnerMemory = { shards, reconciledAt: Number.NEGATIVE_INFINITY, hinted: false }
     this.#memory.set(runnerId, memory)
     return memory
@@ -106,7 +115,9 @@ export class ExchangeService implements ExchangePort {
     const { accepted, shards } = await this.#options.queue.complete(tx, succeeded, now)
     const results = [shards]
     // A success that came after a request to cancel ends the task as cancelled, if the lease is still its own.
-    const late = succeeded.filter((report) => !accepted.has(report.fence)).map((report) => ({ ...report, outcome: 'cancelled' as const }))
+    const late = succeeded
+      .filter((report) => !accepted.has(report.fence))
+      .map((report) => ({ ...report, outcome: 'cancelled' as const }))
     if (others.length + late.length > 0) results.push(await this.#takeFailures(tx, [...others, ...late], now))
     const withArtifacts = request.reports.filter((report) => report.artifacts.length > 0)
     if (withArtifacts.length > 0) await insertArtifacts(tx, withArtifacts, now)
@@ -114,12 +125,7 @@ export class ExchangeService implements ExchangePort {
   }
 
   async #takeFailures(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<readonly Shard[]> {
-    const rows = await tx.query<FailedRow>(sql`
-      select t.tenant_id, t.id, t.fence, t.attempt - t.losses as attempt, t.cancel_reason, t.spec->'retry' as retry
-      from unnest(${reports.map((r) => r.tenant)}::text[], ${reports.map((r) => r.taskId)}::text[],
-        ${reports.map((r) => r.fence)}::bigint[]) as i(tenant_id, id, fence)
-      join tasks t on t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence
-      where t.state in ('leased', 'running')`)
+    const rows = await readFailed(tx, reports)
     const known = new Map(rows.map((row) => [row.fence, row]))
     const changes: TaskChange[] = []
     const timers: Timer[] = []
@@ -150,17 +156,29 @@ export class ExchangeService implements ExchangePort {
     }
     const outcome = report.outcome === 'timed-out' ? 'timed-out' : 'failed'
     const error = report.error === null ? { code: 'failed', message: 'the agent gave no reason' } : { ...report.error }
-    const after = row.retry === null ? { retryInMs: null } : afterAttempt({ outcome, error: report.error, attempt: row.attempt }, row.retry, this.#random)
+    const after =
+      row.retry === null
+        ? { retryInMs: null }
+        : afterAttempt({ outcome, error: report.error, attempt: row.attempt }, row.retry, this.#random)
     if (after.retryInMs !== null) {
       const dueAt = new Date(now.getTime() + after.retryInMs)
       return {
         change: { ...base, event: 'retry', to: 'waiting', reason: 'back-off', error, outcome },
-        timer: { tenant: report.tenant, id: `retry:${report.taskId}`, kind: 'task-retry', subjectId: report.taskId, dueAt },
+        timer: {
+          tenant: report.tenant,
+          id: `retry:${report.taskId}`,
+          kind: 'task-retry',
+          subjectId: report.taskId,
+          dueAt,
+        },
       }
     }
     const final = { ...base, output: report.output, error, outcome, reason: error.message } as const
     return {
-      change: outcome === 'failed' ? { ...final, event: 'fail', to: 'failed' } : { ...final, event: 'time-out', to: 'timed-out' },
+      change:
+        outcome === 'failed'
+          ? { ...final, event: 'fail', to: 'failed' }
+          : { ...final, event: 'time-out', to: 'timed-out' },
       timer: null,
     }
   }
@@ -193,18 +211,20 @@ export class ExchangeService implements ExchangePort {
     const repos = await this.#reposOf(tx, [...fresh.values()])
     const current = new Set(leases.map((lease) => lease.fence))
     return {
-      assignments: [...fresh.values()].map((task): Assignment => ({
-        tenant: task.tenant,
-        runId: task.runId,
-        taskId: task.taskId,
-        step: task.step,
-        item: task.item,
-        attempt: task.attempt,
-        fence: task.fence,
-        agentId: task.agentId,
-        spec: task.spec!,
-        repo: repos(task.tenant, task.runId),
-      })),
+      assignments: [...fresh.values()].map(
+        (task): Assignment => ({
+          tenant: task.tenant,
+          runId: task.runId,
+          taskId: task.taskId,
+          step: task.step,
+          item: task.item,
+          attempt: task.attempt,
+          fence: task.fence,
+          agentId: task.agentId,
+          spec: task.spec!,
+          repo: repos(task.tenant, task.runId),
+        }),
+      ),
       cancels: leases.flatMap((lease) =>
         lease.cancelReason === null ? [] : [{ taskId: lease.taskId, fence: lease.fence, reason: lease.cancelReason }],
       ),
@@ -228,27 +248,4 @@ export class ExchangeService implements ExchangePort {
     }
     return (tenant, runId) => this.#repos.get(`${tenant}/${runId}`) ?? null
   }
-}
-
-async function insertArtifacts(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<void> {
-  const rows = reports.flatMap((report) => report.artifacts.map((artifact) => ({ report, artifact })))
-  await tx.execute(sql`
-    insert into artifacts (tenant_id, id, run_id, task_id, step, name, media_type, bytes, sha256, blob, created_at)
-    select t.tenant_id, 'art_' || t.fence || '_' || i.position, t.run_id, t.id, t.step, i.name, i.media_type, i.bytes, i.sha256, i.blob, ${now}
-    from unnest(${rows.map((r) => r.report.tenant)}::text[], ${rows.map((r) => r.report.taskId)}::text[],
-      ${rows.map((r) => r.report.fence)}::bigint[], ${rows.map((r) => r.artifact.name)}::text[],
-      ${rows.map((r) => r.artifact.mediaType)}::text[], ${rows.map((r) => r.artifact.bytes)}::bigint[],
-      ${rows.map((r) => r.artifact.sha256)}::text[], ${rows.map((r) => r.artifact.blob)}::text[], ${rows.map((_, n) => n)}::int[])
-      as i(tenant_id, id, fence, name, media_type, bytes, sha256, blob, position)
-    join tasks t on t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence
-    on conflict do nothing`)
-}
-
-interface FailedRow {
-  tenant_id: TenantId
-  id: string
-  fence: number
-  attempt: number
-  cancel_reason: string | null
-  retry: ResolvedRetry | null
 }

@@ -1,10 +1,9 @@
-import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import type { RunnersStore } from '../agents/runners-store.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
+import { leasesOf, lostRunnersWithLeases, overdueLeases } from './sql/find-leases.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 export interface ReaperOptions {
@@ -74,11 +73,9 @@ export class Reaper {
   }
 
   async #loseLeasesOf(tx: Tx, runnerIds: readonly string[], now: Date): Promise<readonly Shard[]> {
-    const ids = await this.#allLost(tx, runnerIds)
+    const ids = await lostRunnersWithLeases(tx, runnerIds)
     if (ids.length === 0) return []
-    const rows = await tx.query<LeaseRow>(sql`
-      select tenant_id, id, fence, losses, cancel_reason from tasks
-      where runner_id = any (${ids}::text[]) and state in ('leased', 'running') order by tenant_id, id limit 2000`)
+    const rows = await leasesOf(tx, ids, 2_000)
     const changes = rows.map((row): TaskChange => {
       const base = { tenant: row.tenant_id, taskId: row.id, fence: row.fence, outcome: 'lost' as const }
       if (row.cancel_reason !== null) return { ...base, event: 'cancel', to: 'cancelled', reason: row.cancel_reason }
@@ -89,20 +86,9 @@ export class Reaper {
     return (await this.#options.queue.change(tx, changes, now)).shards
   }
 
-  /** Also runners given up before whose leases did not fit into one look. */
-  async #allLost(tx: Tx, named: readonly string[]): Promise<readonly string[]> {
-    const rows = await tx.query<{ runner_id: string }>(sql`
-      select distinct t.runner_id from tasks t join runners r on r.id = t.runner_id
-      where t.state in ('leased', 'running') and (r.state = 'lost' or r.id = any (${named}::text[]))`)
-    return rows.map((row) => row.runner_id)
-  }
-
   /** The backstop: the runner should have ended these by itself. */
   async #endOverdue(tx: Tx, now: Date): Promise<readonly Shard[]> {
-    const rows = await tx.query<LeaseRow>(sql`
-      select tenant_id, id, fence, losses, cancel_reason from tasks
-      where runner_id is not null and state in ('leased', 'running') and lease_until < ${now}
-      order by tenant_id, id limit 500`)
+    const rows = await overdueLeases(tx, now, 500)
     const message = 'the attempt did not end in its time, and its runner did not end it'
     const changes = rows.map(
       (row): TaskChange => ({
@@ -118,12 +104,4 @@ export class Reaper {
     )
     return (await this.#options.queue.change(tx, changes, now)).shards
   }
-}
-
-interface LeaseRow {
-  tenant_id: TenantId
-  id: string
-  fence: number
-  losses: number
-  cancel_reason: string | null
 }

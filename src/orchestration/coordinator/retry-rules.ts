@@ -24,7 +24,8 @@ export function afterAttempt(ended: EndedAttempt, retry: ResolvedRetry, random: 
   if (ended.outcome === 'cancelled' || ended.attempt >= retry.attempts) return final
   const { error } = ended
   const code = ended.outcome === 'timed-out' ? 'timeout' : (error?.code ?? 'failed')
-  const listed = retry.on === undefined ? passing.has(code) || error?.retry === 'later' : isListed(retry.on, code, error?.exitCode)
+  const listed =
+    retry.on === undefined ? passing.has(code) || error?.retry === 'later' : isListed(retry.on, code, error?.exitCode)
   if (!listed) return final
   const { initialMs, factor, maxMs, jitter } = retry.backoff
   const delay = Math.min(maxMs, initialMs * factor ** (ended.attempt - 1))

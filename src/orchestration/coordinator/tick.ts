@@ -2,15 +2,15 @@ import type { Strategy } from '../../foundation/balancing/candidate.ts'
 import { type StrategyName, strategies } from '../../foundation/balancing/strategies.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { AgentDirectory } from './agent-directory.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { canServe, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
-import { AgentDirectory } from './agent-directory.ts'
-import { parseLane } from './lane.ts'
-import { holdTasks } from './sql/hold-tasks.ts'
+import { parseLane } from './lane-contract.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
+import { holdTasks } from './sql/hold-tasks.ts'
 import { readHeads } from './sql/read-heads.ts'
+import { readRemaining } from './sql/read-remaining.ts'
 
 export interface TickOptions {
   /** Most assignments of one tick over all its shards. */
@@ -30,7 +30,12 @@ export interface TickResult {
 
 interface Planned {
   readonly shard: ShardLanes
-  readonly lanes: readonly { readonly lane: string; readonly priority: number; readonly capabilities: readonly string[]; readonly limit: number }[]
+  readonly lanes: readonly {
+    readonly lane: string
+    readonly priority: number
+    readonly capabilities: readonly string[]
+    readonly limit: number
+  }[]
   readonly agents: readonly FreeAgent[]
 }
 
@@ -70,7 +75,9 @@ export class Ticker {
       const byLane = new Map(own.map((lane) => [lane.lane, lane]))
       const lanes: Lane[] = plan.lanes.flatMap((lane) => {
         const found = byLane.get(lane.lane)
-        return found === undefined ? [] : [{ ...lane, heads: found.ids.map((id, i) => toHead(id, found.readySeqs[i]!, found.holds[i]!)) }]
+        return found === undefined
+          ? []
+          : [{ ...lane, heads: found.ids.map((id, i) => toHead(id, found.readySeqs[i]!, found.holds[i]!)) }]
       })
       const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
       const decision = decide(
@@ -90,7 +97,14 @@ export class Ticker {
   }
 
   async #plan(tx: Tx, shard: ShardLanes): Promise<Planned> {
-    const rows = shard.agents.map(([id, runnerId, slots, used, weight, rev]) => ({ id, runnerId, slots, used, weight, rev }))
+    const rows = shard.agents.map(([id, runnerId, slots, used, weight, rev]) => ({
+      id,
+      runnerId,
+      slots,
+      used,
+      weight,
+      rev,
+    }))
     const capabilities = await this.#directory.capabilities(tx, shard.tenant, rows)
     const agents = rows.map((row) => ({ ...row, capabilities: capabilities(row.id) }))
     const lanes = shard.lanes.flatMap((lane) => {
@@ -154,16 +168,11 @@ async function readBudgets(
   }
   if (named.size === 0) return new Map()
   const pairs = [...named].flatMap(([tenant, ids]) => [...ids].map((id) => ({ tenant, id })))
-  const rows = await tx.query<{ tenant_id: TenantId; id: string; remaining: number }>(sql`
-    select b.tenant_id, b.id, b.hard_limit - b.held - b.spent as remaining
-    from unnest(${pairs.map((p) => p.tenant)}::text[], ${pairs.map((p) => p.id)}::text[]) as w(tenant_id, id)
-    join budgets b on b.tenant_id = w.tenant_id and b.id = w.id
-    where b.hard_limit is not null`)
   const result = new Map<TenantId, Map<string, number>>()
-  for (const row of rows) {
-    const own = result.get(row.tenant_id) ?? new Map<string, number>()
-    own.set(row.id, row.remaining)
-    result.set(row.tenant_id, own)
+  for (const { tenant, id, remaining } of await readRemaining(tx, pairs)) {
+    const own = result.get(tenant) ?? new Map<string, number>()
+    own.set(id, remaining)
+    result.set(tenant, own)
   }
   return result
 }

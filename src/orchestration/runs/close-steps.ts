@@ -1,15 +1,15 @@
-import type { Tx } from '../../foundation/platform/database/database.ts'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
+import type { Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
+import type { KnownBudget } from '../budgets/budget-rules-contract.ts'
 import type { ResolvedTask } from '../workflows/workflow-contract.ts'
-import type { KnownBudget } from './budget-holds.ts'
 import { failedChecks, gateVerdict } from './gate-verdict.ts'
 import { stepStateOf } from './next-moves.ts'
 import type { RunChanges } from './run-changes.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
-import type { TaskState } from './states.ts'
-import { taskRange } from './task-ids.ts'
+import type { TaskState } from './states-contract.ts'
 import { type ActivationTools, addReview } from './step-activation.ts'
+import { taskRange } from './task-ids.ts'
 
 interface Live {
   run: RunRow
@@ -32,7 +32,13 @@ interface Summary {
 }
 
 /** Ends the steps whose tasks have all ended. A gate may ask people first: then it stays open with one task more. */
-export async function closeSteps(tx: Tx, lives: readonly Live[], tools: ActivationTools, changes: RunChanges, now: Date): Promise<void> {
+export async function closeSteps(
+  tx: Tx,
+  lives: readonly Live[],
+  tools: ActivationTools,
+  changes: RunChanges,
+  now: Date,
+): Promise<void> {
   const due = lives.flatMap((live) =>
     [...live.steps.values()]
       .filter((row) => (row.state === 'running' || row.state === 'waiting') && row.total > 0 && row.open === 0)
@@ -49,15 +55,34 @@ export async function closeSteps(tx: Tx, lives: readonly Live[], tools: Activati
   }
 }
 
-function close(live: Live, row: StepRow, summary: Summary, tools: ActivationTools, changes: RunChanges, now: Date): StepRow {
+function close(
+  live: Live,
+  row: StepRow,
+  summary: Summary,
+  tools: ActivationTools,
+  changes: RunChanges,
+  now: Date,
+): StepRow {
   const failed = summary.failed + summary.timed_out
-  const state: TaskState = stepStateOf({ total: row.total, failed, cancelled: summary.cancelled, tolerate: row.tolerate })
+  const state: TaskState = stepStateOf({
+    total: row.total,
+    failed,
+    cancelled: summary.cancelled,
+    tolerate: row.tolerate,
+  })
   if (state === 'succeeded' && summary.gate?.kind === 'gate') {
     const verdict = gateVerdict(summary.gate, summary.output)
     const outputs = { verdict: verdict.verdict, failed: failedChecks(verdict) }
     if (verdict.verdict === 'block') {
       const message = `the gate is closed: ${outputs.failed}`
-      return { ...row, state: 'failed', reason: message, error: { code: 'gate-blocked', message }, outputs, endedAt: now }
+      return {
+        ...row,
+        state: 'failed',
+        reason: message,
+        error: { code: 'gate-blocked', message },
+        outputs,
+        endedAt: now,
+      }
     }
     if (verdict.verdict === 'review') {
       addReview({ run: live.run, step: row, budgets: live.budgets ?? [], now }, tools, changes, summary.gate, outputs)
@@ -67,7 +92,12 @@ function close(live: Live, row: StepRow, summary: Summary, tools: ActivationTool
   }
   const single = row.total === 1
   const ended: TaskState = state === 'failed' && single && summary.timed_out > 0 ? 'timed-out' : state
-  const reason = state === 'succeeded' ? (failed > 0 ? `${failed} of ${row.total} failed, as tolerated` : null) : reasonOf(row, summary, failed)
+  const reason =
+    state === 'succeeded'
+      ? failed > 0
+        ? `${failed} of ${row.total} failed, as tolerated`
+        : null
+      : reasonOf(row, summary, failed)
   return { ...row, state: ended, reason, error: state === 'succeeded' ? null : summary.error, failed, endedAt: now }
 }
 

@@ -28,11 +28,24 @@ export function createEventWaits(options: EventWaitsOptions) {
     for (const wait of waits) {
       const base = { tenant: wait.tenant_id, taskId: wait.task_id, fence: null }
       try {
-        const event = events.find((event) => event.tenant === wait.tenant_id && event.type === wait.type && event.at >= wait.created_at && options.language.eventMatches(wait.wait, viewOf(event)))
-        if (event !== undefined) changes.push({ ...base, event: 'succeed', to: 'succeeded', output: { event: viewOf(event) } })
+        const event = events.find(
+          (event) =>
+            event.tenant === wait.tenant_id &&
+            event.type === wait.type &&
+            event.at >= wait.created_at &&
+            options.language.eventMatches(wait.wait, viewOf(event)),
+        )
+        if (event !== undefined)
+          changes.push({ ...base, event: 'succeed', to: 'succeeded', output: { event: viewOf(event) } })
       } catch (error) {
         if (!isAppError(error)) throw error
-        changes.push({ ...base, event: 'fail', to: 'failed', reason: error.message, error: { code: error.code, message: error.message } })
+        changes.push({
+          ...base,
+          event: 'fail',
+          to: 'failed',
+          reason: error.message,
+          error: { code: error.code, message: error.message },
+        })
       }
     }
     await tx.execute(sql`

@@ -35,5 +35,8 @@ function reportedChecks(output: JsonValue): ReadonlyMap<string, boolean> {
 }
 
 export function failedChecks(verdict: GateVerdict): string {
-  return verdict.checks.filter((check) => !check.passed).map((check) => check.name).join(', ')
+  return verdict.checks
+    .filter((check) => !check.passed)
+    .map((check) => check.name)
+    .join(', ')
 }

@@ -16,7 +16,11 @@ export interface KeptStep {
 }
 
 /** Which steps a new run may take over: those that ended well, unless they are to be done again or need one that is. */
-export function stepsToKeep(former: readonly FormerStep[], graph: StepGraph, again: ReadonlySet<string>): ReadonlyMap<string, KeptStep> {
+export function stepsToKeep(
+  former: readonly FormerStep[],
+  graph: StepGraph,
+  again: ReadonlySet<string>,
+): ReadonlyMap<string, KeptStep> {
   const endedWell = (step: FormerStep) => step.state === 'succeeded' || (step.state === 'skipped' && step.byCondition)
   const redo = new Set(again)
   for (const step of former) if (!endedWell(step)) redo.add(step.step)
@@ -24,6 +28,9 @@ export function stepsToKeep(former: readonly FormerStep[], graph: StepGraph, aga
   return new Map(
     former
       .filter((step) => !redo.has(step.step) && graph.ids.includes(step.step))
-      .map((step) => [step.step, { state: step.state as KeptStep['state'], byCondition: step.byCondition, outputs: step.outputs }]),
+      .map((step) => [
+        step.step,
+        { state: step.state as KeptStep['state'], byCondition: step.byCondition, outputs: step.outputs },
+      ]),
   )
 }

@@ -1,4 +1,4 @@
-import { isTaskEnded, type TaskState } from './states.ts'
+import { isTaskEnded, type TaskState } from './states-contract.ts'
 
 /** A step as the graph of a run sees it. */
 export interface StepNode {
@@ -63,13 +63,19 @@ export function nextMoves(run: RunSituation): readonly Move[] {
     if (!needs.every((need) => isTaskEnded(need.status.state))) continue
     const bad = needs.find((need) => !endedWell(need.node, need.status))
     if (bad === undefined) moves.push({ kind: 'activate', step: step.id })
-    else moves.push({ kind: 'skip', step: step.id, reason: `needs ${bad.id}, which was ${described(bad.status.state)}` })
+    else
+      moves.push({ kind: 'skip', step: step.id, reason: `needs ${bad.id}, which was ${described(bad.status.state)}` })
   }
   if (moves.length > 0) return moves
 
   if (run.outcome === null) {
     if (!allEnded(ordinary)) return []
-    return [{ kind: 'conclude', outcome: run.timedOut ? 'failed' : run.cancelRequested ? 'cancelled' : outcomeOf(ordinary, statusOf) }]
+    return [
+      {
+        kind: 'conclude',
+        outcome: run.timedOut ? 'failed' : run.cancelRequested ? 'cancelled' : outcomeOf(ordinary, statusOf),
+      },
+    ]
   }
   if (!allEnded(last)) return []
   const outcome = run.outcome === 'succeeded' ? outcomeOf(last, statusOf) : run.outcome

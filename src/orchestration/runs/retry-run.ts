@@ -6,7 +6,7 @@ import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
 import { snapshotRun } from './run-snapshots.ts'
 import type { RunsService } from './runs-service.ts'
-import { isRunEnded } from './states.ts'
+import { isRunEnded } from './states-contract.ts'
 import type { WorkflowCatalog } from './workflow-catalog.ts'
 
 export interface Retry {

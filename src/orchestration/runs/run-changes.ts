@@ -1,5 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Timer } from '../../foundation/runtime/timers.ts'
+import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { NewTask } from '../coordinator/sql/insert-tasks.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { keyOf } from './run-rows.ts'
@@ -29,15 +30,6 @@ export interface NewPlace {
   readonly tenant: TenantId
   readonly key: string
   readonly max: number
-}
-
-export interface NewBudget {
-  readonly tenant: TenantId
-  readonly id: string
-  readonly scope: 'run' | 'task'
-  readonly scopeId: string
-  readonly unit: string
-  readonly hardLimit: number
 }
 
 /** What a round of moves wants written, gathered over many runs and written in batches. */

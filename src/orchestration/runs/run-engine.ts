@@ -3,26 +3,27 @@ import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { transition } from '../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import type { KnownBudget } from '../budgets/budget-rules-contract.ts'
 import type { EndedStep } from '../coordinator/sql/complete-tasks.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { type KnownBudget } from './budget-holds.ts'
 import { closeSteps } from './close-steps.ts'
 import { type Move, nextMoves, type RunOutcome, type StepNode } from './next-moves.ts'
 import { RunChanges } from './run-changes.ts'
 import { contextOf, readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
 import { lockRuns, readSteps } from './runs-store.ts'
-import { isRunEnded, isTaskEnded, runStates } from './states.ts'
-import { activateOnEnd, activateStep, type ActivationTools, onEndStep } from './step-activation.ts'
-import { writeChanges, type WriteTools } from './write-changes.ts'
+import { isRunEnded, isTaskEnded, runStates } from './states-contract.ts'
+import { type ActivationTools, activateOnEnd, activateStep, onEndStep } from './step-activation.ts'
+import { type WriteTools, writeChanges } from './write-changes.ts'
 
 export interface RunEngineOptions extends ActivationTools, WriteTools {
   readonly ids: IdSource
   readonly queue: () => TaskQueue
   readonly definitionOf: (tx: Tx, tenant: TenantId, workflow: string, version: number) => Promise<WorkflowDefinition>
+  /** The budgets that bind every task of a run; the `budgets` part provides them. */
+  readonly budgetsOfRun: (tx: Tx, run: RunRow) => Promise<readonly KnownBudget[]>
   /** Called in the transaction, before the steps in question get their tasks. */
   readonly beforeRisky: (tx: Tx, ref: RunRef, steps: readonly string[], now: Date) => Promise<void>
   /** Called in the transaction that ends runs; returns what became ready by it. */
@@ -49,7 +50,11 @@ export class RunEngine {
 
   /** What the task queue calls when the last open task of a step has ended. */
   readonly stepsEnded = (tx: Tx, steps: readonly EndedStep[], now: Date): Promise<readonly Shard[]> =>
-    this.advance(tx, steps.map((step) => ({ tenant: step.tenant, runId: step.runId as RunId })), now)
+    this.advance(
+      tx,
+      steps.map((step) => ({ tenant: step.tenant, runId: step.runId as RunId })),
+      now,
+    )
 
   async advance(tx: Tx, refs: readonly RunRef[], now: Date): Promise<readonly Shard[]> {
     const unique = [...new Map(refs.map((ref) => [keyOf(ref), ref])).values()]
@@ -107,10 +112,15 @@ export class RunEngine {
         const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live))
         const step = live.steps.get(move.step)!
         const budgets = await this.#budgetsOf(tx, live)
-        const row = activateStep({ run, definition: live.definition, step, context, budgets, now }, this.#options, changes)
+        const row = activateStep(
+          { run, definition: live.definition, step, context, budgets, now },
+          this.#options,
+          changes,
+        )
         live.steps.set(move.step, row)
         // What ended at once is in memory only; later steps of this round must see its outputs.
-        if (row.outputs !== null) live.outputs = new Map([...(live.outputs ?? []), [row.step, row.outputs as JsonObject]])
+        if (row.outputs !== null)
+          live.outputs = new Map([...(live.outputs ?? []), [row.step, row.outputs as JsonObject]])
         return
       }
       case 'conclude':
@@ -133,7 +143,11 @@ export class RunEngine {
     const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live))
     const step = { ...blankStep, step: onEndStep, position: live.steps.size }
     try {
-      const row = activateOnEnd({ run, definition: live.definition, step, context, budgets: [], now }, this.#options, changes)
+      const row = activateOnEnd(
+        { run, definition: live.definition, step, context, budgets: [], now },
+        this.#options,
+        changes,
+      )
       if (row !== null) live.steps.set(onEndStep, row)
       return row !== null
     } catch (error) {
@@ -157,7 +171,12 @@ export class RunEngine {
     } catch (error) {
       if (!isAppError(error)) throw error
       const failure = { code: error.code, message: error.message }
-      return { ...done, outcome: 'failed', error: failure, state: transition(runStates, live.run.id, live.run.state, 'fail') }
+      return {
+        ...done,
+        outcome: 'failed',
+        error: failure,
+        state: transition(runStates, live.run.id, live.run.state, 'fail'),
+      }
     }
   }
 
@@ -190,11 +209,7 @@ export class RunEngine {
   }
 
   async #budgetsOf(tx: Tx, live: Live): Promise<readonly KnownBudget[]> {
-    live.budgets ??= await tx.query<KnownBudget>(sql`
-      select id, unit, hard_limit as "hardLimit" from budgets
-      where tenant_id = ${live.run.tenant} and (scope = 'tenant' or (scope = 'workflow' and scope_id = ${live.run.workflow})
-        or (scope = 'run' and scope_id = ${live.run.id}))
-      order by array_position(array['run', 'workflow', 'tenant'], scope), id`)
+    live.budgets ??= await this.#options.budgetsOfRun(tx, live.run)
     return live.budgets
   }
 }
@@ -221,18 +236,25 @@ function refOf(run: RunRow): RunRef {
 }
 
 function nodesOf(definition: WorkflowDefinition): readonly StepNode[] {
-  const toNode = (isFinally: boolean) => ([id, step]: [string, WorkflowDefinition['steps'][string]]): StepNode => ({
-    id,
-    needs: step.needs,
-    isFinally,
-    allowFailure: step.allowFailure ?? false,
-  })
-  return [...Object.entries(definition.steps).map(toNode(false)), ...Object.entries(definition.finally).map(toNode(true))]
+  const toNode =
+    (isFinally: boolean) =>
+    ([id, step]: [string, WorkflowDefinition['steps'][string]]): StepNode => ({
+      id,
+      needs: step.needs,
+      isFinally,
+      allowFailure: step.allowFailure ?? false,
+    })
+  return [
+    ...Object.entries(definition.steps).map(toNode(false)),
+    ...Object.entries(definition.finally).map(toNode(true)),
+  ]
 }
 
 function firstError(steps: Iterable<StepRow>, outcome: string): RunRow['error'] {
   const all = [...steps]
-  const failed = all.find((row) => row.state === 'failed' || row.state === 'timed-out') ?? all.find((row) => row.state === 'cancelled')
+  const failed =
+    all.find((row) => row.state === 'failed' || row.state === 'timed-out') ??
+    all.find((row) => row.state === 'cancelled')
   if (failed === undefined) return { code: `run-${outcome}`, message: `the run was ${outcome}` }
   return { code: failed.error?.code ?? failed.state, message: `step ${failed.step}: ${failed.reason ?? failed.state}` }
 }

@@ -1,7 +1,7 @@
 import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { RunOutcome } from './next-moves.ts'
-import type { RunState, TaskState } from './states.ts'
+import type { RunState, TaskState } from './states-contract.ts'
 
 export interface RunRef {
   readonly tenant: TenantId

@@ -4,8 +4,8 @@ import { sql } from '../../foundation/platform/database/sql.ts'
 import type { CheckpointDocument } from '../checkpoints/checkpoint-document.ts'
 import { readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow } from './run-rows.ts'
-import { taskRange } from './task-ids.ts'
 import { lockRuns, readSteps } from './runs-store.ts'
+import { taskRange } from './task-ids.ts'
 
 /** Reads a run as one consistent whole: no step of it can change while its row is locked. */
 export async function snapshotRun(tx: Tx, ref: RunRef): Promise<{ run: RunRow; document: CheckpointDocument } | null> {

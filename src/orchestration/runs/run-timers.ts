@@ -22,7 +22,12 @@ export function createRunTimers(options: RunTimersOptions): Readonly<Record<stri
   return {
     /** The pause after a failed attempt is over. A task of a paused run goes on waiting, for the run. */
     'task-retry': async (tx, timers, now) => {
-      const rows = await tx.query<{ tenant_id: (typeof timers)[number]['tenant']; id: string; run_id: string; paused: boolean }>(sql`
+      const rows = await tx.query<{
+        tenant_id: (typeof timers)[number]['tenant']
+        id: string
+        run_id: string
+        paused: boolean
+      }>(sql`
         select t.tenant_id, t.id, t.run_id, r.state = 'paused' as paused
         from unnest(${timers.map((t) => t.tenant)}::text[], ${timers.map((t) => t.subjectId)}::text[]) as d(tenant_id, id)
         join tasks t on t.tenant_id = d.tenant_id and t.id = d.id join runs r on r.tenant_id = t.tenant_id and r.id = t.run_id
@@ -37,7 +42,14 @@ export function createRunTimers(options: RunTimersOptions): Readonly<Record<stri
     'task-wait': (tx, timers, now) =>
       change(
         tx,
-        timers.map((timer) => ({ tenant: timer.tenant, taskId: timer.subjectId, fence: null, event: 'succeed', to: 'succeeded', output: {} })),
+        timers.map((timer) => ({
+          tenant: timer.tenant,
+          taskId: timer.subjectId,
+          fence: null,
+          event: 'succeed',
+          to: 'succeeded',
+          output: {},
+        })),
         now,
       ),
     'task-timeout': (tx, timers, now) => {
@@ -45,7 +57,15 @@ export function createRunTimers(options: RunTimersOptions): Readonly<Record<stri
       const error = { code: 'timeout', message: reason }
       return change(
         tx,
-        timers.map((timer) => ({ tenant: timer.tenant, taskId: timer.subjectId, fence: null, event: 'time-out', to: 'timed-out', reason, error })),
+        timers.map((timer) => ({
+          tenant: timer.tenant,
+          taskId: timer.subjectId,
+          fence: null,
+          event: 'time-out',
+          to: 'timed-out',
+          reason,
+          error,
+        })),
         now,
       )
     },

@@ -49,10 +49,17 @@ export async function readRunDetail(tx: ReadTx, run: RunRow, definition: Workflo
 }
 
 async function readArtifacts(tx: ReadTx, tenant: TenantId, runId: RunId): Promise<ArtifactView[]> {
-  const rows = await tx.query<Omit<ArtifactView, 'runId' | 'taskId' | 'mediaType'> & { run_id: string; task_id: string; media_type: string }>(sql`
+  const rows = await tx.query<
+    Omit<ArtifactView, 'runId' | 'taskId' | 'mediaType'> & { run_id: string; task_id: string; media_type: string }
+  >(sql`
     select id, run_id, task_id, step, name, media_type, bytes, sha256 from artifacts
     where tenant_id = ${tenant} and run_id = ${runId} order by step, name, id limit 1000`)
-  return rows.map(({ run_id, task_id, media_type, ...rest }) => ({ ...rest, runId: run_id, taskId: task_id, mediaType: media_type }))
+  return rows.map(({ run_id, task_id, media_type, ...rest }) => ({
+    ...rest,
+    runId: run_id,
+    taskId: task_id,
+    mediaType: media_type,
+  }))
 }
 
 function toStepView(step: StepRow, definition: WorkflowDefinition, outputs: JsonValue): StepView {

@@ -3,9 +3,9 @@ import { parseWith } from '../../foundation/kernel/schema.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
-import { retryFrom } from './retry-run.ts'
 import type { StepGraph } from '../workflows/graph.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import { retryFrom } from './retry-run.ts'
 import { cancelRun, listRuns, pauseRun, resumeRun, retryRun, showRun, startRun } from './run-endpoints-contract.ts'
 import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
@@ -60,7 +60,11 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
       handle: async ({ query, principal }) => {
         const { tenant } = principal
         const before = parsePlace(query.after)
-        const rows = await database.forTenant(tenant).read((tx) => listRunRows(tx, tenant, { state: query.state, workflow: query.workflow, before, limit: query.limit + 1 }))
+        const rows = await database
+          .forTenant(tenant)
+          .read((tx) =>
+            listRunRows(tx, tenant, { state: query.state, workflow: query.workflow, before, limit: query.limit + 1 }),
+          )
         const page = toPage(rows, query.limit, (run) => run.createdAt)
         return { items: page.items.map(toRunView), next: page.next }
       },
@@ -83,15 +87,27 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
       handle: async ({ params, body, principal }) =>
         toRunView(await runs.cancel(principal.tenant, params.id, body.reason ?? `cancelled by ${principal.id}`)),
     }),
-    route({ ...pauseRun, permission: 'runs:write', handle: async ({ params, principal }) => toRunView(await runs.pause(principal.tenant, params.id)) }),
-    route({ ...resumeRun, permission: 'runs:write', handle: async ({ params, principal }) => toRunView(await runs.resume(principal.tenant, params.id)) }),
+    route({
+      ...pauseRun,
+      permission: 'runs:write',
+      handle: async ({ params, principal }) => toRunView(await runs.pause(principal.tenant, params.id)),
+    }),
+    route({
+      ...resumeRun,
+      permission: 'runs:write',
+      handle: async ({ params, principal }) => toRunView(await runs.resume(principal.tenant, params.id)),
+    }),
     route({
       ...retryRun,
       permission: 'runs:write',
       handle: async ({ params, body, principal }) => {
         const source = await find(principal.tenant, params.id)
         const { graphOf } = options
-        return toRunView(await runs.write(principal.tenant, (tx, now) => retryFrom(tx, { source, from: body.from ?? null, runs, catalog, graphOf }, now)))
+        return toRunView(
+          await runs.write(principal.tenant, (tx, now) =>
+            retryFrom(tx, { source, from: body.from ?? null, runs, catalog, graphOf }, now),
+          ),
+        )
       },
     }),
   ]

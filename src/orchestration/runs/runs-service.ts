@@ -4,22 +4,20 @@ import { transition } from '../../foundation/kernel/state-table.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
-import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
+import { cancelTimersOf, setTimers, type Timer } from '../../foundation/runtime/timers.ts'
+import { limitsOf, type NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { TaskChange } from '../coordinator/sql/change-tasks.ts'
-import { defineGroups, freePlaces, takePlaces } from '../coordinator/sql/concurrency.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { limitsOf } from './budget-holds.ts'
-import { runErrors } from './run-errors.ts'
-import type { RunEngine } from './run-engine.ts'
 import type { NewSubRun } from './run-changes.ts'
+import type { RunEngine } from './run-engine.ts'
+import { runErrors } from './run-errors.ts'
 import type { RunOriginKind, RunRow, StepRow } from './run-rows.ts'
 import { findRun, insertRuns, insertSteps, lockRuns, saveRuns } from './runs-store.ts'
-import { isRunEnded, runStates } from './states.ts'
+import { isRunEnded, runStates } from './states-contract.ts'
 import { taskRange } from './task-ids.ts'
 import type { WorkflowCatalog } from './workflow-catalog.ts'
-import { insertBudgets } from './write-changes.ts'
 
 export interface RepoAt {
   readonly path: string
@@ -40,7 +38,10 @@ export interface RunStart {
 /** Steps whose end a new run takes over instead of doing them. */
 export interface Inherited {
   readonly origin: { readonly kind: RunOriginKind; readonly id: string }
-  readonly steps: ReadonlyMap<string, { readonly outputs: JsonObject; readonly byCondition: boolean; readonly state: 'succeeded' | 'skipped' }>
+  readonly steps: ReadonlyMap<
+    string,
+    { readonly outputs: JsonObject; readonly byCondition: boolean; readonly state: 'succeeded' | 'skipped' }
+  >
 }
 
 export interface RunsServiceOptions {
@@ -51,10 +52,15 @@ export interface RunsServiceOptions {
   readonly queue: () => TaskQueue
   /** Matches new work with free slots in the same transaction. */
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
+  /** Keeps new budgets; the `budgets` part provides it. */
+  readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** The budget of a workflow, in the units of the ledger. */
   readonly budgetOf: (definition: WorkflowDefinition) => Parameters<typeof limitsOf>[0]
   /** Evaluates the key of a workflow's own concurrency limit. */
-  readonly concurrencyOf: (definition: WorkflowDefinition, run: RunRow) => { readonly key: string; readonly limit: number } | null
+  readonly concurrencyOf: (
+    definition: WorkflowDefinition,
+    run: RunRow,
+  ) => { readonly key: string; readonly limit: number } | null
 }
 
 /** Starts runs and steers them. */
@@ -75,11 +81,24 @@ export class RunsService {
   }
 
   /** Starts a run of the same version with the same inputs that takes over what `inherited` holds. */
-  async startFrom(tx: Tx, source: RunRow, inherited: Inherited, now: Date): Promise<{ run: RunRow; shards: readonly Shard[] }> {
+  async startFrom(
+    tx: Tx,
+    source: RunRow,
+    inherited: Inherited,
+    now: Date,
+  ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const definition = await this.#options.catalog.read(tx, source.tenant, source.workflow, source.version)
     const attempt = inherited.origin.kind === 'retry' ? String(Number(source.labels.attempt ?? 1) + 1) : null
     const labels = attempt === null ? source.labels : { ...source.labels, attempt }
-    const run = this.#newRun(source.tenant, definition, source.version, { ...source, labels }, inherited.origin, null, now)
+    const run = this.#newRun(
+      source.tenant,
+      definition,
+      source.version,
+      { ...source, labels },
+      inherited.origin,
+      null,
+      now,
+    )
     return this.#begin(tx, [{ run, definition, inherited }], now)
   }
 
@@ -102,12 +121,23 @@ export class RunsService {
     return this.#steer(tenant, id, async (tx, run, now) => {
       transition(runStates, `run ${id}`, run.state, 'cancel')
       if (run.state === 'pending') {
-        const ended = { ...run, state: 'cancelled' as const, cancelRequested: true, outcome: 'cancelled' as const, endedAt: now, error: { code: 'cancelled', message: reason } }
+        const ended = {
+          ...run,
+          state: 'cancelled' as const,
+          cancelRequested: true,
+          outcome: 'cancelled' as const,
+          endedAt: now,
+          error: { code: 'cancelled', message: reason },
+        }
         await saveRuns(tx, [ended], now)
         return []
       }
       const state = run.state === 'paused' ? transition(runStates, `run ${id}`, run.state, 'resume') : run.state
-      await saveRuns(tx, [{ ...run, state, cancelRequested: true, error: run.error ?? { code: 'cancelled', message: reason } }], now)
+      await saveRuns(
+        tx,
+        [{ ...run, state, cancelRequested: true, error: run.error ?? { code: 'cancelled', message: reason } }],
+        now,
+      )
       return this.#cancelTasks(tx, run, reason, now)
     })
   }
@@ -130,7 +160,16 @@ export class RunsService {
       const ready = await tx.query<{ id: string }>(sql`
         select id from tasks
         where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' = 'ready' order by id`)
-      const changes = ready.map((task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'hold', to: 'waiting', reason: `paused:${id}` }))
+      const changes = ready.map(
+        (task): TaskChange => ({
+          tenant,
+          taskId: task.id,
+          fence: null,
+          event: 'hold',
+          to: 'waiting',
+          reason: `paused:${id}`,
+        }),
+      )
       return (await this.#options.queue().change(tx, changes, now)).shards
     })
   }
@@ -144,7 +183,9 @@ export class RunsService {
         select id from tasks
         where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' = 'waiting' and reason = ${`paused:${id}`}
         order by id`)
-      const changes = held.map((task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'admit', to: 'ready' }))
+      const changes = held.map(
+        (task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'admit', to: 'ready' }),
+      )
       const { shards } = await this.#options.queue().change(tx, changes, now)
       return [...shards, ...(await this.#options.engine().advance(tx, [{ tenant, runId: run.id }], now))]
     })
@@ -159,20 +200,27 @@ export class RunsService {
       if (run.state === 'succeeded') return [{ ...base, event: 'succeed', to: 'succeeded', output: run.outputs }]
       const reason = `run ${run.id} was ${run.state}: ${run.error?.message ?? ''}`
       if (run.state === 'cancelled') return [{ ...base, event: 'cancel', to: 'cancelled', reason }]
-      return [{ ...base, event: 'fail', to: 'failed', reason, error: { code: run.error?.code ?? 'failed', message: reason } }]
+      return [
+        { ...base, event: 'fail', to: 'failed', reason, error: { code: run.error?.code ?? 'failed', message: reason } },
+      ]
     })
     if (changes.length > 0) shards.push(...(await this.#options.queue().change(tx, changes, now)).shards)
     const limited = runs.filter((run) => run.concurrencyKey !== null)
     if (limited.length > 0) {
-      await freePlaces(tx, limited.map((run) => ({ tenant: run.tenant, keys: [run.concurrencyKey!] })))
+      await this.#options.queue().givePlacesBack(
+        tx,
+        limited.map((run) => ({ tenant: run.tenant, keys: [run.concurrencyKey!] })),
+      )
       for (const run of limited) shards.push(...(await this.#startNext(tx, run.tenant, run.concurrencyKey!, now)))
     }
-    await tx.execute(sql`
-      delete from concurrency_groups g using unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.id)}::text[]) as e(tenant_id, id)
-      where g.tenant_id = e.tenant_id and (g.key = 'run:' || e.id or g.key like 'map:' || e.id || '/%')`)
-    await tx.execute(sql`
-      delete from timers t using unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.id)}::text[]) as e(tenant_id, id)
-      where t.tenant_id = e.tenant_id and t.subject_id = e.id`)
+    await this.#options.queue().forgetPlaces(
+      tx,
+      runs.map((run) => ({ tenant: run.tenant, runId: run.id })),
+    )
+    await cancelTimersOf(
+      tx,
+      runs.map((run) => ({ tenant: run.tenant, subjectId: run.id })),
+    )
     return shards
   }
 
@@ -181,8 +229,7 @@ export class RunsService {
       select id from runs where tenant_id = ${tenant} and concurrency_key = ${key} and state = 'pending'
       order by created_at, id limit 1 for update skip locked`)
     if (next === undefined) return []
-    const refused = await takePlaces(tx, [{ tenant, taskId: next.id, keys: [key] }])
-    if (refused.size > 0) return []
+    if (!(await this.#options.queue().takePlace(tx, { tenant, key }))) return []
     const [run] = await lockRuns(tx, [{ tenant, runId: next.id }])
     await saveRuns(tx, [{ ...run!, state: 'running', startedAt: now }], now)
     return this.#options.engine().advance(tx, [{ tenant, runId: next.id }], now)
@@ -196,13 +243,18 @@ export class RunsService {
       update tasks set cancel_reason = ${reason}
       where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' in ('leased', 'running')
       returning runner_id`)
-    this.#hintRunners(tx, runners.map((row) => row.runner_id))
+    this.#hintRunners(
+      tx,
+      runners.map((row) => row.runner_id),
+    )
     const idle = await tx.query<{ id: string; kind: string }>(sql`
       select id, spec->>'kind' as kind from tasks
       where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and state || '' in ('ready', 'waiting') order by id`)
     const children = await tx.query<{ id: string }>(sql`
       select id from runs where tenant_id = ${tenant} and parent_task = any (${idle.map((task) => task.id)}::text[]) and ended_at is null order by id`)
-    const changes = idle.map((task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'cancel', to: 'cancelled', reason }))
+    const changes = idle.map(
+      (task): TaskChange => ({ tenant, taskId: task.id, fence: null, event: 'cancel', to: 'cancelled', reason }),
+    )
     const { shards } = await this.#options.queue().change(tx, changes, now)
     for (const child of children) await this.#cancelChild(tx, tenant, child.id as RunId, reason, now)
     return [...shards, ...(await this.#options.engine().advance(tx, [{ tenant, runId: id }], now))]
@@ -211,7 +263,18 @@ export class RunsService {
   async #cancelChild(tx: Tx, tenant: TenantId, id: RunId, reason: string, now: Date): Promise<void> {
     const [child] = await lockRuns(tx, [{ tenant, runId: id }])
     if (child === undefined || isRunEnded(child.state)) return
-    await saveRuns(tx, [{ ...child, state: child.state === 'paused' ? 'running' : child.state, cancelRequested: true, error: { code: 'cancelled', message: reason } }], now)
+    await saveRuns(
+      tx,
+      [
+        {
+          ...child,
+          state: child.state === 'paused' ? 'running' : child.state,
+          cancelRequested: true,
+          error: { code: 'cancelled', message: reason },
+        },
+      ],
+      now,
+    )
     await this.#cancelTasks(tx, child, reason, now)
   }
 
@@ -221,7 +284,11 @@ export class RunsService {
     })
   }
 
-  async #steer(tenant: TenantId, id: string, act: (tx: Tx, run: RunRow, now: Date) => Promise<readonly Shard[]>): Promise<RunRow> {
+  async #steer(
+    tenant: TenantId,
+    id: string,
+    act: (tx: Tx, run: RunRow, now: Date) => Promise<readonly Shard[]>,
+  ): Promise<RunRow> {
     return this.#write(tenant, async (tx, now) => {
       const [run] = await lockRuns(tx, [{ tenant, runId: id as RunId }])
       if (run === undefined) throw runErrors['run-not-found'](`there is no run ${id}`)
@@ -231,7 +298,10 @@ export class RunsService {
   }
 
   /** One transaction of the tenant in which what becomes ready is dispatched at once. */
-  async #write(tenant: TenantId, fn: (tx: Tx, now: Date) => Promise<{ run: RunRow; shards: readonly Shard[] }>): Promise<RunRow> {
+  async #write(
+    tenant: TenantId,
+    fn: (tx: Tx, now: Date) => Promise<{ run: RunRow; shards: readonly Shard[] }>,
+  ): Promise<RunRow> {
     const { database, dispatch } = this.#options
     return database.forTenant(tenant).write(async (tx) => {
       const now = database.clock.now()
@@ -253,7 +323,11 @@ export class RunsService {
 
   async #begin(
     tx: Tx,
-    runs: readonly { readonly run: RunRow; readonly definition: WorkflowDefinition; readonly inherited: Inherited | null }[],
+    runs: readonly {
+      readonly run: RunRow
+      readonly definition: WorkflowDefinition
+      readonly inherited: Inherited | null
+    }[],
     now: Date,
   ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const placed = new Map<string, RunRow>()
@@ -264,17 +338,37 @@ export class RunsService {
         continue
       }
       const key = `workflow:${limit.key}`
-      await defineGroups(tx, [{ tenant: run.tenant, key, max: limit.limit }])
-      const refused = await takePlaces(tx, [{ tenant: run.tenant, taskId: run.id, keys: [key] }])
-      placed.set(run.id, refused.size > 0 ? { ...run, concurrencyKey: key } : { ...run, concurrencyKey: key, state: 'running', startedAt: now })
+      const got = await this.#options.queue().takePlace(tx, { tenant: run.tenant, key, max: limit.limit })
+      placed.set(
+        run.id,
+        !got ? { ...run, concurrencyKey: key } : { ...run, concurrencyKey: key, state: 'running', startedAt: now },
+      )
     }
     const rows = [...placed.values()]
     await insertRuns(tx, rows)
-    await insertSteps(tx, runs.flatMap(({ run, definition, inherited }) => stepRows(definition, inherited, now).map((row) => ({ tenant: run.tenant, runId: run.id, row }))))
-    await insertBudgets(tx, runs.flatMap(({ run, definition }) => limitsOf(this.#options.budgetOf(definition)).map(({ unit, limit }) => ({
-      tenant: run.tenant, id: `run:${run.id}:${unit}`, scope: 'run' as const, scopeId: run.id, unit, hardLimit: limit,
-    }))))
-    await setTimers(tx, runs.flatMap(({ run, definition }) => runTimers(run, definition, now)))
+    await insertSteps(
+      tx,
+      runs.flatMap(({ run, definition, inherited }) =>
+        stepRows(definition, inherited, now).map((row) => ({ tenant: run.tenant, runId: run.id, row })),
+      ),
+    )
+    await this.#options.insertBudgets(
+      tx,
+      runs.flatMap(({ run, definition }) =>
+        limitsOf(this.#options.budgetOf(definition)).map(({ unit, limit }) => ({
+          tenant: run.tenant,
+          id: `run:${run.id}:${unit}`,
+          scope: 'run' as const,
+          scopeId: run.id,
+          unit,
+          hardLimit: limit,
+        })),
+      ),
+    )
+    await setTimers(
+      tx,
+      runs.flatMap(({ run, definition }) => runTimers(run, definition, now)),
+    )
     const started = rows.filter((run) => run.state === 'running').map((run) => ({ tenant: run.tenant, runId: run.id }))
     return { run: rows[0]!, shards: await this.#options.engine().advance(tx, started, now) }
   }
@@ -340,10 +434,23 @@ function runTimers(run: RunRow, definition: WorkflowDefinition, now: Date) {
   const timers: Timer[] = []
   const at = (ms: number) => new Date(now.getTime() + ms)
   if (definition.timeout !== undefined) {
-    timers.push({ tenant: run.tenant, id: `run-timeout:${run.id}`, kind: 'run-timeout', subjectId: run.id, dueAt: at(parseDuration(definition.timeout)) })
+    timers.push({
+      tenant: run.tenant,
+      id: `run-timeout:${run.id}`,
+      kind: 'run-timeout',
+      subjectId: run.id,
+      dueAt: at(parseDuration(definition.timeout)),
+    })
   }
   if (definition.checkpoints?.every !== undefined) {
-    timers.push({ tenant: run.tenant, id: `checkpoint:${run.id}`, kind: 'checkpoint', subjectId: run.id, dueAt: at(parseDuration(definition.checkpoints.every)), data: { everyMs: parseDuration(definition.checkpoints.every) } })
+    timers.push({
+      tenant: run.tenant,
+      id: `checkpoint:${run.id}`,
+      kind: 'checkpoint',
+      subjectId: run.id,
+      dueAt: at(parseDuration(definition.checkpoints.every)),
+      data: { everyMs: parseDuration(definition.checkpoints.every) },
+    })
   }
   return timers
 }

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { type Query, sql } from '../../foundation/platform/database/sql.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import { runErrors } from './run-errors.ts'
 import { keyOf, type RunOriginKind, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
 
 const runColumns: Query = sql`r.tenant_id, r.id, r.workflow, r.version, r.state, r.rev, r.inputs, r.outputs, r.error,
@@ -73,7 +74,10 @@ export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void>
       ${runs.map((r) => JSON.stringify(r.labels))}::jsonb[], ${runs.map((r) => r.origin?.kind ?? null)}::text[],
       ${runs.map((r) => r.origin?.id ?? null)}::text[], ${runs.map((r) => r.parentTask)}::text[],
       ${runs.map((r) => r.createdAt)}::timestamptz[], ${runs.map((r) => r.startedAt)}::timestamptz[])`)
-  await appendEvents(tx, runs.map((run) => runEvent(run, 'run.created', run.createdAt, { workflow: run.workflow, version: run.version })))
+  await appendEvents(
+    tx,
+    runs.map((run) => runEvent(run, 'run.created', run.createdAt, { workflow: run.workflow, version: run.version })),
+  )
 }
 
 /** The steps of new runs. Those restored from elsewhere come with their end. */
@@ -103,7 +107,11 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
   await appendEvents(
     tx,
     runs.map((run) => {
-      const data = { workflow: run.workflow, ...(run.error === null ? {} : { error: run.error }), ...(run.cancelRequested ? { cancelRequested: true } : {}) }
+      const data = {
+        workflow: run.workflow,
+        ...(run.error === null ? {} : { error: run.error }),
+        ...(run.cancelRequested ? { cancelRequested: true } : {}),
+      }
       return runEvent({ ...run, rev: run.rev + 1 }, `run.${run.state}`, now, data)
     }),
   )
@@ -236,4 +244,10 @@ function toStep(row: StepColumns): StepRow {
     startedAt: row.started_at,
     endedAt: row.ended_at,
   }
+}
+
+export async function runCreatedAt(tx: ReadTx, tenant: TenantId, id: string): Promise<Date> {
+  const run = await findRun(tx, tenant, id)
+  if (run === null) throw runErrors['run-not-found'](`there is no run ${id}`)
+  return run.createdAt
 }

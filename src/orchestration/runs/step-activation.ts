@@ -1,10 +1,10 @@
 import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
 import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
-import { laneOf } from '../coordinator/lane.ts'
+import { holdsOf, type KnownBudget } from '../budgets/budget-rules-contract.ts'
+import { laneOf } from '../coordinator/lane-contract.ts'
 import type { ResolvedCommand, ResolvedGate, ResolvedMap } from '../workflows/task-contract.ts'
 import type { ExpressionContext, ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { holdsOf, type KnownBudget } from './budget-holds.ts'
 import { failedChecks, gateVerdict } from './gate-verdict.ts'
 import type { RunChanges } from './run-changes.ts'
 import type { RunRow, StepRow } from './run-rows.ts'
@@ -42,7 +42,8 @@ export function activateStep(input: Activation, tools: ActivationTools, changes:
     const spec = tools.language.resolveStep(definition, step.step, context)
     const begun: StepRow = { ...step, state: isWaitingKind(spec) ? 'waiting' : 'running', startedAt: now }
     if (spec.kind === 'map') return put(activateMap(input, tools, changes, spec, begun), true)
-    if (spec.kind === 'gate' && spec.checks.every((check) => 'passed' in check)) return put(judgeAtOnce(input, tools, changes, spec, begun), true)
+    if (spec.kind === 'gate' && spec.checks.every((check) => 'passed' in check))
+      return put(judgeAtOnce(input, tools, changes, spec, begun), true)
     addTask(input, tools, changes, spec, null, [])
     return put({ ...begun, total: 1, open: 1 }, true)
   } catch (error) {
@@ -61,14 +62,22 @@ function isWaitingKind(spec: ResolvedTask): boolean {
   return spec.kind === 'approval' || spec.kind === 'wait'
 }
 
-function activateMap(input: Activation, tools: ActivationTools, changes: RunChanges, map: ResolvedMap, begun: StepRow): StepRow {
+function activateMap(
+  input: Activation,
+  tools: ActivationTools,
+  changes: RunChanges,
+  map: ResolvedMap,
+  begun: StepRow,
+): StepRow {
   const { run, definition, step, context, now } = input
   const key = `map:${run.id}/${step.step}`
   if (map.parallel !== null) changes.places.push({ tenant: run.tenant, key, max: map.parallel })
   const name = tools.language.itemNameOf(definition, step.step)
   const specs = map.items.map((value, index) => {
     const inner = { ...context, item: { name, value, index } }
-    return tools.language.evaluateIf(definition, step.step, inner) ? tools.language.resolveItem(definition, step.step, inner) : null
+    return tools.language.evaluateIf(definition, step.step, inner)
+      ? tools.language.resolveItem(definition, step.step, inner)
+      : null
   })
   let open = 0
   specs.forEach((spec, index) => {
@@ -80,13 +89,26 @@ function activateMap(input: Activation, tools: ActivationTools, changes: RunChan
   return open > 0 ? counted : { ...counted, state: 'succeeded', endedAt: now }
 }
 
-function judgeAtOnce(input: Activation, tools: ActivationTools, changes: RunChanges, gate: ResolvedGate, begun: StepRow): StepRow {
+function judgeAtOnce(
+  input: Activation,
+  tools: ActivationTools,
+  changes: RunChanges,
+  gate: ResolvedGate,
+  begun: StepRow,
+): StepRow {
   const verdict = gateVerdict(gate, null)
   const outputs = { verdict: verdict.verdict, failed: failedChecks(verdict) }
   if (verdict.verdict === 'pass') return { ...begun, state: 'succeeded', outputs, endedAt: input.now }
   if (verdict.verdict === 'block') {
     const message = `the gate is closed: ${outputs.failed}`
-    return { ...begun, state: 'failed', reason: message, error: { code: 'gate-blocked', message }, outputs, endedAt: input.now }
+    return {
+      ...begun,
+      state: 'failed',
+      reason: message,
+      error: { code: 'gate-blocked', message },
+      outputs,
+      endedAt: input.now,
+    }
   }
   addReview(input, tools, changes, gate, outputs)
   return { ...begun, state: 'waiting', total: 1, open: 1 }
@@ -158,16 +180,45 @@ export function addTask(
   if (spec.kind === 'approval') {
     const deadlineAt = spec.deadlineMs === null ? null : after(spec.deadlineMs)
     const id = tools.ids.next<string>('apr')
-    changes.approvals.push({ ...ref, id, taskId, step: step.step, message: spec.message, who: spec.who, deadlineAt, defaultAnswer: spec.default })
-    if (deadlineAt !== null) changes.timers.push({ tenant: run.tenant, id: `approval:${id}`, kind: 'approval-deadline', subjectId: id, dueAt: deadlineAt })
+    changes.approvals.push({
+      ...ref,
+      id,
+      taskId,
+      step: step.step,
+      message: spec.message,
+      who: spec.who,
+      deadlineAt,
+      defaultAnswer: spec.default,
+    })
+    if (deadlineAt !== null)
+      changes.timers.push({
+        tenant: run.tenant,
+        id: `approval:${id}`,
+        kind: 'approval-deadline',
+        subjectId: id,
+        dueAt: deadlineAt,
+      })
   }
   if (spec.kind === 'wait') {
-    if ('ms' in spec.for) changes.timers.push({ tenant: run.tenant, id: `wait:${taskId}`, kind: 'task-wait', subjectId: taskId, dueAt: after(spec.for.ms) })
+    if ('ms' in spec.for)
+      changes.timers.push({
+        tenant: run.tenant,
+        id: `wait:${taskId}`,
+        kind: 'task-wait',
+        subjectId: taskId,
+        dueAt: after(spec.for.ms),
+      })
     else changes.eventWaits.push({ ...ref, taskId, type: spec.for.event })
   }
   if (spec.kind === 'workflow') changes.subRuns.push({ ...ref, taskId, workflow: spec.workflow, inputs: spec.inputs })
   if (work === null && spec.timeoutMs !== null) {
-    changes.timers.push({ tenant: run.tenant, id: `timeout:${taskId}`, kind: 'task-timeout', subjectId: taskId, dueAt: after(spec.timeoutMs) })
+    changes.timers.push({
+      tenant: run.tenant,
+      id: `timeout:${taskId}`,
+      kind: 'task-timeout',
+      subjectId: taskId,
+      dueAt: after(spec.timeoutMs),
+    })
   }
 }
 

@@ -11,7 +11,12 @@ export interface StoredWorkflow {
 /** Where runs get their definitions; the `workflows` part provides it. */
 export interface WorkflowCatalog {
   /** Finds a workflow by name and stores its present content as a version. Throws `workflow-not-found`. */
-  store(tx: Tx, tenant: TenantId, what: { readonly name: string } | { readonly text: string; readonly fileName: string }, now: Date): Promise<StoredWorkflow>
+  store(
+    tx: Tx,
+    tenant: TenantId,
+    what: { readonly name: string } | { readonly text: string; readonly fileName: string },
+    now: Date,
+  ): Promise<StoredWorkflow>
   /** The definition a run began with. */
   read(tx: ReadTx, tenant: TenantId, name: string, version: number): Promise<WorkflowDefinition>
   /** Inputs with their defaults, checked against the declaration. Throws `inputs-invalid`. */

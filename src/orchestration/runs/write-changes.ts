@@ -1,21 +1,30 @@
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import { setTimers } from '../../foundation/runtime/timers.ts'
+import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
-import type { NewApproval, NewEventWait, NewSubRun, NewBudget, RunChanges } from './run-changes.ts'
+import type { NewApproval, NewEventWait, NewSubRun, RunChanges } from './run-changes.ts'
 import { insertSteps, saveRuns, saveSteps } from './runs-store.ts'
 
 export interface WriteTools {
   /** Writes the questions; the `approvals` part provides it. */
   readonly insertApprovals: (tx: Tx, approvals: readonly NewApproval[], now: Date) => Promise<void>
+  /** Keeps new budgets; the `budgets` part provides it. */
+  readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** Starts the runs that `workflow` steps call. */
   readonly startSubRuns: (tx: Tx, runs: readonly NewSubRun[], now: Date) => Promise<readonly Shard[]>
 }
 
 /** Writes what a round of moves gathered. Budgets and steps first: tasks refer to them. */
-export async function writeChanges(tx: Tx, changes: RunChanges, queue: TaskQueue, tools: WriteTools, now: Date): Promise<readonly Shard[]> {
-  await insertBudgets(tx, changes.budgets)
+export async function writeChanges(
+  tx: Tx,
+  changes: RunChanges,
+  queue: TaskQueue,
+  tools: WriteTools,
+  now: Date,
+): Promise<readonly Shard[]> {
+  await tools.insertBudgets(tx, changes.budgets)
   await insertSteps(tx, changes.newSteps)
   await saveSteps(tx, changes.steps, now)
   await saveRuns(tx, changes.runs, now)
@@ -25,14 +34,6 @@ export async function writeChanges(tx: Tx, changes: RunChanges, queue: TaskQueue
   await setTimers(tx, changes.timers)
   if (changes.subRuns.length > 0) shards.push(...(await tools.startSubRuns(tx, changes.subRuns, now)))
   return shards
-}
-
-export async function insertBudgets(tx: Tx, budgets: readonly NewBudget[]): Promise<void> {
-  if (budgets.length === 0) return
-  await tx.execute(sql`
-    insert into budgets (tenant_id, id, scope, scope_id, unit, hard_limit)
-    select * from unnest(${budgets.map((b) => b.tenant)}::text[], ${budgets.map((b) => b.id)}::text[], ${budgets.map((b) => b.scope)}::text[],
-      ${budgets.map((b) => b.scopeId)}::text[], ${budgets.map((b) => b.unit)}::text[], ${budgets.map((b) => b.hardLimit)}::bigint[])`)
 }
 
 async function insertEventWaits(tx: Tx, waits: readonly NewEventWait[], now: Date): Promise<void> {

@@ -23,12 +23,20 @@ export interface AssignResult {
 }
 
 /**
+ * `t.state || ''` keeps the planner from the index of all ready tasks: it must come by the primary key, however old the
+ * statistics are (a factor of six at 40,000 ready tasks otherwise).
+ *
  * Writes a decision: leases the tasks that are still ready, takes the agents' slots (their check constraint refuses too many),
  * holds the budgets and appends one event a task.
  */
 export async function assignTasks(
   tx: Tx,
-  input: readonly { readonly tenant: TenantId; readonly taskId: string; readonly agentId: string; readonly runnerId: string }[],
+  input: readonly {
+    readonly tenant: TenantId
+    readonly taskId: string
+    readonly agentId: string
+    readonly runnerId: string
+  }[],
   now: Date,
   graceMs: number,
   forRunner: string | null,
@@ -43,7 +51,7 @@ export async function assignTasks(
           fence = nextval('fences'), agent_id = i.agent_id, runner_id = i.runner_id, leased_at = $5, started_at = null,
           progress_at = $5, lease_until = $5::timestamptz + (t.timeout_ms + $6) * interval '1 millisecond'
         from input i
-        where t.tenant_id = i.tenant_id and t.id = i.id and t.state = 'ready'
+        where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
           t.budget_ids, t.holds, case when t.runner_id = $7 then t.spec end as spec),
       slots as (

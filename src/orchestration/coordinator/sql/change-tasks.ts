@@ -2,7 +2,7 @@ import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../../foundation/kernel/json.ts'
 import { statesAccepting } from '../../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
-import { type TaskEvent, type TaskState, taskStates } from '../../runs/states.ts'
+import { type TaskEvent, type TaskState, taskStates } from '../../runs/states-contract.ts'
 import type { EndedStep } from './complete-tasks.ts'
 
 export interface TaskChange {
@@ -134,7 +134,11 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
       changes.map((c) => c.tenant),
       changes.map((c) => c.taskId),
       changes.map((c) => c.fence),
-      changes.map((c) => statesAccepting(taskStates, c.event).filter((state) => taskStates[state][c.event] === c.to).join(',')),
+      changes.map((c) =>
+        statesAccepting(taskStates, c.event)
+          .filter((state) => taskStates[state][c.event] === c.to)
+          .join(','),
+      ),
       changes.map((c) => c.to),
       changes.map((c) => c.reason ?? null),
       changes.map((c) => jsonOrNull(c.output)),
@@ -149,7 +153,15 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
     ],
   })
   return {
-    changed: (row?.changed ?? []).map(([tenant, taskId, runId, step, pool, from, to]) => ({ tenant, taskId, runId, step, pool, from, to })),
+    changed: (row?.changed ?? []).map(([tenant, taskId, runId, step, pool, from, to]) => ({
+      tenant,
+      taskId,
+      runId,
+      step,
+      pool,
+      from,
+      to,
+    })),
     endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
     freed: (row?.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
     settledBudgets: (row?.settled ?? []).map(([tenant, budget]) => ({ tenant, budget })),

@@ -33,7 +33,7 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         update tasks t set state = 'succeeded', reason = null, rev = t.rev + 1, output = i.output, error = null,
           started_at = i.started_at, ended_at = $9, lease_until = null, workspace_commit = i.workspace_commit
         from input i
-        where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state in ('leased', 'running')
+        where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state || '' in ('leased', 'running')
           and t.cancel_reason is null
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
           t.leased_at, t.budget_ids, t.holds, t.concurrency, i.started_at, i.ended_at, i.usage),

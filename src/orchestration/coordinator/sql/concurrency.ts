@@ -94,3 +94,15 @@ export async function findWaitingForPlaces(
     order by t.ready_seq`)
   return rows.map((row) => ({ tenant: row.tenant_id, taskId: row.id, keys: row.concurrency }))
 }
+
+/** Removes the groups that only the tasks of these runs used. */
+export async function deleteGroupsOfRuns(
+  tx: Tx,
+  runs: readonly { readonly tenant: TenantId; readonly runId: string }[],
+): Promise<void> {
+  await tx.execute(sql`
+    delete from concurrency_groups g
+    using unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.runId)}::text[]) as e(tenant_id, id)
+    where g.tenant_id = e.tenant_id
+      and (g.key = 'run:' || e.id or (g.key >= 'map:' || e.id || '/' and g.key < 'map:' || e.id || '0'))`)
+}

@@ -64,7 +64,12 @@ export async function readRepos(
   tx: ReadTx,
   runs: readonly { readonly tenant: TenantId; readonly runId: string }[],
 ): Promise<ReadonlyMap<string, RepoOfRun | null>> {
-  const rows = await tx.query<{ tenant_id: string; id: string; repo_path: string | null; repo_commit: string | null }>(sql`
+  const rows = await tx.query<{
+    tenant_id: string
+    id: string
+    repo_path: string | null
+    repo_commit: string | null
+  }>(sql`
     select r.tenant_id, r.id, r.repo_path, r.repo_commit
     from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.runId)}::text[]) as w(tenant_id, id)
     join runs r on r.tenant_id = w.tenant_id and r.id = w.id`)

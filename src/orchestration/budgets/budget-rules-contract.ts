@@ -1,12 +1,21 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ResolvedBudget, ResolvedWork } from '../workflows/task-contract.ts'
-import type { NewBudget } from './run-changes.ts'
 
 /** A budget that binds every task of a run: the tenant's, the workflow's, the run's. */
 export interface KnownBudget {
   readonly id: string
   readonly unit: string
   readonly hardLimit: number | null
+}
+
+/** A budget to be kept from now on. */
+export interface NewBudget {
+  readonly tenant: TenantId
+  readonly id: string
+  readonly scope: 'run' | 'task'
+  readonly scopeId: string
+  readonly unit: string
+  readonly hardLimit: number
 }
 
 export interface TaskHolds {
@@ -48,14 +57,16 @@ export function holdsOf(
   work: ResolvedWork,
   known: readonly KnownBudget[],
 ): TaskHolds {
-  const own = limitsOf(work.budget).map(({ unit, limit }): NewBudget => ({
-    tenant: ref.tenant,
-    id: `task:${ref.taskId}:${unit}`,
-    scope: 'task',
-    scopeId: ref.taskId,
-    unit,
-    hardLimit: limit,
-  }))
+  const own = limitsOf(work.budget).map(
+    ({ unit, limit }): NewBudget => ({
+      tenant: ref.tenant,
+      id: `task:${ref.taskId}:${unit}`,
+      scope: 'task',
+      scopeId: ref.taskId,
+      unit,
+      hardLimit: limit,
+    }),
+  )
   const all = [...own.map(({ id, unit, hardLimit }): KnownBudget => ({ id, unit, hardLimit })), ...known]
   if (all.length === 0) return { budgetIds: [], holds: [], budgets: [], timeoutMs: null }
   const cores = Math.max(1, work.resources.cpuCores)
