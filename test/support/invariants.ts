@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { endedRunStates, endedTaskStates, taskStates } from '../../src/orchestration/runs/states.ts'
+import { endedRunStates, endedTaskStates, taskStates } from '../../src/orchestration/runs/states-contract.ts'
 import type { TestDatabase } from './databases.ts'
 
 const ended = endedTaskStates.map((state) => `'${state}'`).join(', ')
@@ -40,7 +40,8 @@ const rules: Readonly<Record<string, string>> = {
         where r.concurrency_key is not null and r.started_at is not null and r.state not in (${endedRuns})
     ) h on h.tenant_id = g.tenant_id and h.key = g.key
     group by g.tenant_id, g.key, g.used having g.used <> count(h.id)`,
-  'no concurrency group is over its limit': 'select key, used, max from concurrency_groups where used > max or used < 0',
+  'no concurrency group is over its limit':
+    'select key, used, max from concurrency_groups where used > max or used < 0',
   'nobody waits for a place that is free': `
     select t.id, t.reason, g.used, g.max from tasks t
     join concurrency_groups g on g.tenant_id = t.tenant_id and 'concurrency:' || g.key = t.reason
@@ -123,7 +124,8 @@ async function illegalSteps(owner: TestDatabase['owner']): Promise<Record<string
     const name = type.slice('task.'.length)
     return (name === 'lost' ? 'ready' : name === 'retrying' ? 'waiting' : name) as keyof typeof taskStates
   }
-  const legal = (from: keyof typeof taskStates, to: keyof typeof taskStates) => Object.values(taskStates[from]).includes(to)
+  const legal = (from: keyof typeof taskStates, to: keyof typeof taskStates) =>
+    Object.values(taskStates[from]).includes(to)
   const bad = rows.filter(({ types }) => {
     const states = types.map(stateOf)
     const first = states[0]
