@@ -5,9 +5,9 @@ import { pipeline } from 'node:stream/promises'
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { SecretMasker } from '../../foundation/platform/secrets/index.ts'
 import type { ArtifactSink } from '../runners/artifact-sink.ts'
+import { agentErrors } from '../runners/attempt-errors-contract.ts'
 import type { ArtifactRef, Assignment } from '../runners/exchange-contract.ts'
 import type { OutputSource } from '../workflows/workflow-contract.ts'
-import { agentErrors } from './agent-errors.ts'
 import type { StdoutCapture } from './stdout-capture.ts'
 
 export interface OutputLimits {

@@ -2,11 +2,10 @@ import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
 import type { ProcessEnd, Supervisor } from '../../foundation/platform/processes/index.ts'
 import type { ArtifactSink } from '../runners/artifact-sink.ts'
+import { agentErrors, attemptErrorOf } from '../runners/attempt-errors-contract.ts'
 import type { ArtifactRef, Assignment, AttemptError, ResourceUsage } from '../runners/exchange-contract.ts'
 import type { ResolvedGate } from '../workflows/task-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from './agent-adapter.ts'
-import { agentErrors } from './agent-errors.ts'
-import { attemptErrorOf } from './attempt-error.ts'
 import {
   collectOutdir,
   collectOutputs,

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
+import { agentErrors } from '../runners/attempt-errors-contract.ts'
 import type { ResolvedAgent, ResolvedCommand, ResolvedScript } from '../workflows/task-contract.ts'
-import { agentErrors } from './agent-errors.ts'
 
 export interface CommandLine {
   readonly argv: readonly string[]

@@ -1,8 +1,7 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
+import { agentErrors, attemptErrorOf } from '../runners/attempt-errors-contract.ts'
 import type { Assignment } from '../runners/exchange-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from './agent-adapter.ts'
-import { agentErrors } from './agent-errors.ts'
-import { attemptErrorOf } from './attempt-error.ts'
 
 export type TaskFunction = (assignment: Assignment, context: AttemptContext) => JsonValue | Promise<JsonValue>
 

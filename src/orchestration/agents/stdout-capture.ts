@@ -1,5 +1,5 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises'
-import { agentErrors } from './agent-errors.ts'
+import { agentErrors } from '../runners/attempt-errors-contract.ts'
 
 /** Keeps what a command prints, for its outputs: in memory while it is small, then in a file. */
 export class StdoutCapture {

@@ -1,4 +1,5 @@
-import { defineErrors } from '../../foundation/kernel/errors.ts'
+import { defineErrors, isAppError, messageOf } from '../../foundation/kernel/errors.ts'
+import type { AttemptError } from './exchange-contract.ts'
 
 /** How attempts fail. `retry` is what a step without a list of its own goes by. */
 export const agentErrors = defineErrors({
@@ -63,3 +64,9 @@ export const agentErrors = defineErrors({
     next: 'restart the runner; the function must heed its signal',
   },
 })
+
+/** Any failure as a report carries it. */
+export function attemptErrorOf(error: unknown): AttemptError {
+  if (!isAppError(error)) return { code: 'agent-crashed', message: messageOf(error), retry: 'later' }
+  return { code: error.code, message: error.message, retry: error.retry === 'never' ? 'never' : 'later' }
+}
