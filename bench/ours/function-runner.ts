@@ -15,6 +15,8 @@ export interface FunctionRunnerOptions {
   readonly tenants: readonly TenantId[]
   /** Tasks the agent of each tenant may hold at a time. */
   readonly slots: number
+  /** What the agents can do. Default nothing in particular. */
+  readonly capabilities?: readonly string[]
   /** What a task does. It is called with its lease committed. */
   readonly perform: TaskFunction
 }
@@ -30,7 +32,7 @@ export async function createFunctionRunner(options: FunctionRunnerOptions): Prom
       agentId: `${id}.${tenant}` as AgentId,
       pool,
       kind: 'function',
-      capabilities: [],
+      capabilities: options.capabilities ?? [],
       labels: {},
       slots,
       weight: 1,

@@ -8,20 +8,30 @@ import { poolSize } from '../harness/contender.ts'
 
 export const pool = 'bench'
 
+/** What tells the tasks of a run from others to the scheduler. */
+export interface Kind {
+  readonly priority: number
+  readonly capabilities: readonly string[]
+}
+
+const plain: Kind = { priority: 5, capabilities: [] }
+
 /** A `map` whose tasks are the smallest there are. The budget is on, and never in the way. */
-const workflow = {
-  fileName: 'bench.yaml',
-  text: `
-name: bench
+function workflowOf({ priority, capabilities }: Kind): { readonly text: string; readonly fileName: string } {
+  const name = ['bench', `p${priority}`, ...capabilities].join('-')
+  const text = `
+name: ${name}
 budget: { runs: 1000000000 }
 inputs:
   items: { type: json }
 steps:
   each:
+    priority: ${priority}
     map:
       over: \${{ inputs.items }}
-      step: { command: [noop, "\${{ item }}"], pool: ${pool} }
-`,
+      step: { command: [noop, "\${{ item }}"], pool: ${pool}, priority: ${priority}, capabilities: [${capabilities.join(', ')}] }
+`
+  return { text, fileName: `${name}.yaml` }
 }
 
 export function tenantNames(count: number): TenantId[] {
@@ -46,9 +56,10 @@ export async function startBenchRun(
   { runs }: Orchestration,
   tenant: TenantId,
   items: readonly JsonValue[],
+  kind: Kind = plain,
 ): Promise<void> {
   await runs.start(tenant, {
-    what: workflow,
+    what: workflowOf(kind),
     inputs: { items },
     repo: null,
     priority: null,

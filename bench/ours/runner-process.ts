@@ -11,6 +11,7 @@ const runner = await createFunctionRunner({
   orchestration: createBenchOrchestration(database),
   tenants: tenantNames(Number(process.env.BENCH_TENANTS)),
   slots: Number(process.env.BENCH_SLOTS),
+  capabilities: (process.env.BENCH_CAPABILITIES ?? '').split(',').filter((name) => name !== ''),
   perform: ({ spec }) => {
     onTask(spec.kind === 'command' ? spec.argv[1]! : '')
     return { ok: true }
@@ -34,6 +35,10 @@ serveCalls({
     while ((await countEnded(database)) < before + tasks) await delay(2)
     return Number(sharedClock() - started) / 1e9
   },
+  /** Works until `stop`. */
+  async work() {
+    runner.start()
+  },
   /** Works until `stop`, noting for each task how long it took from being added to being entered. */
   async watch() {
     onTask = (item) => {
@@ -48,7 +53,6 @@ serveCalls({
     return taken
   },
   async stop() {
-    await runner.drain()
     await runner.close()
     await database.close()
   },
