@@ -13,6 +13,7 @@ import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
 import type { Orchestration } from './orchestration.ts'
+import { packageFolder } from './package-info.ts'
 
 export interface LocalRunnerOptions {
   readonly loaded: LoadedConfig
@@ -34,6 +35,9 @@ export interface LocalRunner {
   /** Ends what is left. Its leases pass to whoever comes next. */
   close(): Promise<void>
 }
+
+/** How work can call the program it is run by: its Node and its folder, whatever the PATH says. */
+const ourselves = { LEANVIBE_NODE: process.execPath, LEANVIBE_PACKAGE: packageFolder }
 
 /** Cleans up what a former process left behind, announces the agents and starts to take work. */
 export async function startLocalRunner(options: LocalRunnerOptions): Promise<LocalRunner> {
@@ -109,7 +113,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
           weight: pool.weight,
         },
         adapter,
-        env: { ...open, ...Object.fromEntries(own) },
+        env: { ...open, ...Object.fromEntries(own), ...ourselves },
         masked: own.map(([, value]) => value),
       }),
     )
