@@ -173,7 +173,7 @@ const canMount = process.platform === 'linux' && process.getuid?.() === 0 && try
 
 function tryMount(): boolean {
   try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' })
+    execFileSync('/usr/bin/unshare', ['--mount', 'true'], { stdio: 'ignore' })
     return true
   } catch {
     return false
@@ -181,7 +181,7 @@ function tryMount(): boolean {
 }
 
 test.skipIf(!canMount)('a full disk is said so, and space that comes free is used', { timeout: 60_000 }, async () => {
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=90m', 'tmpfs', folder])
+  execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=90m', 'tmpfs', folder])
   try {
     const { database: db } = await open()
     const ballast = join(folder, 'ballast')
@@ -210,6 +210,6 @@ test.skipIf(!canMount)('a full disk is said so, and space that comes free is use
     await fill(1_000_000)
     await db.close()
   } finally {
-    execFileSync('umount', [folder])
+    execFileSync('/bin/umount', [folder])
   }
 })
