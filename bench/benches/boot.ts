@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Bench } from '../harness/bench.ts'
+import { spreadResults } from '../harness/report.ts'
+
+const program = fileURLToPath(new URL('../../bin/leanvibe.js', import.meta.url))
+const workflow = 'name: one\nsteps:\n  only: { command: [node, --version] }\n'
+const idleMs = 5_000
+
+/** How soon the embedded platform is of use, and what it takes up when it has nothing to do. */
+export const bench: Bench = {
+  targets: {},
+  async measure(_server, { rounds, note }) {
+    const cold: number[] = []
+    const warm: number[] = []
+    const memory: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const folder = await mkdtemp(join(tmpdir(), 'leanvibe-boot-'))
+      await writeFile(join(folder, 'one.yaml'), workflow)
+      cold.push(await timeToFirstTask(folder))
+      warm.push(await timeToFirstTask(folder))
+      memory.push(await idleMemory(folder))
+      await rm(folder, { recursive: true, force: true })
+      note(`round ${round + 1}/${rounds}: cold ${cold.at(-1)} ms, warm ${warm.at(-1)} ms, idle ${memory.at(-1)} MiB`)
+    }
+    return {
+      results: [
+        ...spreadResults('first task done, new data folder', cold, 'ms'),
+        ...spreadResults('first task done, old data folder', warm, 'ms'),
+        ...spreadResults('resident when idle, all processes', memory, 'MiB'),
+      ],
+      ratios: {},
+    }
+  },
+}
+
+function start(folder: string, args: readonly string[], output: 'pipe' | 'ignore'): ChildProcess {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(LEANVIBE_|DATABASE_URL$)/.test(name))
+  return spawn(process.execPath, [program, ...args], {
+    cwd: folder,
+    env: { ...Object.fromEntries(inherited), HOME: folder },
+    stdio: ['ignore', output, 'inherit'],
+  })
+}
+
+/** Milliseconds from the start of the program to its word that the first task has succeeded. */
+async function timeToFirstTask(folder: string): Promise<number> {
+  const started = performance.now()
+  const child = start(folder, ['orchestrate', './one.yaml', '--json'], 'pipe')
+  const exited = once(child, 'exit')
+  let milliseconds: number | undefined
+  for await (const line of createInterface({ input: child.stdout! })) {
+    if (milliseconds === undefined && (JSON.parse(line) as { type?: string }).type === 'task.succeeded')
+      milliseconds = Math.round(performance.now() - started)
+  }
+  const [code] = await exited
+  if (code !== 0 || milliseconds === undefined) throw new Error(`orchestrate ended with exit code ${code}`)
+  return milliseconds
+}
+
+/** Mebibytes that the server and its children hold in memory after some seconds of rest. Linux only. */
+async function idleMemory(folder: string): Promise<number> {
+  const child = start(folder, ['serve'], 'pipe')
+  const exited = once(child, 'exit')
+  await Promise.race([
+    once(child.stdout!, 'data'),
+    exited.then(([code]) => Promise.reject(new Error(`serve ended: ${code}`))),
+  ])
+  child.stdout!.resume()
+  await delay(idleMs)
+  const kilobytes = await residentKilobytes(child.pid!)
+  child.kill('SIGTERM')
+  await exited
+  return Math.round(kilobytes / 1_024)
+}
+
+async function residentKilobytes(pid: number): Promise<number> {
+  const parents = new Map<number, number>()
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => null) // it may have ended meanwhile
+    if (stat !== null) parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+  }
+  const family = [pid]
+  for (const member of family) for (const [child, parent] of parents) if (parent === member) family.push(child)
+  const sizes = await Promise.all(
+    family.map(async (member) => {
+      const status = await readFile(`/proc/${member}/status`, 'utf8').catch(() => '')
+      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0)
+    }),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
