@@ -46,7 +46,8 @@ export function createOutput({ stdout, stderr, json, color }: OutputOptions): Ou
     stderr,
     isTerminal,
     get width() {
-      return Math.max(40, stdout.columns ?? 100)
+      // Some terminals say 0 for "unknown".
+      return Math.max(40, stdout.columns || 80)
     },
     lines: (...lines) => {
       if (!json && lines.length > 0) stdout.write(`${lines.join('\n')}\n`)

@@ -21,6 +21,7 @@ export async function* watchRun(client: Client, id: string, options: WatchOption
   const signal = AbortSignal.any([options.signal, stop.signal])
   const dirty = createWake()
   const ended = Promise.withResolvers<void>()
+  const over = new AbortController()
   const reading = readEvents()
 
   async function readEvents(): Promise<void> {
@@ -29,7 +30,9 @@ export async function* watchRun(client: Client, id: string, options: WatchOption
     for await (const { data } of client.events(streamEvents, { query, signal }, { onOpen: dirty.wake })) {
       onEvent?.(data)
       dirty.wake()
-      if (ending.has(data.type) && data.subject.id === id) ended.resolve()
+      if (!ending.has(data.type) || data.subject.id !== id) continue
+      over.abort()
+      ended.resolve()
     }
   }
   reading.catch((error) => {
@@ -48,8 +51,9 @@ export async function* watchRun(client: Client, id: string, options: WatchOption
         if (onEvent !== undefined) await Promise.race([ended.promise, wait(10_000, signal)])
         return
       }
-      // A slow answer (a large run, a busy host) makes for longer pauses.
-      await wait(Math.max(pauseMs, 4 * (performance.now() - started)), signal)
+      // A slow answer (a large run, a busy host) makes for longer pauses; the end is looked at without one.
+      const pause = Math.min(pollMs, Math.max(pauseMs, 4 * (performance.now() - started)))
+      await wait(pause, AbortSignal.any([signal, over.signal]))
       await dirty.wait(pollMs, signal)
     }
   } finally {

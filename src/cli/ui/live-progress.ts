@@ -29,7 +29,7 @@ export function createLiveProgress(out: Output, now: () => number = Date.now): L
       })
     }
   }
-  const rowsOfTerminal = () => (out.stdout as { rows?: number }).rows ?? 24
+  const rowsOfTerminal = () => (out.stdout as { rows?: number }).rows || 24
   const timer = setInterval(() => draw(rowsOfTerminal()), 100)
 
   return {

@@ -26,8 +26,8 @@ export function LiveTree({ detail, now, columns, maxRows, note }: LiveTreeProps)
   const head = h(
     Box,
     { key: 'head', gap: 1 },
-    h(Text, { bold: true }, tree.title),
-    h(Text, styleOf(tree.mood), tree.status),
+    h(Text, { bold: true, wrap: 'truncate-end' }, tree.title),
+    h(Box, { flexShrink: 0 }, h(Text, styleOf(tree.mood), tree.status)),
   )
   const rows = tree.rows.map((row) => h(Row, { key: row.key, row, labels, now }))
   const foot = note === null ? [] : [h(Text, { key: 'note', color: 'yellow' }, note)]

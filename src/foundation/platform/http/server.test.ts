@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { defineErrors } from '../../kernel/errors.ts'
@@ -239,6 +241,17 @@ describe('the server', () => {
     await closed
     expect(performance.now() - started).toBeLessThan(3_000)
     await expect(fetch(`${url}/slow`)).rejects.toThrow()
+  })
+
+  test('does not wait for a connection that was opened and never used', async () => {
+    const server = serverOf([])
+    const { port } = await server.listen()
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    const started = performance.now()
+    await server.close({ graceMs: 5_000 })
+    expect(performance.now() - started).toBeLessThan(3_000)
+    socket.destroy()
   })
 
   test('cuts what does not finish within the grace', async () => {

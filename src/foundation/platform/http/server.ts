@@ -5,6 +5,7 @@ import { parseWith } from '../../kernel/schema.ts'
 import type { Authenticate } from './bearer-token.ts'
 import { httpErrors } from './http-errors.ts'
 import { type HttpLogger, silentHttpLogger } from './http-logger.ts'
+import { trackConnections } from './open-connections.ts'
 import { mayUse, type Principal } from './principal.ts'
 import { problemMediaType, toAppError, toProblem } from './problem.ts'
 import { sendReply } from './reply.ts'
@@ -55,13 +56,10 @@ export function createServer(options: ServerOptions): HttpServer {
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
   })
+  const connections = trackConnections(app.server)
   app.removeContentTypeParser('text/plain')
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
-  })
-  // A kept-alive connection would hold up the close after its last answer.
-  app.addHook('onResponse', async () => {
-    if (drain.signal.aborted) setImmediate(() => app.server.closeIdleConnections())
   })
   app.setNotFoundHandler((request) => {
     throw httpErrors['route-not-found'](`there is no ${request.method} ${request.url.split('?')[0]}`)
@@ -105,6 +103,7 @@ export function createServer(options: ServerOptions): HttpServer {
   async function close({ graceMs = 5_000 }: { readonly graceMs?: number } = {}): Promise<void> {
     closing ??= (async () => {
       drain.abort(httpErrors.draining('the server is shutting down'))
+      connections.drain()
       const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
       try {
         await app.close()
