@@ -175,6 +175,17 @@ describe('an agent', () => {
     expect(text).toContain('stdin: \n')
   })
 
+  it('has no longer than its pool allows', async () => {
+    const agent: CommandAgent = { argv: ['sleep', '{prompt}'], prompt: 'argument', timeoutMs: 200 }
+    const hosted = { ...kit.commandAgent(1, agent), promptTimeoutMs: agent.timeoutMs }
+    port = new MemoryExchange([hosted.registration])
+    kit.runner(port, [hosted], { pollMs: 50 })
+    expect(await perform(agentSpec('100'))).toMatchObject({
+      outcome: 'timed-out',
+      error: { message: 'it took longer than 200 ms' },
+    })
+  })
+
   it('is refused where the pool takes no prompts', async () => {
     expect(await perform(agentSpec('x'))).toMatchObject({
       outcome: 'failed',

@@ -16,6 +16,7 @@ export class Attempt implements AttemptContext {
   readonly assignment: Assignment
   /** Database time. */
   startedAt = ''
+  timeoutMs = Number.POSITIVE_INFINITY
   /** Monotonic milliseconds; infinite without a timeout. */
   deadline = Number.POSITIVE_INFINITY
   /** When an adapter that ignores the end is given up. */

@@ -9,6 +9,8 @@ export interface HostedAgent {
   readonly env: Readonly<Record<string, string>>
   /** Values in `env` that must not be shown. Default none. */
   readonly masked?: readonly string[]
+  /** Most milliseconds for a prompt, whatever its step allows. Default null: no limit of the pool. */
+  readonly promptTimeoutMs?: number | null
   /** False for agents that need no folder, no variables and no log, such as functions. Default true. */
   readonly folders?: boolean
 }

@@ -147,7 +147,7 @@ export class Runner {
     for (const attempt of this.#attempts.values()) {
       if (now >= attempt.deadline) {
         attempt.deadline = Number.POSITIVE_INFINITY
-        this.#end(attempt, 'timeout', `it took longer than ${attempt.assignment.spec.timeoutMs} ms`)
+        this.#end(attempt, 'timeout', `it took longer than ${attempt.timeoutMs} ms`)
       }
       if (now >= attempt.abandonAt) this.#finish(attempt, abandonedReport(attempt, this.#clock))
       if (attempt.moved && now - attempt.reportedAt >= progressMs) this.#progressDue = true
@@ -276,8 +276,8 @@ export class Runner {
       this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(error), this.#clock))
       return
     }
-    const { timeoutMs } = assignment.spec
-    if (timeoutMs !== null) attempt.deadline = this.#clock.monotonic() + timeoutMs
+    attempt.timeoutMs = timeoutOf(assignment, agent)
+    attempt.deadline = this.#clock.monotonic() + attempt.timeoutMs
     failpoint('attempt.before')
     performAttempt(attempt, agent, this.#services).then(
       (report) => this.#finish(attempt, report),
@@ -351,4 +351,10 @@ export class Runner {
   #settleIdle(): void {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
+}
+
+/** Milliseconds; infinite where neither the step nor the pool sets a limit. */
+function timeoutOf({ spec }: Assignment, agent: HostedAgent): number {
+  const ofPool = spec.kind === 'agent' ? agent.promptTimeoutMs : null
+  return Math.min(spec.timeoutMs ?? Number.POSITIVE_INFINITY, ofPool ?? Number.POSITIVE_INFINITY)
 }

@@ -4,7 +4,7 @@ export const gitErrors = defineErrors({
   'git-missing': {
     kind: 'unavailable',
     retry: 'never',
-    when: 'the program git is not found on the search path',
+    when: 'the program git is not found on the search path, or is too old to be used safely',
     next: 'install git 2.32 or newer (Debian and Ubuntu: apt install git; macOS: xcode-select --install) and try again',
   },
   'not-a-repository': {

@@ -80,6 +80,17 @@ describe('git', () => {
     expect((await git.run(repository, ['rev-parse', '--verify', '-q', 'nowhere'], { exitCodes: [1] })).exitCode).toBe(1)
   })
 
+  it('refuses a git that does not know how to override the settings of a repository', async () => {
+    const path = join(folder.path, 'old')
+    mkdirSync(path)
+    writeFileSync(join(path, 'git'), '#!/bin/sh\necho git version 2.31.9\n', { mode: 0o755 })
+    const old = createGit({ searchPath: `${path}:/usr/bin:/bin` })
+    await expect(old.run(repository, ['rev-parse', 'HEAD'])).rejects.toMatchObject({
+      code: 'git-missing',
+      message: expect.stringContaining('2.31.9 is too old'),
+    })
+  })
+
   it('never writes to the index of the user, though files were touched', async () => {
     const index = join(repository, '.git', 'index')
     writeFileSync(join(repository, 'a b.txt'), 'hello\n')

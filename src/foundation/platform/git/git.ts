@@ -1,5 +1,6 @@
 import { safeArguments } from './git-arguments.ts'
 import { absoluteEntries, defaultSearchPath, fixedConfig, gitEnvironment } from './git-environment.ts'
+import { gitErrors } from './git-errors.ts'
 import { collectOutput, type GitProcess, startGit } from './git-process.ts'
 import { inspectRepository, type RepositoryInfo } from './inspect-repository.ts'
 import { disarmDrivers } from './planted-config.ts'
@@ -64,11 +65,29 @@ export interface GitSettings {
   readonly searchPath?: string
 }
 
+/** Older ones do not know the settings by which a repository's own are overridden, and would not say so. */
+async function refuseOldGit(git: Git): Promise<void> {
+  const version = await git.version()
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > 2 || (major === 2 && minor >= 32)) return
+  throw gitErrors['git-missing'](`git ${version} is too old to be used safely; 2.32 or newer is needed`)
+}
+
 export function createGit(settings: GitSettings = {}): Git {
   const searchPath = absoluteEntries(settings.searchPath ?? defaultSearchPath)
 
+  let checked: Promise<void> | null = null
+  const checkVersion = () => {
+    checked ??= refuseOldGit(git).catch((error) => {
+      checked = null
+      throw error
+    })
+    return checked
+  }
+
   async function start(place: GitPlace, args: readonly string[], options: GitOptions): Promise<GitProcess> {
     const safe = safeArguments(args)
+    if (args[0] !== 'version') await checkVersion()
     const config = [...fixedConfig, ...(options.config ?? [])]
     if (safe.drivers) config.push(...disarmDrivers(await configNames(place, options)))
     return launch(place, safe.args, config, options)

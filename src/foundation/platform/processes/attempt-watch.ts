@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { failpoint } from '../../kernel/failpoints.ts'
 import { endFamily } from './end-family.ts'
 import { findFamilies } from './find-families.ts'
+import { ForeignProcesses } from './foreign-processes.ts'
 import { openChildFiles } from './open-child-files.ts'
 import type { ProcessJournal } from './process-journal.ts'
 import type { ProcessEntry, ProcessTable } from './process-table.ts'
@@ -20,6 +21,7 @@ export class AttemptWatch {
   readonly #excluded: ReadonlySet<number>
   readonly #attempts = new Map<number, WatchedAttempt>()
   readonly #finishing = new Set<Promise<void>>()
+  readonly #foreign = new ForeignProcesses()
   readonly #markers = new Map<number, { readonly start: string; readonly marker: string }>()
   #scan: Promise<void> | null = null
   #scanAgainAt = 0
@@ -210,19 +212,23 @@ export class AttemptWatch {
   }
 
   #scanNow(): void {
-    const entries = this.#table.list()
-    const present = new Set(entries.map((entry) => entry.pid))
-    for (const pid of this.#markers.keys()) if (!present.has(pid)) this.#markers.delete(pid)
+    const entries = this.#table.list(this.#foreign)
     const families = findFamilies(entries, this.#attempts.values(), (entry) => this.#markerOf(entry), this.#excluded)
     const now = performance.now()
-    for (const [attempt, family] of families) attempt.see(family, now)
+    const owned = new Set<number>()
+    for (const [attempt, family] of families) {
+      attempt.see(family, now)
+      for (const entry of family) owned.add(entry.pid)
+    }
+    this.#foreign.settle(owned)
+    for (const pid of this.#markers.keys()) if (!owned.has(pid)) this.#markers.delete(pid)
   }
 
   #markerOf(entry: ProcessEntry): string {
     const cached = this.#markers.get(entry.pid)
     if (cached?.start === entry.start) return cached.marker
     const marker = this.#table.markerOf(entry.pid)
-    this.#markers.set(entry.pid, { start: entry.start, marker })
+    if (marker !== '') this.#markers.set(entry.pid, { start: entry.start, marker })
     return marker
   }
 

@@ -13,12 +13,13 @@ export function linuxProcessTable(): ProcessTable {
 
   return {
     find,
-    list() {
+    list(foreign) {
       const entries: ProcessEntry[] = []
       for (const name of readdirSync('/proc')) {
         const first = name.charCodeAt(0)
         if (first < 48 || first > 57) continue
-        const entry = find(Number(name))
+        const pid = Number(name)
+        const entry = foreign?.isKnown(pid) ? null : find(pid)
         if (entry !== null) entries.push(entry)
       }
       return entries

@@ -1,3 +1,5 @@
+import type { ForeignProcesses } from './foreign-processes.ts'
+
 /** One process as the system lists it. Times in seconds, sizes in bytes. */
 export interface ProcessEntry {
   readonly pid: number
@@ -15,8 +17,8 @@ export interface ProcessEntry {
 
 /** A way to see the processes of this machine. */
 export interface ProcessTable {
-  /** Every process, zombies included. */
-  list(): ProcessEntry[]
+  /** Every process, zombies included, but those that `foreign` knows. */
+  list(foreign?: ForeignProcesses): ProcessEntry[]
   /** One process; null when there is none, or none any more. */
   find(pid: number): ProcessEntry | null
   /** The value of `LEANVIBE_ATTEMPT` in its environment; '' without one or where it cannot be read. */
