@@ -76,7 +76,7 @@ describe('the package', () => {
   })
 
   test('says its version', async () => {
-    expect((await run(consumer, 'npx', ['--no', 'leanvibe', '--version'])).trim()).toBe(manifest.version)
+    expect((await run(consumer, 'npx', ['--no', '--', 'leanvibe', '--version'])).trim()).toBe(manifest.version)
   })
 
   test('runs a workflow in an empty folder', async () => {
