@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, posix, relative, sep } from 'node:path'
+import { join, posix, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -72,8 +72,4 @@ export function partOf(path: string): string | null {
       path,
     )
   return match?.[1] ?? /^(src\/[^/]+)\//.exec(path)?.[1] ?? null
-}
-
-export function folderOf(path: string): string {
-  return dirname(path)
 }
