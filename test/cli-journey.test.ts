@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readServerInfo } from '../src/foundation/platform/data-folder/server-info.ts'
 import { monitorSchema } from '../src/orchestration/monitor/monitor-contract.ts'
+import { startPostgresServer } from './support/postgres-server.ts'
 import { bin, type CliOptions, documentsOf, runCli, scratchFolder, startCli } from './support/run-cli.ts'
 
 const scratch = scratchFolder('journey')
@@ -313,14 +314,31 @@ test('monitor shows what is there, and null for what is not', async () => {
   expect((await live.ended).code).toBe(0)
 })
 
+test('works on PostgreSQL as on the embedded database', { timeout: 120_000 }, async () => {
+  const server = await startPostgresServer()
+  try {
+    const place = await project('postgres')
+    const options = { ...place, env: { DATABASE_URL: server.url() } }
+    expect((await runCli(['doctor'], options)).stdout).toMatch(/✔ database +PostgreSQL 1[5-9]/)
+    const result = await runCli(['orchestrate', './hello.yaml'], options)
+    expect(result.stderr).toBe('')
+    expect(result.stdout).toMatch(/✔ hello succeeded/)
+    const runs = documentsOf((await runCli(['runs', '--json'], options)).stdout)
+    expect(runs).toEqual([expect.objectContaining({ workflow: 'hello', state: 'succeeded' })])
+    expect((await runCli(['runs'], place)).stdout).toMatch(/no runs yet/)
+  } finally {
+    await server.destroy()
+  }
+})
+
 describe('trouble', () => {
-  test.skipIf(process.getuid?.() === 0)('a folder that cannot be written is told with what to do', async () => {
-    const place = await project('readonly')
-    await chmod(place.cwd, 0o500)
-    const { code, stderr } = await runCli(['runs'], place)
-    await chmod(place.cwd, 0o700)
-    expect(code).toBe(69)
-    expect(stderr).toMatch(/data-folder-unusable[\s\S]*next/)
+  test('a data folder that cannot be used is told with what to do', async () => {
+    const place = await project('unusable', { occupied: 'a file' })
+    for (const folder of ['occupied', '/proc/nowhere']) {
+      const { code, stderr } = await runCli(['runs', '--data', folder], place)
+      expect(code).toBe(69)
+      expect(stderr).toMatch(/data-folder-unusable[\s\S]*next {2}/)
+    }
   })
 
   test('a run that does not exist, a repository that is none, a database that is not there', async () => {

@@ -113,9 +113,11 @@ async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void
 export async function prepareDataFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' })
+    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw folderError(folder, error)
+    throw folderError(folder, error)
   }
 }
 
