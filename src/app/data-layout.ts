@@ -9,6 +9,8 @@ export interface DataLayout {
   /** Reports that wait for the coordinator. */
   readonly outbox: string
   readonly blobs: string
+  /** What went wrong inside, one JSON document a line. */
+  readonly log: string
   /** Copies of results, for people. */
   readonly artifacts: string
 }
@@ -19,6 +21,7 @@ export function dataLayoutOf(folder: string): DataLayout {
     processes: join(folder, 'processes'),
     outbox: join(folder, 'outbox.ndjson'),
     blobs: join(folder, 'blobs'),
+    log: join(folder, 'leanvibe.log'),
     artifacts: join(folder, 'artifacts'),
   }
 }

@@ -66,7 +66,8 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     await prepareDataFolder(folder)
     const lock = await lockFolder(folder)
     closers.push(() => lock.release())
-    const platform = await openPlatform(loaded, lock, { work })
+    const onError = (error: unknown) => logger?.error({ error }, 'failure in the background')
+    const platform = await openPlatform(loaded, lock, { work, ...(logger === undefined ? {} : { onError }) })
     closers.push(() => platform.close())
 
     const token = createToken(random)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { dataLayoutOf } from '../app/data-layout.ts'
 import type { RunningServer } from '../app/server.ts'
 import { type Client, createClient } from '../client/client.ts'
 import { AppError, isAppError } from '../foundation/kernel/errors.ts'
@@ -9,6 +10,8 @@ import { findHolder, type Holder } from '../foundation/platform/data-folder/fold
 import { readServerInfo, type ServerInfo } from '../foundation/platform/data-folder/server-info.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
+import { createFileLog } from './file-log.ts'
+import { createLineLogger } from './line-logger.ts'
 
 export interface Connection {
   readonly client: Client
@@ -59,7 +62,7 @@ export async function connect(
     }
     const holder = await findHolder(folder)
     if (holder === undefined) {
-      const server = await startHere(loaded, work)
+      const server = await startHere(context, loaded, work)
       if (server !== null) return embeddedConnection(server, loaded)
     } else if (performance.now() > deadline) throw silent(folder, holder)
     await delay(50, undefined, { signal }).catch(() => {})
@@ -86,13 +89,16 @@ async function clientOf(info: ServerInfo): Promise<Client | null> {
 }
 
 /** Null where another process was faster to take the folder. */
-async function startHere(loaded: LoadedConfig, work: boolean): Promise<RunningServer | null> {
+async function startHere(context: CliContext, loaded: LoadedConfig, work: boolean): Promise<RunningServer | null> {
   const [{ startServer }, { openPlatform }] = await Promise.all([
     import('../app/server.ts'),
     import('../app/context.ts'),
   ])
+  const { globals, out } = context
+  const log = globals.debug ? out.stderr : createFileLog(dataLayoutOf(loaded.config.dataFolder).log)
+  const logger = createLineLogger(log, globals.debug ? loaded.config.log.level : 'warn')
   try {
-    return await startServer(loaded, { openPlatform, work })
+    return await startServer(loaded, { openPlatform, work, logger })
   } catch (error) {
     if (isAppError(error, 'data-folder-locked')) return null
     throw error

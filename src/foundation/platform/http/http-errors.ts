@@ -59,6 +59,6 @@ export const httpErrors = defineErrors({
     kind: 'internal',
     retry: 'later',
     when: 'the server failed in a way it did not foresee',
-    next: 'look for the request id in the server log, and report it with that part of the log',
+    next: 'look for the request id in leanvibe.log (or serve.log) of the data folder, and report it with that part',
   },
 })
