@@ -78,7 +78,13 @@ export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): 
  */
 export async function readEventsOfRun(
   tx: ReadTx,
-  where: { readonly tenant: TenantId; readonly runId: string; readonly since: Date; readonly after: number; readonly limit: number },
+  where: {
+    readonly tenant: TenantId
+    readonly runId: string
+    readonly since: Date
+    readonly after: number
+    readonly limit: number
+  },
 ): Promise<LoggedEvent[]> {
   const rows = await tx.query<EventRow>(sql`
     select 0 as tick, seq, tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data from events

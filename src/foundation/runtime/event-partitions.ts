@@ -95,19 +95,16 @@ async function dropPartition(tx: Tx, name: string): Promise<boolean> {
   return row!.dropped
 }
 
-/**
- * The durable cursors that have not passed every event of a day. A cursor has passed what is older than every
- * transaction in progress at the last tick it has read to the end.
- */
+/** The durable cursors that have not passed every event of a day: some is not visible in the last tick read to its end. */
 async function cursorsBefore(tx: ReadTx, name: string): Promise<readonly string[]> {
+  const start = `${name}T00:00:00Z`
   const rows = await tx.query<{ name: string }>(sql`
-    with newest as materialized (
-      select xid from events
-      where at >= ${`${name}T00:00:00Z`}::timestamptz and at < ${`${name}T00:00:00Z`}::timestamptz + interval '1 day'
-      order by xid desc limit 1)
-    select c.name from newest, cursors c
+    select c.name from cursors c
     left join ticks t on t.id = case when c.seq = ${endOfTick} then c.tick else c.tick - 1 end
-    where t.id is null or newest.xid >= pg_snapshot_xmin(t.snapshot)
+    where t.id is null or exists (
+      select 1 from events e
+      where e.at >= ${start}::timestamptz and e.at < ${start}::timestamptz + interval '1 day'
+        and e.xid >= pg_snapshot_xmin(t.snapshot) and not pg_visible_in_snapshot(e.xid, t.snapshot))
     order by c.name`)
   return rows.map((row) => row.name)
 }
@@ -116,10 +113,9 @@ async function cursorsBefore(tx: ReadTx, name: string): Promise<readonly string[
 async function pruneDefault(tx: Tx, before: Date): Promise<number> {
   return tx.execute(sql`
     delete from events_default where ctid = any (array(
-      select ctid from events_default
-      where at < ${before} and xid < (
-        select pg_snapshot_xmin(t.snapshot) from ticks t
-        where t.id = (select least(max(id), (select min(tick) - 1 from cursors)) from ticks))
+      select e.ctid from events_default e
+      join ticks t on t.id = (select least(max(id), (select min(tick) - 1 from cursors)) from ticks)
+      where e.at < ${before} and pg_visible_in_snapshot(e.xid, t.snapshot)
       limit 10000))`)
 }
 
