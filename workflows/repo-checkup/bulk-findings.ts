@@ -10,7 +10,10 @@ export function bulkFindings(facts: BulkFacts): Finding[] {
 function deleted({ heaviest, deletedFolders, packed }: BulkFacts): Finding[] {
   const gone = heaviest.filter((path) => !path.present && path.packed > 500_000)
   const folders = deletedFolders.filter((folder) => folder.packed > 1_000_000)
-  const bytes = Math.max(folders.reduce((sum, f) => sum + f.packed, 0), gone.reduce((sum, p) => sum + p.packed, 0))
+  const bytes = Math.max(
+    folders.reduce((sum, f) => sum + f.packed, 0),
+    gone.reduce((sum, p) => sum + p.packed, 0),
+  )
   if (bytes < large || bytes / packed < 0.1) return []
   return [
     {
@@ -20,15 +23,24 @@ function deleted({ heaviest, deletedFolders, packed }: BulkFacts): Finding[] {
       why: 'Every developer and every CI job still downloads them.',
       next: 'In CI clone with --depth or --filter=blob:none. Rewriting the history (git filter-repo) is the last resort: it breaks every clone and link.',
       evidence: [
-        ...folders.map((folder) => `${folder.folder}/: ${showSize(folder.packed)} packed, ${plural(folder.files, 'deleted file')}`),
-        ...gone.slice(0, 5).map((path) => `${path.path}: ${showSize(path.packed)} packed in ${plural(path.versions, 'version')}, last ${showDay(path.lastAt)}`),
+        ...folders.map(
+          (folder) => `${folder.folder}/: ${showSize(folder.packed)} packed, ${plural(folder.files, 'deleted file')}`,
+        ),
+        ...gone
+          .slice(0, 5)
+          .map(
+            (path) =>
+              `${path.path}: ${showSize(path.packed)} packed in ${plural(path.versions, 'version')}, last ${showDay(path.lastAt)}`,
+          ),
       ].slice(0, 10),
     },
   ]
 }
 
 function rewritten({ heaviest, packed }: BulkFacts): Finding[] {
-  const heavy = heaviest.filter((path) => path.present && path.versions >= 10 && path.packed > 1_000_000 && path.packed / packed > 0.03)
+  const heavy = heaviest.filter(
+    (path) => path.present && path.versions >= 10 && path.packed > 1_000_000 && path.packed / packed > 0.03,
+  )
   const first = heavy[0]
   if (first === undefined) return []
   const bytes = heavy.reduce((sum, path) => sum + path.packed, 0)
@@ -39,7 +51,9 @@ function rewritten({ heaviest, packed }: BulkFacts): Finding[] {
       title: `${plural(heavy.length, 'file')} that ${heavy.length === 1 ? 'is' : 'are'} rewritten again and again make up ${percent(bytes, packed)} of the clone; first ${first.path}`,
       why: 'Files that do not compress against their last version (generated, sorted anew, minified, binary) are stored whole each time.',
       next: 'Generate them in the build instead of committing them, or make their output stable (sorted, one item a line).',
-      evidence: heavy.map((path) => `${path.path}: ${plural(path.versions, 'version')}, ${showSize(path.packed)} packed`),
+      evidence: heavy.map(
+        (path) => `${path.path}: ${plural(path.versions, 'version')}, ${showSize(path.packed)} packed`,
+      ),
     },
   ]
 }

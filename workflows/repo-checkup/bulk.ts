@@ -52,7 +52,11 @@ export const bulk: Step<BulkFacts> = {
   async run(context) {
     const { repository, signal, progress } = context
     const { files } = await listHeadFiles(repository, signal)
-    const { candidates, threshold, ...sums } = await weighObjects(repository, new Set(files.map((file) => file.oid)), signal)
+    const { candidates, threshold, ...sums } = await weighObjects(
+      repository,
+      new Set(files.map((file) => file.oid)),
+      signal,
+    )
     progress(`${sums.objects} objects`)
     const { weights, unnamed } = await weighPaths(context, candidates)
     const present = new Set(files.map((file) => file.path))
@@ -70,15 +74,25 @@ export const bulk: Step<BulkFacts> = {
         .map((file) => ({ path: showBytes(file.path), bytes: file.size })),
       extensions: byExtension(files),
     }
-    const limits = [`Sizes of paths leave out contents below ${threshold / 1024} KiB packed; totals include other branches and objects that nothing refers to any more.`]
-    if (unnamed > 0) limits.push(`${plural(unnamed, 'stored content')} of that size are not in the history of this commit (without merges) and have no name here.`)
+    const limits = [
+      `Sizes of paths leave out contents below ${threshold / 1024} KiB packed; totals include other branches and objects that nothing refers to any more.`,
+    ]
+    if (unnamed > 0)
+      limits.push(
+        `${plural(unnamed, 'stored content')} of that size are not in the history of this commit (without merges) and have no name here.`,
+      )
     return { facts, findings: bulkFindings(facts), limits }
   },
 }
 
 /** One pass over the object store. Only contents above a threshold are kept, which rises until they are few enough. */
 async function weighObjects(repository: Repository, present: ReadonlySet<string>, signal: AbortSignal) {
-  const args = ['cat-file', '--batch-all-objects', '--unordered', '--batch-check=%(objectname) %(objecttype) %(objectsize) %(objectsize:disk)']
+  const args = [
+    'cat-file',
+    '--batch-all-objects',
+    '--unordered',
+    '--batch-check=%(objectname) %(objecttype) %(objectsize) %(objectsize:disk)',
+  ]
   const sums = { objects: 0, blobs: 0, packed: 0, packedPast: 0 }
   const candidates = new Map<string, Weight>()
   let threshold = leastPacked
@@ -110,8 +124,8 @@ async function weighPaths({ repository, signal, expired, progress }: StepContext
       const weight = candidates.get(newOid!)
       if (weight === undefined) continue
       candidates.delete(newOid!)
-      let total = weights.get(path)
-      if (total === undefined) weights.set(detach(path), (total = { versions: 0, packed: 0, largest: 0, lastAt: commit.at }))
+      const total = weights.get(path) ?? { versions: 0, packed: 0, largest: 0, lastAt: commit.at }
+      if (total.versions === 0) weights.set(detach(path), total)
       total.versions += 1
       total.packed += weight.packed
       total.largest = Math.max(total.largest, weight.bytes)

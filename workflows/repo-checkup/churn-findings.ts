@@ -1,5 +1,5 @@
 import type { ChurnFacts } from './churn.ts'
-import { showDay, type Finding, percent, plural } from './result.ts'
+import { type Finding, percent, plural, showDay } from './result.ts'
 
 export function churnFindings(facts: ChurnFacts): Finding[] {
   return [...hotSpots(facts), ...coupled(facts), ...dormant(facts)]
@@ -19,7 +19,10 @@ function hotSpots({ hotSpots: all, window, busiestShare, codeFiles }: ChurnFacts
         `Large files that change all the time are where defects and merge conflicts come from. ` +
         `The busiest 5 % of ${plural(codeFiles, 'code file')} take ${percent(busiestShare, 1)} of all changes.`,
       next: 'Look at the first three before anything else: split out the part that changes, and give it tests of its own.',
-      evidence: hot.map((f) => `${f.path}: ${plural(f.commits, 'commit')} (${f.fixes} fixes), ${plural(f.authors, 'author')}, ${plural(f.lines, 'line')}`),
+      evidence: hot.map(
+        (f) =>
+          `${f.path}: ${plural(f.commits, 'commit')} (${f.fixes} fixes), ${plural(f.authors, 'author')}, ${plural(f.lines, 'line')}`,
+      ),
     },
   ]
 }
@@ -34,7 +37,9 @@ function coupled({ coupling }: ChurnFacts): Finding[] {
       title: `${plural(coupling.length, 'pair')} of files in different folders change together`,
       why: 'Whoever changes one must remember the other; nothing in the folder layout says so, and forgetting it is a bug.',
       next: 'For each pair: move the shared decision into one place, put the files side by side, or add a test that fails when they disagree.',
-      evidence: coupling.slice(0, 8).map(({ a, b, together, degree }) => `${a}  +  ${b}: ${together} times (${percent(degree, 1)})`),
+      evidence: coupling
+        .slice(0, 8)
+        .map(({ a, b, together, degree }) => `${a}  +  ${b}: ${together} times (${percent(degree, 1)})`),
     },
   ]
 }

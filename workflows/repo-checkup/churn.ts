@@ -1,11 +1,11 @@
 import { churnFindings } from './churn-findings.ts'
 import type { Repository } from './git/open-repository.ts'
-import type { Commit } from './git/read-history.ts'
 import { showBytes } from './git/path-name.ts'
+import type { Commit } from './git/read-history.ts'
 import { countLines, type HeadFile, isCode, listHeadFiles, maxTextBytes, readTextFiles } from './head-files.ts'
 import { type HistoryWindow, visitWindow, windowLimits } from './history-window.ts'
 import { runProgram, type Step } from './program.ts'
-import { createCoupling, type Coupling } from './rules/coupling.ts'
+import { type Coupling, createCoupling } from './rules/coupling.ts'
 import { hotSpotScores } from './rules/hot-spots.ts'
 import { createPeople } from './rules/people.ts'
 
@@ -78,7 +78,13 @@ export const churn: Step<ChurnFacts> = {
         if (file.role === 'source') touched.push(file.path)
         sums.added += added ?? 0
         sums.deleted += deleted ?? 0
-        const tally = tallies.get(file.path) ?? { commits: 0, fixes: 0, added: 0, deleted: 0, authors: new Set<number>() }
+        const tally = tallies.get(file.path) ?? {
+          commits: 0,
+          fixes: 0,
+          added: 0,
+          deleted: 0,
+          authors: new Set<number>(),
+        }
         tallies.set(file.path, tally)
         tally.commits += 1
         if (fix) tally.fixes += 1
@@ -89,15 +95,24 @@ export const churn: Step<ChurnFacts> = {
       if (!releaseWords.test(commit.subject)) coupling.add(touched)
     }
     const window = await visitWindow(repository, { detail: 'lines', signal, expired }, visit)
-    const busy = [...tallies].filter(([path]) => code.get(path)!.role === 'source').sort((a, b) => b[1].commits - a[1].commits || (a[0] < b[0] ? -1 : 1))
-    const lines = await measure(repository, busy.slice(0, sizedFiles).map(([path]) => code.get(path)!), signal)
+    const busy = [...tallies]
+      .filter(([path]) => code.get(path)!.role === 'source')
+      .sort((a, b) => b[1].commits - a[1].commits || (a[0] < b[0] ? -1 : 1))
+    const lines = await measure(
+      repository,
+      busy.slice(0, sizedFiles).map(([path]) => code.get(path)!),
+      signal,
+    )
     const facts: ChurnFacts = {
       window,
       ...sums,
       people: people.all.filter((person) => !person.bot).length,
       codeFiles: code.size,
       changedCodeFiles: tallies.size,
-      busiestShare: busiestShare([...tallies.values()].map((tally) => tally.commits), code.size),
+      busiestShare: busiestShare(
+        [...tallies.values()].map((tally) => tally.commits),
+        code.size,
+      ),
       hotSpots: rank(tallies, lines).slice(0, 30),
       coupling: coupling.strongest(15).map((pair) => ({ ...pair, a: showBytes(pair.a), b: showBytes(pair.b) })),
     }
@@ -117,7 +132,11 @@ function rank(tallies: ReadonlyMap<string, Tally>, lines: ReadonlyMap<string, nu
 }
 
 /** Present lines of each file; what turns out to be generated, binary or too large is left out. */
-async function measure(repository: Repository, files: readonly HeadFile[], signal: AbortSignal): Promise<Map<string, number>> {
+async function measure(
+  repository: Repository,
+  files: readonly HeadFile[],
+  signal: AbortSignal,
+): Promise<Map<string, number>> {
   const lines = new Map<string, number>()
   const limits = { maxFileBytes: maxTextBytes, maxTotalBytes: 2e8, expired: () => false, signal }
   for await (const file of readTextFiles(repository, files, limits)) {

@@ -1,9 +1,19 @@
-import type { DependenciesFacts, NamedDependency } from './dependencies.ts'
+import type { DependenciesFacts, NamedDependency } from './dependencies-facts.ts'
 import { type Finding, plural } from './result.ts'
 import { familyOf, normaliseLicence } from './rules/licences.ts'
 
 export function dependencyFindings(facts: DependenciesFacts): Finding[] {
-  return [...noLicence(facts), ...mismatch(facts), ...copyleft(facts), ...fromSource(facts), ...open(facts), ...disagreeing(facts), ...unlocked(facts), ...actions(facts), ...images(facts)]
+  return [
+    ...noLicence(facts),
+    ...mismatch(facts),
+    ...copyleft(facts),
+    ...fromSource(facts),
+    ...open(facts),
+    ...disagreeing(facts),
+    ...unlocked(facts),
+    ...actions(facts),
+    ...images(facts),
+  ]
 }
 
 const place = ({ manifest, name, requirement }: NamedDependency) => `${manifest}: ${name} ${requirement}`
@@ -24,11 +34,16 @@ function noLicence({ licenceFiles, declared }: DependenciesFacts): Finding[] {
 
 /** The licence files at the top, and what the manifests at the top say. */
 function mismatch({ licenceFiles, manifests }: DependenciesFacts): Finding[] {
-  const texts = licenceFiles.filter((file) => !file.path.includes('/') && file.licence !== null).map((file) => file.licence!)
+  const texts = licenceFiles
+    .filter((file) => !file.path.includes('/') && file.licence !== null)
+    .map((file) => file.licence!)
   const wrong = manifests.filter((manifest) => {
     if (manifest.path.includes('/') || manifest.licence === null || texts.length === 0) return false
     const declared = normaliseLicence(manifest.licence)
-    return declared.every((id) => familyOf(id) !== 'unknown') && !declared.some((id) => texts.some((text) => sameLicence(id, text)))
+    return (
+      declared.every((id) => familyOf(id) !== 'unknown') &&
+      !declared.some((id) => texts.some((text) => sameLicence(id, text)))
+    )
   })
   if (wrong.length === 0) return []
   return [
@@ -38,13 +53,20 @@ function mismatch({ licenceFiles, manifests }: DependenciesFacts): Finding[] {
       title: 'Manifest and licence file name different licences',
       why: 'Package registries and licence scanners believe the manifest, lawyers the file; users cannot know which holds.',
       next: 'Decide which is meant and make both say it, with the SPDX identifier in the manifest.',
-      evidence: [...wrong.map((manifest) => `${manifest.path}: ${manifest.licence}`), ...licenceFiles.filter((file) => !file.path.includes('/')).map((file) => `${file.path}: ${file.licence}`)].slice(0, 10),
+      evidence: [
+        ...wrong.map((manifest) => `${manifest.path}: ${manifest.licence}`),
+        ...licenceFiles.filter((file) => !file.path.includes('/')).map((file) => `${file.path}: ${file.licence}`),
+      ].slice(0, 10),
     },
   ]
 }
 
 function sameLicence(a: string, b: string): boolean {
-  return a === b || (a.startsWith('BSD') && b.startsWith('BSD')) || (/^A?L?GPL/.test(a) && a.split('-')[0] === b.split('-')[0])
+  return (
+    a === b ||
+    (a.startsWith('BSD') && b.startsWith('BSD')) ||
+    (/^A?L?GPL/.test(a) && a.split('-')[0] === b.split('-')[0])
+  )
 }
 
 function copyleft({ locked, licenceFiles, declared }: DependenciesFacts): Finding[] {
@@ -60,10 +82,15 @@ function copyleft({ locked, licenceFiles, declared }: DependenciesFacts): Findin
     {
       id: 'dependencies/copyleft',
       score: 58,
-      title: `${plural(strict.reduce((sum, one) => sum + one.packages, 0), 'locked package')} under strong copyleft or restricted licences`,
+      title: `${plural(
+        strict.reduce((sum, one) => sum + one.packages, 0),
+        'locked package',
+      )} under strong copyleft or restricted licences`,
       why: 'If they are shipped with the product, their terms may reach it.',
       next: 'Check whether each is shipped or only used while building; replace it, or record why it is fine.',
-      evidence: strict.map((one) => `${one.licence}: ${one.examples.join(', ')}${one.packages > one.examples.length ? ' ...' : ''}`),
+      evidence: strict.map(
+        (one) => `${one.licence}: ${one.examples.join(', ')}${one.packages > one.examples.length ? ' ...' : ''}`,
+      ),
     },
   ]
 }
@@ -105,7 +132,12 @@ function disagreeing({ disagreeing: list }: DependenciesFacts): Finding[] {
       title: `${list.length === 15 ? '15 or more dependencies are' : `${plural(list.length, 'dependency is', 'dependencies are')}`} asked for in different versions within the repository`,
       why: 'Two versions of one library end up in the same build or process, or behave differently per package.',
       next: 'Align them (workspace catalogue, shared constraints file, dependency management), or note why they must differ.',
-      evidence: list.slice(0, 8).map(({ name, requirements }) => `${name}: ${requirements.map((r) => `${r.requirement} (${r.manifests[0]})`).join(', ')}`),
+      evidence: list
+        .slice(0, 8)
+        .map(
+          ({ name, requirements }) =>
+            `${name}: ${requirements.map((r) => `${r.requirement} (${r.manifests[0]})`).join(', ')}`,
+        ),
     },
   ]
 }

@@ -2,8 +2,8 @@ import { showBytes } from './git/path-name.ts'
 import { isCode, listHeadFiles, noSkips, readTextFiles } from './head-files.ts'
 import { runProgram, type Step } from './program.ts'
 import { type Finding, percent, plural } from './result.ts'
-import { type Clone, cleanLines, createCloneFinder } from './rules/duplicate-windows.ts'
 import { type CloneClass, gatherClasses } from './rules/clone-classes.ts'
+import { type Clone, cleanLines, createCloneFinder } from './rules/duplicate-windows.ts'
 
 export interface DuplicateBlock {
   readonly places: readonly { readonly path: string; readonly from: number; readonly to: number }[]
@@ -23,7 +23,12 @@ export interface DuplicatesFacts {
   /** Blocks in non-test code, by (copies - 1) x lines, at most 20, and two of a file. */
   readonly blocks: readonly DuplicateBlock[]
   /** Pairs of files that share most lines, at most 10; tests included. */
-  readonly pairs: readonly { readonly a: string; readonly b: string; readonly lines: number; readonly shareOfSmaller: number }[]
+  readonly pairs: readonly {
+    readonly a: string
+    readonly b: string
+    readonly lines: number
+    readonly shareOfSmaller: number
+  }[]
 }
 
 /** Short enough for a copied function, long enough that idioms do not count. */
@@ -39,7 +44,9 @@ export const duplicates: Step<DuplicatesFacts> = {
   async run({ repository, signal, expired, progress }) {
     const { files } = await listHeadFiles(repository, signal)
     // Source before tests: where a test copies the source, the copy is the test's.
-    const code = files.filter((file) => isCode(file) && !frozen.test(file.path)).sort((a, b) => Number(a.role === 'test') - Number(b.role === 'test'))
+    const code = files
+      .filter((file) => isCode(file) && !frozen.test(file.path))
+      .sort((a, b) => Number(a.role === 'test') - Number(b.role === 'test'))
     const bytes = code.reduce((sum, file) => sum + file.size, 0)
     const capacity = Math.min(mostWindows, Math.ceil(bytes / leastBytesOfLine) + 64)
     const finder = createCloneFinder(windowLines, capacity)
@@ -80,14 +87,26 @@ export const duplicates: Step<DuplicatesFacts> = {
           copies: places.length,
           places: places.slice(0, 6).map(({ file, start }) => place(file, start, length)),
         })),
-      pairs: filePairs(clones, covered.map((marks) => marks.length)).map(({ a, b, ...pair }) => ({
-        a: showBytes(compared[a]!.path), b: showBytes(compared[b]!.path), ...pair,
+      pairs: filePairs(
+        clones,
+        covered.map((marks) => marks.length),
+      ).map(({ a, b, ...pair }) => ({
+        a: showBytes(compared[a]!.path),
+        b: showBytes(compared[b]!.path),
+        ...pair,
       })),
     }
     const said: string[] = []
-    if (finder.full()) said.push(`Copies of code past the first ${plural(mostWindows, 'line')} are found only if the original is before that point.`)
-    if (skips.tooLarge > 0) said.push(`${plural(skips.tooLarge, 'file')} above 500 kB were not compared for duplicates.`)
-    if (skips.notReached > 0) said.push(`${plural(skips.notReached, 'file')} were not compared for duplicates: the time or size limit was reached.`)
+    if (finder.full())
+      said.push(
+        `Copies of code past the first ${plural(mostWindows, 'line')} are found only if the original is before that point.`,
+      )
+    if (skips.tooLarge > 0)
+      said.push(`${plural(skips.tooLarge, 'file')} above 500 kB were not compared for duplicates.`)
+    if (skips.notReached > 0)
+      said.push(
+        `${plural(skips.notReached, 'file')} were not compared for duplicates: the time or size limit was reached.`,
+      )
     return { facts, findings: duplicateFindings(facts), limits: said }
   },
 }
@@ -114,7 +133,10 @@ function filePairs(clones: readonly Clone[], sizes: readonly number[]) {
   return [...pairs.values()]
     .sort((x, y) => y.lines - x.lines)
     .slice(0, 10)
-    .map((pair) => ({ ...pair, shareOfSmaller: Math.round((pair.lines / Math.min(sizes[pair.a]!, sizes[pair.b]!)) * 100) / 100 }))
+    .map((pair) => ({
+      ...pair,
+      shareOfSmaller: Math.round((pair.lines / Math.min(sizes[pair.a]!, sizes[pair.b]!)) * 100) / 100,
+    }))
 }
 
 function duplicateFindings({ blocks, lines, duplicatedLines }: DuplicatesFacts): Finding[] {
@@ -129,7 +151,13 @@ function duplicateFindings({ blocks, lines, duplicatedLines }: DuplicatesFacts):
       title: `${percent(duplicatedLines, lines)} of the code outside tests is copied (${plural(duplicatedLines, 'line')}); the largest block stands in ${plural(largest.copies, 'place')}`,
       why: 'A bug fixed in one copy stays in the others, and each copy must be read, tested and changed again.',
       next: `Start with ${first.path}:${first.from}-${first.to}: give the block one home, or say in a comment why the copies must differ.`,
-      evidence: blocks.slice(0, 8).map((block) => `${plural(block.lines, 'line')} x ${block.copies}: ${block.places.slice(0, 3).map((p) => `${p.path}:${p.from}`).join('  =  ')}`),
+      evidence: blocks.slice(0, 8).map(
+        (block) =>
+          `${plural(block.lines, 'line')} x ${block.copies}: ${block.places
+            .slice(0, 3)
+            .map((p) => `${p.path}:${p.from}`)
+            .join('  =  ')}`,
+      ),
     },
   ]
 }

@@ -30,7 +30,8 @@ export interface FolderFacts {
 
 export const folder: Step<FolderFacts> = {
   name: 'folder',
-  about: 'One top-level folder (--item, percent-encoded; `.` is the files at the top): size, languages, changes, authors, tests.',
+  about:
+    'One top-level folder (--item, percent-encoded; `.` is the files at the top): size, languages, changes, authors, tests.',
   async run(context) {
     if (context.item === null) throw programErrors['checkup-bad-argument']('--item FOLDER is missing')
     const path = decodePath(context.item)
@@ -38,8 +39,15 @@ export const folder: Step<FolderFacts> = {
     const changes = await readChanges(context, path)
     const { notReached, ...rest } = contents
     const limits = windowLimits(changes.window)
-    if (notReached > 0) limits.push(`${showBytes(path)}: ${plural(notReached, 'file')} were not read: the time or size limit was reached.`)
-    return { facts: { item: context.item, name: path === '.' ? '(top level)' : showBytes(path), ...rest, ...changes }, findings: [], limits }
+    if (notReached > 0)
+      limits.push(
+        `${showBytes(path)}: ${plural(notReached, 'file')} were not read: the time or size limit was reached.`,
+      )
+    return {
+      facts: { item: context.item, name: path === '.' ? '(top level)' : showBytes(path), ...rest, ...changes },
+      findings: [],
+      limits,
+    }
   },
 }
 
@@ -66,7 +74,10 @@ async function readContents({ repository, signal, expired, progress }: StepConte
     vendoredFiles: inside.filter((file) => file.role === 'vendored' || file.role === 'generated').length,
     sourceLines,
     testLines,
-    languages: [...languages].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([language, lines]) => ({ language, lines })),
+    languages: [...languages]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 4)
+      .map(([language, lines]) => ({ language, lines })),
     notReached: skips.notReached,
   }
 }
@@ -97,16 +108,25 @@ async function readChanges({ repository, signal, expired, progress }: StepContex
     addedBy.set(person.name, (addedBy.get(person.name) ?? 0) + Math.max(1, sum))
     for (const change of touched) byFile.set(change.path, (byFile.get(change.path) ?? 0) + 1)
   })
-  const total = Math.max(1, [...addedBy.values()].reduce((sum, count) => sum + count, 0))
+  const total = Math.max(
+    1,
+    [...addedBy.values()].reduce((sum, count) => sum + count, 0),
+  )
   return {
     window,
     commits,
     added,
     deleted,
     authorCount: addedBy.size,
-    authors: [...addedBy].sort((a, b) => b[1] - a[1]).slice(0, 5).map(([name, lines]) => ({ name, share: Math.round((lines / total) * 100) / 100 })),
+    authors: [...addedBy]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 5)
+      .map(([name, lines]) => ({ name, share: Math.round((lines / total) * 100) / 100 })),
     lastChangeAt,
-    busiest: [...byFile].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 3).map(([file, count]) => ({ path: showBytes(file), commits: count })),
+    busiest: [...byFile]
+      .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+      .slice(0, 3)
+      .map(([file, count]) => ({ path: showBytes(file), commits: count })),
   }
 }
 

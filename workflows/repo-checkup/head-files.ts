@@ -98,12 +98,19 @@ export async function* readTextFiles(
   }
 }
 
-async function* readAhead(reader: BlobReader, files: readonly HeadFile[]): AsyncGenerator<readonly [HeadFile, Buffer | null]> {
+async function* readAhead(
+  reader: BlobReader,
+  files: readonly HeadFile[],
+): AsyncGenerator<readonly [HeadFile, Buffer | null]> {
   const window: { file: HeadFile; content: Promise<Buffer | null> }[] = []
   let bytes = 0
   let next = 0
   while (window.length > 0 || next < files.length) {
-    while (next < files.length && window.length < readAheadFiles && (window.length === 0 || bytes + files[next]!.size <= readAheadBytes)) {
+    while (
+      next < files.length &&
+      window.length < readAheadFiles &&
+      (window.length === 0 || bytes + files[next]!.size <= readAheadBytes)
+    ) {
       const file = files[next++]!
       const content = reader.read(file.oid)
       content.catch(() => {}) // awaited below, in order
@@ -126,7 +133,10 @@ function seeContent(file: HeadFile, text: string): TextFile {
   let { language, role } = file
   if (language === null && text.startsWith('#!')) language = languageOfShebang(text.slice(0, 200).split('\n', 1)[0]!)
   const name = baseName(file.path)
-  if ((role === 'source' || role === 'test' || role === 'example') && looksGenerated(text, name.slice(name.lastIndexOf('.') + 1))) {
+  if (
+    (role === 'source' || role === 'test' || role === 'example') &&
+    looksGenerated(text, name.slice(name.lastIndexOf('.') + 1))
+  ) {
     role = 'generated'
   }
   return { ...file, language, role, text }

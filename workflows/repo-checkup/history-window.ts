@@ -32,7 +32,10 @@ export async function findWindow(repository: Repository, signal: AbortSignal): P
  */
 export async function visitWindow(
   repository: Repository,
-  options: Pick<HistoryOptions, 'detail' | 'paths' | 'signal'> & { readonly expired: () => boolean; readonly bounds?: WindowBounds },
+  options: Pick<HistoryOptions, 'detail' | 'paths' | 'signal'> & {
+    readonly expired: () => boolean
+    readonly bounds?: WindowBounds
+  },
   visit: (commit: Commit) => void,
 ): Promise<HistoryWindow> {
   let commits = 0
@@ -43,7 +46,10 @@ export async function visitWindow(
   for await (const commit of readHistory(repository, options)) {
     if (to === 0) to = commit.at
     const { bounds } = options
-    const inside = bounds === undefined ? to - commit.at <= windowDays * 86_400 || commits < minCommits : commit.at >= bounds.from && commit.at <= bounds.to
+    const inside =
+      bounds === undefined
+        ? to - commit.at <= windowDays * 86_400 || commits < minCommits
+        : commit.at >= bounds.from && commit.at <= bounds.to
     if (!inside) {
       old += 1
       if (old > patience) break
@@ -67,5 +73,7 @@ export function showWindow({ commits, from, to }: HistoryWindow): string {
 
 export function windowLimits(window: HistoryWindow): string[] {
   if (window.cut === null) return []
-  return [`Recent changes cover ${showWindow(window)} only: the ${window.cut === 'time' ? 'time limit' : 'limit of 20,000 commits'} was reached.`]
+  return [
+    `Recent changes cover ${showWindow(window)} only: the ${window.cut === 'time' ? 'time limit' : 'limit of 20,000 commits'} was reached.`,
+  ]
 }

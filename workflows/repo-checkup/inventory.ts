@@ -1,5 +1,13 @@
 import { showBytes } from './git/path-name.ts'
-import { countLines, type HeadFile, listHeadFiles, maxTextBytes, noSkips, readTextFiles, type TextFile } from './head-files.ts'
+import {
+  countLines,
+  type HeadFile,
+  listHeadFiles,
+  maxTextBytes,
+  noSkips,
+  readTextFiles,
+  type TextFile,
+} from './head-files.ts'
 import { inventoryFindings } from './inventory-findings.ts'
 import { runProgram, type Step } from './program.ts'
 import { plural } from './result.ts'
@@ -26,7 +34,10 @@ export interface InventoryFacts {
   readonly roles: Readonly<Record<FileRole | Unread, Readonly<Total>>>
   /** Hand-written lines in programming languages, tests and examples included. */
   readonly codeLines: number
-  readonly longFiles: { readonly count: number; readonly top: readonly { readonly path: string; readonly lines: number; readonly language: string }[] }
+  readonly longFiles: {
+    readonly count: number
+    readonly top: readonly { readonly path: string; readonly lines: number; readonly language: string }[]
+  }
   /** SPDX-License-Identifier headers in files, by identifier. */
   readonly spdxHeaders: Readonly<Record<string, number>>
   readonly caseCollisions: readonly (readonly [string, string])[]
@@ -39,7 +50,18 @@ type Unread = 'binary' | 'oversized' | 'unread'
 
 /** A hand-written source file of so many lines is worth naming. */
 export const longFileLines = 1500
-const roleNames = ['source', 'test', 'example', 'docs', 'vendored', 'generated', 'lock', 'binary', 'oversized', 'unread'] as const
+const roleNames = [
+  'source',
+  'test',
+  'example',
+  'docs',
+  'vendored',
+  'generated',
+  'lock',
+  'binary',
+  'oversized',
+  'unread',
+] as const
 
 export const inventory: Step<InventoryFacts> = {
   name: 'inventory',
@@ -56,7 +78,8 @@ export const inventory: Step<InventoryFacts> = {
       count.text(file)
     }
     const whole = skips.notReached === 0
-    for (const file of files) if (!seen.has(file.path)) count.unread(file, file.size > maxTextBytes ? 'oversized' : whole ? 'binary' : 'unread')
+    for (const file of files)
+      if (!seen.has(file.path)) count.unread(file, file.size > maxTextBytes ? 'oversized' : whole ? 'binary' : 'unread')
     const paths = files.map((file) => file.path)
     const facts: InventoryFacts = {
       ...count.totals(),
@@ -67,13 +90,18 @@ export const inventory: Step<InventoryFacts> = {
     return {
       facts,
       findings: inventoryFindings(facts),
-      limits: whole ? [] : [`Lines were not counted in ${plural(skips.notReached, 'file')}: the time or size limit was reached.`],
+      limits: whole
+        ? []
+        : [`Lines were not counted in ${plural(skips.notReached, 'file')}: the time or size limit was reached.`],
     }
   },
 }
 
 function createCount() {
-  const roles = Object.fromEntries(roleNames.map((name) => [name, { files: 0, lines: 0, bytes: 0 }])) as Record<FileRole | Unread, Total>
+  const roles = Object.fromEntries(roleNames.map((name) => [name, { files: 0, lines: 0, bytes: 0 }])) as Record<
+    FileRole | Unread,
+    Total
+  >
   const languages = new Map<string, LanguageTotal>()
   const spdx = new Map<string, number>()
   const long: { path: string; lines: number; language: string }[] = []
@@ -86,14 +114,18 @@ function createCount() {
     text(file: TextFile) {
       const lines = countLines(file.text)
       add(roles[file.role], lines, file.size)
-      const header = /SPDX-License-Identifier:[ \t]*([\w.+() -]{2,80}?)[ \t]*(?:\*\/|-->|\r?\n|$)/.exec(file.text.slice(0, 2000))
+      const header = /SPDX-License-Identifier:[ \t]*([\w.+() -]{2,80}?)[ \t]*(?:\*\/|-->|\r?\n|$)/.exec(
+        file.text.slice(0, 2000),
+      )
       if (header !== null) spdx.set(header[1]!, (spdx.get(header[1]!) ?? 0) + 1)
-      if (file.language === null || file.role === 'vendored' || file.role === 'generated' || file.role === 'lock') return
+      if (file.language === null || file.role === 'vendored' || file.role === 'generated' || file.role === 'lock')
+        return
       const { name, use } = file.language
       const total = languages.get(name) ?? { language: name, use, files: 0, lines: 0, bytes: 0 }
       languages.set(name, total)
       add(total, lines, file.size)
-      if (use === 'code' && file.role === 'source' && lines >= longFileLines) long.push({ path: showBytes(file.path), lines, language: name })
+      if (use === 'code' && file.role === 'source' && lines >= longFileLines)
+        long.push({ path: showBytes(file.path), lines, language: name })
     },
     unread(file: HeadFile, why: Unread) {
       add(roles[why], 0, file.size)
@@ -129,7 +161,10 @@ export function findCaseCollisions(paths: readonly string[]): [string, string][]
 function findCommittedPackages(paths: readonly string[]): { folder: string; files: number }[] {
   const folders = new Map<string, number>()
   for (const path of paths) {
-    const match = /^(?:.*?\/)?(?:node_modules|bower_components|site-packages|\.?venv|__pycache__|\.gradle|\.terraform)(?=\/)/.exec(path)
+    const match =
+      /^(?:.*?\/)?(?:node_modules|bower_components|site-packages|\.?venv|__pycache__|\.gradle|\.terraform)(?=\/)/.exec(
+        path,
+      )
     if (match !== null) folders.set(match[0], (folders.get(match[0]) ?? 0) + 1)
   }
   return [...folders]

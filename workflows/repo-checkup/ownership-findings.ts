@@ -1,4 +1,4 @@
-import type { OwnershipFacts } from './ownership.ts'
+import type { OwnershipFacts } from './ownership-facts.ts'
 import { type Finding, percent, plural, showDay } from './result.ts'
 
 export function ownershipFindings(facts: OwnershipFacts): Finding[] {
@@ -21,19 +21,32 @@ function busFactor({ busFactor: factor, owners, people, activePeople, codeFiles 
         alone && gone.length === 0
           ? 'Nobody else has written any of it, so nobody else can repair it at once.'
           : gone.length > 0
-          ? `${gone.map((owner) => `${owner.name} was last seen on ${showDay(owner.lastCommitAt)}`).join('; ')}: that knowledge may be gone already.`
-          : `${plural(people, 'person', 'people')} contributed, ${activePeople} in the last year, but the knowledge of most files sits with ${factor.factor === 1 ? 'one' : 'two'}.`,
+            ? `${gone.map((owner) => `${owner.name} was last seen on ${showDay(owner.lastCommitAt)}`).join('; ')}: that knowledge may be gone already.`
+            : `${plural(people, 'person', 'people')} contributed, ${activePeople} in the last year, but the knowledge of most files sits with ${factor.factor === 1 ? 'one' : 'two'}.`,
       next: alone
         ? 'Write down how to build, release and operate it, and give a second person the keys.'
         : 'Route the next changes in their largest folders to somebody else, with them as reviewer, until a second author exists.',
-      evidence: owners.slice(0, 5).map((o) => `${o.name}: author of ${plural(o.files, 'file')} (${percent(o.files, codeFiles)}), ${plural(o.commits, 'commit')}, last ${showDay(o.lastCommitAt)}`),
+      evidence: owners
+        .slice(0, 5)
+        .map(
+          (o) =>
+            `${o.name}: author of ${plural(o.files, 'file')} (${percent(o.files, codeFiles)}), ${plural(o.commits, 'commit')}, last ${showDay(o.lastCommitAt)}`,
+        ),
     },
   ]
 }
 
 /** A good bus factor on paper, of which few people are left. */
-function thin({ busFactor: all, busFactorOfActive: now, activePeople, unattended: lost, codeFiles, owners }: OwnershipFacts): Finding[] {
-  if (all === null || now === null || all.factor <= 2 || now.factor === 0 || now.factor > 2 || activePeople < 2) return []
+function thin({
+  busFactor: all,
+  busFactorOfActive: now,
+  activePeople,
+  unattended: lost,
+  codeFiles,
+  owners,
+}: OwnershipFacts): Finding[] {
+  if (all === null || now === null || all.factor <= 2 || now.factor === 0 || now.factor > 2 || activePeople < 2)
+    return []
   return [
     {
       id: 'ownership/thin',
@@ -41,7 +54,13 @@ function thin({ busFactor: all, busFactorOfActive: now, activePeople, unattended
       title: `Over its whole history the bus factor is ${all.factor}, but among those still active it is ${now.factor}: ${now.people.join(' and ')}`,
       why: `${percent(lost.files, codeFiles)} of the code files are known to nobody active already; without ${now.factor === 1 ? 'this person' : 'these two'} it would be more than half.`,
       next: 'Let others change what these people look after, with them as reviewers, while they are here.',
-      evidence: owners.filter((o) => o.active).slice(0, 5).map((o) => `${o.name}: author of ${plural(o.files, 'file')}, ${plural(o.commits, 'commit')}, last ${showDay(o.lastCommitAt)}`),
+      evidence: owners
+        .filter((o) => o.active)
+        .slice(0, 5)
+        .map(
+          (o) =>
+            `${o.name}: author of ${plural(o.files, 'file')}, ${plural(o.commits, 'commit')}, last ${showDay(o.lastCommitAt)}`,
+        ),
     },
   ]
 }
@@ -70,7 +89,9 @@ function islands({ singleAuthorFolders, people }: OwnershipFacts): Finding[] {
       title: `${plural(singleAuthorFolders.length, 'folder')} (${plural(files, 'file')}) are known to one person each`,
       why: 'Illness or a holiday there stops work, and reviews by others stay on the surface.',
       next: 'Pair on the next change in each, beginning with folders whose author is inactive.',
-      evidence: singleAuthorFolders.map((f) => `${f.folder}: ${plural(f.files, 'file')}, ${f.author}${f.active ? '' : ' (inactive)'}`),
+      evidence: singleAuthorFolders.map(
+        (f) => `${f.folder}: ${plural(f.files, 'file')}, ${f.author}${f.active ? '' : ' (inactive)'}`,
+      ),
     },
   ]
 }

@@ -107,8 +107,15 @@ function readArguments(argv: readonly string[]): Arguments {
   const values = parseArguments(argv, { repo: text, commit: text, item: text, out: text, 'max-seconds': text })
   if (!values.repo) throw programErrors['checkup-bad-argument']('--repo PATH is missing')
   const maxSeconds = Number(values['max-seconds'] ?? defaultSeconds)
-  if (!(maxSeconds > 0)) throw programErrors['checkup-bad-argument'](`--max-seconds ${values['max-seconds']} is not a positive number`)
-  return { repo: values.repo, commit: values.commit ?? '', item: values.item ?? null, out: values.out ?? null, maxSeconds }
+  if (!(maxSeconds > 0))
+    throw programErrors['checkup-bad-argument'](`--max-seconds ${values['max-seconds']} is not a positive number`)
+  return {
+    repo: values.repo,
+    commit: values.commit ?? '',
+    item: values.item ?? null,
+    out: values.out ?? null,
+    maxSeconds,
+  }
 }
 
 /** `parseArgs` with our error. A value may begin with a dash when written `--name=value`. */
@@ -117,7 +124,10 @@ export function parseArguments<const O extends NonNullable<Parameters<typeof par
   options: O,
 ) {
   try {
-    return parseArgs({ args: [...argv], options: options!, strict: true, allowPositionals: false }).values as Record<string, string | undefined>
+    return parseArgs({ args: [...argv], options: options!, strict: true, allowPositionals: false }).values as Record<
+      string,
+      string | undefined
+    >
   } catch (error) {
     throw programErrors['checkup-bad-argument'](messageOf(error), { cause: error })
   }
@@ -142,7 +152,8 @@ export async function runProgram(step: Step<unknown>, argv: readonly string[]): 
 /** Runs `work`, prints what it returns, and turns a failure into a message that says what to do next. */
 export async function printOutcome(work: (surroundings: StepSurroundings) => Promise<unknown>): Promise<void> {
   const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stop.abort(new Error(`stopped by ${name}`)))
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(name, () => stop.abort(new Error(`stopped by ${name}`)))
   const stderr = (line: string) => process.stderr.write(`${line}\n`)
   try {
     const line = JSON.stringify(await work({ clock: systemClock, signal: stop.signal, stderr }))

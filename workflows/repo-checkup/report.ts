@@ -20,7 +20,11 @@ export interface ReportResult {
 }
 
 /** The two documents and what the program prints. Pure. */
-export function composeReport(results: Results): { readonly markdown: string; readonly json: string; readonly printed: Omit<ReportResult, 'artifacts'> } {
+export function composeReport(results: Results): {
+  readonly markdown: string
+  readonly json: string
+  readonly printed: Omit<ReportResult, 'artifacts'>
+} {
   const ranked = rank(results)
   const { commit, facts } = results.steps.survey!
   const findings = ranked.findings.map((finding) => ({ severity: severityOf(finding.score), ...finding }))
@@ -69,7 +73,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     const value = { type: 'string' as const }
     const { out, results } = parseArguments(argv, { out: value, results: value })
     if (out === undefined) throw programErrors['checkup-bad-argument']('--out FOLDER is missing')
-    const report = composeReport(readResults(results === undefined ? await text(process.stdin) : await readFile(results, 'utf8')))
+    const report = composeReport(
+      readResults(results === undefined ? await text(process.stdin) : await readFile(results, 'utf8')),
+    )
     await mkdir(out, { recursive: true })
     await writeFile(join(out, 'report.md'), report.markdown)
     await writeFile(join(out, 'report.json'), report.json)

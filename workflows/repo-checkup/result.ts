@@ -49,7 +49,11 @@ export function percent(part: number, whole: number): string {
 
 /** `4.2 MB`; decimal units. */
 export function showSize(bytes: number): string {
-  for (const [unit, factor] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]] as const) {
+  for (const [unit, factor] of [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['kB', 1e3],
+  ] as const) {
     if (bytes >= factor) return `${(bytes / factor).toFixed(bytes >= 100 * factor ? 0 : 1)} ${unit}`
   }
   return `${bytes} B`

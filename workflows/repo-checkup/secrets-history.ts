@@ -1,6 +1,6 @@
 import { showBytes, showText } from './git/path-name.ts'
-import { detach } from './git/records.ts'
 import { type Hunk, readPatches } from './git/read-patches.ts'
+import { detach } from './git/records.ts'
 import { listHeadFiles, readTextFiles } from './head-files.ts'
 import { runProgram, type Step, type StepContext } from './program.ts'
 import { type Finding, plural, showDay } from './result.ts'
@@ -66,9 +66,15 @@ export const secretsHistory: Step<SecretsHistoryFacts> = {
       counts: { likely: count('likely'), possible: count('possible'), inTests: count('in tests') },
       leaks: ranked.slice(0, 60),
     }
-    const limits = ['Only the history of the commit looked at was searched, without merge commits; other branches were not.']
-    if (gaps > 0) limits.push(`${plural(gaps, 'commit')} could not be searched for secrets: the clone lacks some of their files.`)
-    if (!whole) limits.push(`Secrets in the history: the newest ${plural(commitsScanned, 'commit')} were searched (back to ${showDay(oldestScannedAt)}), then a limit was reached.`)
+    const limits = [
+      'Only the history of the commit looked at was searched, without merge commits; other branches were not.',
+    ]
+    if (gaps > 0)
+      limits.push(`${plural(gaps, 'commit')} could not be searched for secrets: the clone lacks some of their files.`)
+    if (!whole)
+      limits.push(
+        `Secrets in the history: the newest ${plural(commitsScanned, 'commit')} were searched (back to ${showDay(oldestScannedAt)}), then a limit was reached.`,
+      )
     return { facts, findings: historyFindings(facts), limits }
   },
 }
@@ -102,7 +108,8 @@ async function presentSecrets({ repository, signal }: StepContext): Promise<Set<
 }
 
 function historyFindings({ leaks, counts }: SecretsHistoryFacts): Finding[] {
-  const place = ({ path, what, masked, commit, at, author }: Leak) => `${path}: ${what} ${masked}, added by ${author} on ${showDay(at!)} in ${commit}`
+  const place = ({ path, what, masked, commit, at, author }: Leak) =>
+    `${path}: ${what} ${masked}, added by ${author} on ${showDay(at!)} in ${commit}`
   const findings: Finding[] = []
   if (counts.likely > 0) {
     findings.push({
@@ -111,7 +118,10 @@ function historyFindings({ leaks, counts }: SecretsHistoryFacts): Finding[] {
       title: `${plural(counts.likely, 'likely secret')} in the history, deleted since`,
       why: 'Deleting a line does not take it back: it is in every clone and fork. If the repository was ever readable by others, so was this.',
       next: 'Revoke each at its service. Rewriting the history (git filter-repo) helps only after that, and only if no clone is outside your control.',
-      evidence: leaks.filter((leak) => leak.confidence === 'likely').slice(0, 10).map(place),
+      evidence: leaks
+        .filter((leak) => leak.confidence === 'likely')
+        .slice(0, 10)
+        .map(place),
     })
   }
   if (counts.possible > 0) {
@@ -121,7 +131,10 @@ function historyFindings({ leaks, counts }: SecretsHistoryFacts): Finding[] {
       title: `${plural(counts.possible, 'value')} in the history may be passwords or keys, deleted since`,
       why: 'They were assigned to names like password or secret, or stood in an address, and look random.',
       next: 'Check whether any is still in use; rotate those.',
-      evidence: leaks.filter((leak) => leak.confidence === 'possible').slice(0, 10).map(place),
+      evidence: leaks
+        .filter((leak) => leak.confidence === 'possible')
+        .slice(0, 10)
+        .map(place),
     })
   }
   return findings

@@ -48,7 +48,10 @@ export const secrets: Step<SecretsFacts> = {
     }
     const said: string[] = []
     if (skips.tooLarge > 0) said.push(`${plural(skips.tooLarge, 'file')} above 2 MB were not searched for secrets.`)
-    if (skips.notReached > 0) said.push(`${plural(skips.notReached, 'file')} were not searched for secrets: the time or size limit was reached.`)
+    if (skips.notReached > 0)
+      said.push(
+        `${plural(skips.notReached, 'file')} were not searched for secrets: the time or size limit was reached.`,
+      )
     return { facts, findings: leakFindings(facts), limits: said }
   },
 }
@@ -61,7 +64,14 @@ function scan(text: string, file: HeadFile): Leak[] {
     const end = found < 0 ? text.length : found
     line += 1
     for (const { rule, masked } of findSecrets(text.slice(start, end), text.slice(end + 1, end + 400))) {
-      leaks.push({ rule: rule.id, what: rule.what, path: showBytes(file.path), line, masked, confidence: confidenceOf(rule, file.path) })
+      leaks.push({
+        rule: rule.id,
+        what: rule.what,
+        path: showBytes(file.path),
+        line,
+        masked,
+        confidence: confidenceOf(rule, file.path),
+      })
     }
     start = end + 1
   }
@@ -71,7 +81,10 @@ function scan(text: string, file: HeadFile): Leak[] {
 function findSensitiveFiles(files: readonly HeadFile[]): { path: string; what: string }[] {
   const found: { path: string; what: string }[] = []
   for (const file of files) {
-    const what = file.role === 'test' || file.role === 'vendored' || file.role === 'example' ? null : sensitiveFile(baseName(file.path), file.size)
+    const what =
+      file.role === 'test' || file.role === 'vendored' || file.role === 'example'
+        ? null
+        : sensitiveFile(baseName(file.path), file.size)
     if (what !== null) found.push({ path: showBytes(file.path), what })
   }
   return found

@@ -1,6 +1,6 @@
 import { listTree } from './git/list-tree.ts'
-import { encodePath, showBytes } from './git/path-name.ts'
 import type { Repository } from './git/open-repository.ts'
+import { encodePath, showBytes } from './git/path-name.ts'
 import { splitLines } from './git/records.ts'
 import { listHeadFiles } from './head-files.ts'
 import { runProgram, type Step } from './program.ts'
@@ -52,12 +52,21 @@ export const survey: Step<SurveyFacts> = {
     const history = await measureHistory(repository, commit, signal)
     const folders = await listFolders(repository, commit, tree.files, signal)
     const limits: string[] = []
-    if (repository.shallow) limits.push(`The history is shallow: ${plural(history.commits, 'commit')} seen. Run \`git fetch --unshallow\` for the rest.`)
-    if (repository.partial) limits.push('The clone is partial (made with --filter): objects that are not here were not fetched and not looked at.')
+    if (repository.shallow)
+      limits.push(
+        `The history is shallow: ${plural(history.commits, 'commit')} seen. Run \`git fetch --unshallow\` for the rest.`,
+      )
+    if (repository.partial)
+      limits.push(
+        'The clone is partial (made with --filter): objects that are not here were not fetched and not looked at.',
+      )
     if (repository.subfolder) limits.push('The path given is a subfolder; the whole repository was looked at.')
     if (tree.missing > 0) limits.push(`${plural(tree.missing, 'file')} of the commit are not in this clone.`)
     if (tree.submodules.length > 0) limits.push(`${plural(tree.submodules.length, 'submodule')} listed, not entered.`)
-    if (folders.length > maxFolders) limits.push(`${folders.length - maxFolders} of ${folders.length} top-level folders are too small for a section of their own.`)
+    if (folders.length > maxFolders)
+      limits.push(
+        `${folders.length - maxFolders} of ${folders.length} top-level folders are too small for a section of their own.`,
+      )
     const shown = folders.slice(0, maxFolders)
     return {
       facts: {
@@ -123,7 +132,11 @@ async function listFolders(
   }
   return [...totals]
     .filter(([, total]) => total.files > 0)
-    .map(([name, total]) => ({ item: encodePath(name), name: name === '.' ? '(top level)' : showBytes(name), ...total }))
+    .map(([name, total]) => ({
+      item: encodePath(name),
+      name: name === '.' ? '(top level)' : showBytes(name),
+      ...total,
+    }))
     .sort((a, b) => b.files - a.files || b.bytes - a.bytes || (a.item < b.item ? -1 : 1))
 }
 

@@ -3,7 +3,13 @@ import { type Finding, plural } from './result.ts'
 import type { TestsFacts } from './tests.ts'
 
 export function testFindings(facts: TestsFacts, window: HistoryWindow): Finding[] {
-  return [...none(facts), ...focusedTests(facts), ...busyUntested(facts, window), ...barren(facts), ...switchedOff(facts)]
+  return [
+    ...none(facts),
+    ...focusedTests(facts),
+    ...busyUntested(facts, window),
+    ...barren(facts),
+    ...switchedOff(facts),
+  ]
 }
 
 function none({ sourceLines, testLines, testFiles }: TestsFacts): Finding[] {
@@ -51,7 +57,9 @@ function busyUntested({ untested, named }: TestsFacts, window: HistoryWindow): F
           : `${plural(busy.length, 'busy file')} are mentioned by no test; first ${first.path} (${plural(first.recentCommits, 'commit')}, ${plural(first.lines, 'line')})`,
       why: `Code that changes and is not tested is where the next defect comes from (${showWindow(window)}).`,
       next: 'Ask a coverage tool about these files; write the missing test together with the next change.',
-      evidence: busy.map((file) => `${file.path}: ${plural(file.recentCommits, 'commit')}, ${plural(file.lines, 'line')}`),
+      evidence: busy.map(
+        (file) => `${file.path}: ${plural(file.recentCommits, 'commit')}, ${plural(file.lines, 'line')}`,
+      ),
     },
   ]
 }
@@ -60,7 +68,12 @@ function barren({ parts, testLines, sourceLines }: TestsFacts): Finding[] {
   if (testLines < 0.1 * sourceLines) return []
   // A repository that keeps its tests in one place has no tests beside the code; only compare parts that could.
   const own = parts.filter((part) => part.source > 0 && part.test > 0).length
-  const bare = parts.filter((part) => part.source >= 1000 && part.test === 0 && /^(packages|apps|libs|crates|modules|services|plugins)\//.test(part.part))
+  const bare = parts.filter(
+    (part) =>
+      part.source >= 1000 &&
+      part.test === 0 &&
+      /^(packages|apps|libs|crates|modules|services|plugins)\//.test(part.part),
+  )
   if (own < 2 || bare.length === 0) return []
   return [
     {

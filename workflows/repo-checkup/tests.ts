@@ -78,9 +78,16 @@ export const tests: Step<TestsFacts> = {
         inlineTested += 1
       }
       tally.add(file, 'source', lines)
-      sources.push({ file, lines, name: nameToTest(file.path), tested: inline >= 0 || (file.language?.name === 'Go' && testedFolders.has(folderOf(file.path))) })
+      sources.push({
+        file,
+        lines,
+        name: nameToTest(file.path),
+        tested: inline >= 0 || (file.language?.name === 'Go' && testedFolders.has(folderOf(file.path))),
+      })
     }
-    const asked = sources.filter((source) => source.lines >= leastLines && source.name !== null && !isGlue(source.file.language!.name))
+    const asked = sources.filter(
+      (source) => source.lines >= leastLines && source.name !== null && !isGlue(source.file.language!.name),
+    )
     const untested = asked.filter((source) => !source.tested && !mentions.has(source.name!))
     const { recent, window } = await countRecent(context, new Set(untested.map((source) => source.file.path)))
     const telling = asked.length >= 5 && tally.totals().testFiles > 0 && untested.length / asked.length <= 0.3
@@ -90,7 +97,11 @@ export const tests: Step<TestsFacts> = {
       untested: !telling
         ? []
         : untested
-            .map(({ file, lines }) => ({ path: showBytes(file.path), lines, recentCommits: recent.get(file.path) ?? 0 }))
+            .map(({ file, lines }) => ({
+              path: showBytes(file.path),
+              lines,
+              recentCommits: recent.get(file.path) ?? 0,
+            }))
             .sort((a, b) => b.recentCommits - a.recentCommits || b.lines - a.lines || (a.path < b.path ? -1 : 1))
             .slice(0, 40),
       untestedCount: telling ? untested.length : 0,
@@ -99,15 +110,24 @@ export const tests: Step<TestsFacts> = {
       focused: focused.slice(0, 10),
       inlineTested,
     }
-    const said = ['Tests are told by path and file name. Whether a file is tested is guessed from its name in test code, not measured: run a coverage tool for that.']
-    if (facts.testFiles > 0 && !telling) said.push('Tests here do not name the files they test, so files without a test could not be told.')
-    if (skips.notReached > 0) said.push(`${plural(skips.notReached, 'file')} were not read for the test ratio: the time or size limit was reached.`)
+    const said = [
+      'Tests are told by path and file name. Whether a file is tested is guessed from its name in test code, not measured: run a coverage tool for that.',
+    ]
+    if (facts.testFiles > 0 && !telling)
+      said.push('Tests here do not name the files they test, so files without a test could not be told.')
+    if (skips.notReached > 0)
+      said.push(
+        `${plural(skips.notReached, 'file')} were not read for the test ratio: the time or size limit was reached.`,
+      )
     return { facts, findings: testFindings(facts, window), limits: said }
   },
 }
 
 /** Changes of the given files in the recent window. */
-async function countRecent({ repository, signal, expired, progress }: StepContext, paths: ReadonlySet<string>): Promise<{ recent: Map<string, number>; window: HistoryWindow }> {
+async function countRecent(
+  { repository, signal, expired, progress }: StepContext,
+  paths: ReadonlySet<string>,
+): Promise<{ recent: Map<string, number>; window: HistoryWindow }> {
   const recent = new Map<string, number>([...paths].map((path) => [path, 0]))
   const window = await visitWindow(repository, { detail: 'raw', signal, expired }, (commit) => {
     progress(`changes up to ${commit.oid.slice(0, 8)}`)
@@ -123,7 +143,12 @@ function createTally() {
   const languages = new Map<string, { source: number; test: number }>()
   const parts = new Map<string, { source: number; test: number }>()
   const sums = { sourceFiles: 0, testFiles: 0, sourceLines: 0, testLines: 0 }
-  const bump = (map: Map<string, { source: number; test: number }>, key: string, role: 'source' | 'test', lines: number) => {
+  const bump = (
+    map: Map<string, { source: number; test: number }>,
+    key: string,
+    role: 'source' | 'test',
+    lines: number,
+  ) => {
     const total = map.get(key) ?? { source: 0, test: 0 }
     map.set(key, total)
     total[role] += lines
@@ -136,11 +161,16 @@ function createTally() {
       bump(parts, partOf(file.path), role, lines)
     },
     totals() {
-      const ranked = (map: typeof languages) => [...map].sort((a, b) => b[1].source - a[1].source || (a[0] < b[0] ? -1 : 1))
+      const ranked = (map: typeof languages) =>
+        [...map].sort((a, b) => b[1].source - a[1].source || (a[0] < b[0] ? -1 : 1))
       return {
         ...sums,
-        languages: ranked(languages).slice(0, 8).map(([language, ratio]) => ({ language, ...ratio })),
-        parts: ranked(parts).slice(0, 15).map(([part, ratio]) => ({ part: showBytes(part), ...ratio })),
+        languages: ranked(languages)
+          .slice(0, 8)
+          .map(([language, ratio]) => ({ language, ...ratio })),
+        parts: ranked(parts)
+          .slice(0, 15)
+          .map(([part, ratio]) => ({ part: showBytes(part), ...ratio })),
       }
     },
   }
@@ -150,7 +180,9 @@ function createTally() {
 function partOf(path: string): string {
   const [first, second, third] = path.split('/')
   if (second === undefined) return '(top level)'
-  return third !== undefined && /^(packages|apps|libs|crates|modules|services|plugins|cmd|internal|pkg)$/.test(first!) ? `${first}/${second}` : first!
+  return third !== undefined && /^(packages|apps|libs|crates|modules|services|plugins|cmd|internal|pkg)$/.test(first!)
+    ? `${first}/${second}`
+    : first!
 }
 
 export const main = (argv: readonly string[]): Promise<void> => runProgram(tests, argv)

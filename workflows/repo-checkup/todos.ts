@@ -21,7 +21,12 @@ export interface TodosFacts {
   readonly tracked: number
   readonly dated: number
   /** Dated markers by age at the commit looked at. */
-  readonly ages: { readonly underQuarter: number; readonly underYear: number; readonly underThreeYears: number; readonly older: number }
+  readonly ages: {
+    readonly underQuarter: number
+    readonly underYear: number
+    readonly underThreeYears: number
+    readonly older: number
+  }
   readonly medianDays: number | null
   readonly oldest: readonly Debt[]
   readonly folders: readonly { readonly folder: string; readonly markers: number }[]
@@ -33,7 +38,7 @@ const day = 86_400
 export const todos: Step<TodosFacts> = {
   name: 'todos',
   about: 'TODO, FIXME, HACK and XXX in comments, and how long they have been there.',
-  async run({ repository, commit, signal, expired, progress }) {
+  async run({ repository, signal, expired, progress }) {
     const { files } = await listHeadFiles(repository, signal)
     const wanted = files.filter((file) => file.role === 'source' || file.role === 'test' || file.role === 'example')
     const skips = noSkips()
@@ -51,7 +56,7 @@ export const todos: Step<TodosFacts> = {
       }
     }
     const sample = sampleEvenly(found, maxDated)
-    const dates = await dateLines(repository, commit, sample, { signal, expired, progress })
+    const dates = await dateLines(repository, sample, { signal, expired, progress })
     const dated = sample.flatMap((marker, at) => {
       const origin = dates.origins[at]
       return origin === undefined ? [] : [{ ...marker, ...origin }]
@@ -63,19 +68,37 @@ export const todos: Step<TodosFacts> = {
       byKind,
       tracked,
       dated: dated.length,
-      ages: { underQuarter: between(0, 91), underYear: between(91, 365), underThreeYears: between(365, 1096), older: between(1096, Number.POSITIVE_INFINITY) },
+      ages: {
+        underQuarter: between(0, 91),
+        underYear: between(91, 365),
+        underThreeYears: between(365, 1096),
+        older: between(1096, Number.POSITIVE_INFINITY),
+      },
       medianDays: ages.length === 0 ? null : Math.round(ages[Math.floor(ages.length / 2)]! / day),
       oldest: dated
         .sort((a, b) => a.at - b.at)
         .slice(0, 15)
-        .map(({ path, line, kind, text, at, author }) => ({ path: showBytes(path), line, kind, text: showBytes(text).slice(0, 120), at, author })),
+        .map(({ path, line, kind, text, at, author }) => ({
+          path: showBytes(path),
+          line,
+          kind,
+          text: showBytes(text).slice(0, 120),
+          at,
+          author,
+        })),
       folders: countFolders(found.map((marker) => marker.path)),
     }
     const said: string[] = []
-    if (facts.total > 0) said.push('The age of a marker is that of its line of text in the file of this name; a change of the line or of the file name starts it anew.')
+    if (facts.total > 0)
+      said.push(
+        'The age of a marker is that of its line of text in the file of this name; a change of the line or of the file name starts it anew.',
+      )
     if (facts.dated < facts.total) said.push(`Ages are known for ${facts.dated} of ${plural(facts.total, 'marker')}.`)
     if (repository.shallow) said.push('Ages of markers reach back to the edge of the shallow history only.')
-    if (skips.notReached > 0) said.push(`${plural(skips.notReached, 'file')} were not searched for markers: the time or size limit was reached.`)
+    if (skips.notReached > 0)
+      said.push(
+        `${plural(skips.notReached, 'file')} were not searched for markers: the time or size limit was reached.`,
+      )
     return { facts, findings: debtFindings(facts), limits: said }
   },
 }
@@ -111,7 +134,9 @@ function debtFindings({ total, dated, ages, byKind, oldest, tracked }: TodosFact
       title: `${about}${plural(old, 'marker')} of ${total.toLocaleString('en-US')} (TODO, FIXME, HACK, XXX) are older than three years; the oldest is of ${showDay(first.at)}`,
       why: `Nobody will do them as they stand, and they hide those that matter${tracked * 4 < total ? `; only ${tracked} name an issue` : ''}.`,
       next: 'Take the oldest ten: do it, turn it into an issue, or delete the comment.',
-      evidence: oldest.slice(0, 8).map((debt) => `${debt.path}:${debt.line} (${showDay(debt.at)}, ${debt.author}): ${debt.text.slice(0, 90)}`),
+      evidence: oldest
+        .slice(0, 8)
+        .map((debt) => `${debt.path}:${debt.line} (${showDay(debt.at)}, ${debt.author}): ${debt.text.slice(0, 90)}`),
     },
   ]
 }

@@ -72,7 +72,10 @@ function createQuestions() {
 }
 
 /** Parses `<oid> <type> <size>\n<content>\n` and `<oid> missing\n` as the bytes come; `answer` gets null for what is no blob. */
-export async function parseBatch(chunks: AsyncIterable<Buffer>, answer: (content: Buffer | null) => void): Promise<void> {
+export async function parseBatch(
+  chunks: AsyncIterable<Buffer>,
+  answer: (content: Buffer | null) => void,
+): Promise<void> {
   let parts: Buffer[] = []
   let held = 0
   let wanted = 0 // content bytes and the line feed still needed; 0 while a header is awaited

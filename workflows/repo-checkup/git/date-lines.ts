@@ -39,7 +39,6 @@ const maxBlobBytes = 4_000_000
  */
 export async function dateLines(
   repository: Repository,
-  commit: string,
   lines: readonly LineOfFile[],
   { signal, expired, progress }: DateLinesOptions,
 ): Promise<{ origins: (LineOrigin | undefined)[]; newest: number }> {
@@ -54,13 +53,15 @@ export async function dateLines(
     for (const change of changes) {
       const list = versions.get(change.path)
       if (list === undefined || list.length >= maxVersions || change.status === 'D') continue
-      let author = authors.get(name)
-      if (author === undefined) authors.set(name, (author = showText(name).slice(0, 60)))
+      const author = authors.get(name) ?? showText(name).slice(0, 60)
+      authors.set(name, author)
       list.push({ oid: detach(change.newOid!), at, author })
     }
   }
   const origins: (LineOrigin | undefined)[] = new Array(lines.length).fill(undefined)
-  const order = lines.map((_, at) => at).sort((a, b) => (lines[a]!.path < lines[b]!.path ? -1 : lines[a]!.path > lines[b]!.path ? 1 : a - b))
+  const order = lines
+    .map((_, at) => at)
+    .sort((a, b) => (lines[a]!.path < lines[b]!.path ? -1 : lines[a]!.path > lines[b]!.path ? 1 : a - b))
   await using reader = openBlobReader(repository, signal)
   let cache = new Map<string, string>()
   let cachedPath = ''

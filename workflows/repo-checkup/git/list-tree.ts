@@ -1,5 +1,5 @@
-import { splitRecords } from './records.ts'
 import type { Repository } from './open-repository.ts'
+import { splitRecords } from './records.ts'
 
 export interface TreeEntry {
   /** Six octal digits: 100644, 100755, 120000 (symlink), 160000 (submodule), 040000 (folder). */

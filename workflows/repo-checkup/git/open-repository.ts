@@ -26,7 +26,10 @@ export interface Repository extends AsyncDisposable {
   /** True when the path lies below the top of its working tree; the whole repository is looked at all the same. */
   readonly subfolder: boolean
   /** Standard output of a git command. Leaving the loop ends git. */
-  stream(args: readonly string[], options?: Pick<GitOptions, 'signal' | 'input'>): AsyncGenerator<Buffer, void, undefined>
+  stream(
+    args: readonly string[],
+    options?: Pick<GitOptions, 'signal' | 'input'>,
+  ): AsyncGenerator<Buffer, void, undefined>
 }
 
 /**
@@ -47,8 +50,15 @@ export async function openRepository(path: string, revision = 'HEAD', signal?: A
   }
   const { name, commit, branch, bare, shallow, partial, subfolder } = found
   return {
-    name, commit, branch, bare, shallow, partial, subfolder,
-    stream: (args, options = {}) => git.stream({ gitDir: view, workTree: view }, args, { ...options, timeoutMs: 3_600_000 }),
+    name,
+    commit,
+    branch,
+    bare,
+    shallow,
+    partial,
+    subfolder,
+    stream: (args, options = {}) =>
+      git.stream({ gitDir: view, workTree: view }, args, { ...options, timeoutMs: 3_600_000 }),
     [Symbol.asyncDispose]: remove,
   }
 }
@@ -76,7 +86,10 @@ async function discover(git: Git, path: string, revision: string, signal: AbortS
     branch: info.branch,
     bare: info.bare,
     shallow: info.shallow,
-    partial: commit !== null && packs.some((name) => name.endsWith('.promisor')) && (await lacksObjects(git, path, commit, signal)),
+    partial:
+      commit !== null &&
+      packs.some((name) => name.endsWith('.promisor')) &&
+      (await lacksObjects(git, path, commit, signal)),
     subfolder: !info.bare && (await ask('--show-prefix')) !== '',
     objectFormat: await ask('--show-object-format'),
     objects,
@@ -93,14 +106,22 @@ async function lacksObjects(git: Git, path: string, commit: string, signal: Abor
   return false
 }
 
-async function resolveCommit(git: Git, path: string, revision: string, signal: AbortSignal | undefined): Promise<string | null> {
+async function resolveCommit(
+  git: Git,
+  path: string,
+  revision: string,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
   const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`]
   const { stdout, exitCode } = await git.run(path, args, { exitCodes: [0, 1, 128], ...(signal && { signal }) })
   return exitCode === 0 ? stdout.toString('latin1').trim() : null
 }
 
 /** Objects come through `alternates`; packs are mapped in small windows, and files above 2 MB are not compared line by line. */
-async function layEmptyGitFolder(view: string, { objectFormat, commit, shallow, objects, shallowFile }: Discovery): Promise<void> {
+async function layEmptyGitFolder(
+  view: string,
+  { objectFormat, commit, shallow, objects, shallowFile }: Discovery,
+): Promise<void> {
   const extension = objectFormat === 'sha1' ? '' : `[extensions]\n\tobjectFormat = ${objectFormat}\n`
   await mkdir(join(view, 'refs'))
   await mkdir(join(view, 'objects', 'info'), { recursive: true })
@@ -118,6 +139,7 @@ async function layEmptyGitFolder(view: string, { objectFormat, commit, shallow, 
 /** As git itself quotes odd paths in an alternates file. */
 export function quoteGitPath(path: string): string {
   if (!/["\\\p{Cc}]|^#/u.test(path)) return path
-  const escape = (char: string) => `\\${char === '"' || char === '\\' ? char : char.charCodeAt(0).toString(8).padStart(3, '0')}`
-  return `"${path.replace(/["\\\p{Cc}]/gu, escape)}"`
+  const quote = (char: string) =>
+    `\\${char === '"' || char === '\\' ? char : char.charCodeAt(0).toString(8).padStart(3, '0')}`
+  return `"${path.replace(/["\\\p{Cc}]/gu, quote)}"`
 }

@@ -22,7 +22,10 @@ export function showText(text: string): string {
 
 /** A byte string as plain ASCII (percent-encoded) that can travel in an argument; `decodePath` is its exact inverse. */
 export function encodePath(bytes: string): string {
-  return bytes.replace(/[^A-Za-z0-9._/+@-]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+  return bytes.replace(
+    /[^A-Za-z0-9._/+@-]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  )
 }
 
 export function decodePath(encoded: string): string {
@@ -32,11 +35,21 @@ export function decodePath(encoded: string): string {
 /** Git's own quoting of odd names in patch headers ("a\tb\303\244"), undone into a byte string. */
 export function unquoteGitPath(quoted: string): string {
   if (!quoted.startsWith('"')) return quoted
-  const named: Record<string, string> = { a: '\x07', b: '\b', t: '\t', n: '\n', v: '\v', f: '\f', r: '\r', '"': '"', '\\': '\\' }
+  const named: Record<string, string> = {
+    a: '\x07',
+    b: '\b',
+    t: '\t',
+    n: '\n',
+    v: '\v',
+    f: '\f',
+    r: '\r',
+    '"': '"',
+    '\\': '\\',
+  }
   return quoted
     .slice(1, quoted.lastIndexOf('"'))
-    .replace(/\\([0-7]{3}|.)/g, (_, escape: string) =>
-      escape.length === 3 ? String.fromCharCode(Number.parseInt(escape, 8)) : (named[escape] ?? escape),
+    .replace(/\\([0-7]{3}|.)/g, (_, mark: string) =>
+      mark.length === 3 ? String.fromCharCode(Number.parseInt(mark, 8)) : (named[mark] ?? mark),
     )
 }
 

@@ -48,7 +48,10 @@ const maxGaps = 20
  * Commits without merges, newest first, one at a time: memory does not grow with the history. Where contents are not in
  * this clone, `lines` falls back to `raw` for that commit, and after twenty such commits for the rest.
  */
-export async function* readHistory(repository: Repository, options: HistoryOptions): AsyncGenerator<Commit, void, void> {
+export async function* readHistory(
+  repository: Repository,
+  options: HistoryOptions,
+): AsyncGenerator<Commit, void, void> {
   if (repository.commit === null) return
   const count = options.maxCommits ?? Number.POSITIVE_INFINITY
   let done = 0
@@ -72,7 +75,12 @@ export async function* readHistory(repository: Repository, options: HistoryOptio
   }
 }
 
-async function* readStretch(repository: Repository, options: HistoryOptions, skip: number, count: number): AsyncGenerator<Commit, void, void> {
+async function* readStretch(
+  repository: Repository,
+  options: HistoryOptions,
+  skip: number,
+  count: number,
+): AsyncGenerator<Commit, void, void> {
   const args = [
     'log',
     '-z',

@@ -33,8 +33,18 @@ export async function readPatches(
   signal?: AbortSignal,
 ): Promise<{ readonly gaps: number; readonly gaveUp: boolean }> {
   const args = [
-    'log', '-p', '-U0', '--no-merges', '--no-renames', '--no-color', '--no-notes', '--no-indent-heuristic',
-    '--src-prefix=a/', '--dst-prefix=b/', '--encoding=UTF-8', '--format=%x01%H%x00%ct%x00%aN',
+    'log',
+    '-p',
+    '-U0',
+    '--no-merges',
+    '--no-renames',
+    '--no-color',
+    '--no-notes',
+    '--no-indent-heuristic',
+    '--src-prefix=a/',
+    '--dst-prefix=b/',
+    '--encoding=UTF-8',
+    '--format=%x01%H%x00%ct%x00%aN',
   ]
   let done = 0
   let gaps = 0
@@ -61,7 +71,10 @@ export async function readPatches(
  * Reads `git log -p -U0`. The counts in `@@ -a,b +c,d @@` say which lines are content, so content that looks like a
  * header cannot mislead it.
  */
-export async function parsePatches(lines: AsyncIterable<string>, { onCommit, wants, visit }: PatchReader): Promise<void> {
+export async function parsePatches(
+  lines: AsyncIterable<string>,
+  { onCommit, wants, visit }: PatchReader,
+): Promise<void> {
   let commit: Hunk['commit'] | null = null
   let path: string | null = null
   let removed = 0

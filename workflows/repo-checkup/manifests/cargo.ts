@@ -30,7 +30,13 @@ function list(entries: TomlTable, scope: Scope): Dependency[] {
     const detail = table(value)
     const requirement = typeof value === 'string' ? value : typeof detail.version === 'string' ? detail.version : ''
     const firmness: Firmness =
-      detail.workspace === true ? 'elsewhere' : detail.git !== undefined ? 'source' : detail.path !== undefined ? 'local' : firmnessOf(requirement, true)
+      detail.workspace === true
+        ? 'elsewhere'
+        : detail.git !== undefined
+          ? 'source'
+          : detail.path !== undefined
+            ? 'local'
+            : firmnessOf(requirement, true)
     return { name, requirement: requirement || '*', scope, firmness }
   })
 }

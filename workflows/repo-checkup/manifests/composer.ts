@@ -21,16 +21,18 @@ export function parseComposerJson(text: string): Manifest {
 
 export function parseComposerLock(text: string): LockedPackage[] {
   const data = asObject(JSON.parse(text))
-  return [
-    ...asPackages(data.packages, false),
-    ...asPackages(data['packages-dev'], true),
-  ]
+  return [...asPackages(data.packages, false), ...asPackages(data['packages-dev'], true)]
 }
 
 function asPackages(list: unknown, development: boolean): LockedPackage[] {
   if (!Array.isArray(list)) return []
   return list.map((item) => {
     const data = asObject(item)
-    return { name: asText(data.name) ?? '', version: asText(data.version) ?? '', licence: licencesOf(data.license), development }
+    return {
+      name: asText(data.name) ?? '',
+      version: asText(data.version) ?? '',
+      licence: licencesOf(data.license),
+      development,
+    }
   })
 }

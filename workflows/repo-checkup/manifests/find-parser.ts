@@ -29,7 +29,10 @@ const byName: Readonly<Record<string, ManifestParser>> = {
 export function findParser(path: string): ManifestParser | null {
   const name = baseName(path)
   if (Object.hasOwn(byName, name)) return byName[name]!
-  if (/^(dev-|test-)?requirements([-_.]\w+)*\.(txt|in)$/i.test(name) || /(^|\/)requirements\/[^/]+\.(txt|in)$/i.test(path)) {
+  if (
+    /^(dev-|test-)?requirements([-_.]\w+)*\.(txt|in)$/i.test(name) ||
+    /(^|\/)requirements\/[^/]+\.(txt|in)$/i.test(path)
+  ) {
     const development = /dev|test|lint|doc|ci/i.test(name)
     return (text) => parseRequirementsText(text, development)
   }
@@ -42,7 +45,24 @@ export function findParser(path: string): ManifestParser | null {
 
 /** Lock files and the ecosystem whose manifests beside or above them they lock. */
 export const lockEcosystems: Readonly<Record<string, string>> = {
-  'package-lock.json': 'npm', 'npm-shrinkwrap.json': 'npm', 'yarn.lock': 'npm', 'pnpm-lock.yaml': 'npm', 'bun.lock': 'npm', 'bun.lockb': 'npm', 'deno.lock': 'npm',
-  'poetry.lock': 'PyPI', 'uv.lock': 'PyPI', 'pdm.lock': 'PyPI', 'Pipfile.lock': 'PyPI', 'conda-lock.yml': 'PyPI', 'Cargo.lock': 'Cargo', 'go.sum': 'Go',
-  'Gemfile.lock': 'RubyGems', 'composer.lock': 'Composer', 'packages.lock.json': 'NuGet', 'pubspec.lock': 'Pub', 'mix.lock': 'Hex', 'gradle.lockfile': 'Gradle',
+  'package-lock.json': 'npm',
+  'npm-shrinkwrap.json': 'npm',
+  'yarn.lock': 'npm',
+  'pnpm-lock.yaml': 'npm',
+  'bun.lock': 'npm',
+  'bun.lockb': 'npm',
+  'deno.lock': 'npm',
+  'poetry.lock': 'PyPI',
+  'uv.lock': 'PyPI',
+  'pdm.lock': 'PyPI',
+  'Pipfile.lock': 'PyPI',
+  'conda-lock.yml': 'PyPI',
+  'Cargo.lock': 'Cargo',
+  'go.sum': 'Go',
+  'Gemfile.lock': 'RubyGems',
+  'composer.lock': 'Composer',
+  'packages.lock.json': 'NuGet',
+  'pubspec.lock': 'Pub',
+  'mix.lock': 'Hex',
+  'gradle.lockfile': 'Gradle',
 }

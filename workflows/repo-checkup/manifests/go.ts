@@ -20,7 +20,8 @@ export function parseGoMod(text: string): Manifest {
       if (match !== null) replaced.set(match[1]!, match[2]!)
     } else if (verb === 'require') {
       const match = /^(\S+)\s+(v\S+)(\s*\/\/ indirect)?/.exec(rest)
-      if (match !== null && match[3] === undefined) dependencies.push({ name: match[1]!, requirement: match[2]!, scope: 'runtime', firmness: 'exact' })
+      if (match !== null && match[3] === undefined)
+        dependencies.push({ name: match[1]!, requirement: match[2]!, scope: 'runtime', firmness: 'exact' })
     }
   }
   return {

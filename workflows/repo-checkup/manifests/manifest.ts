@@ -1,5 +1,17 @@
 export type Ecosystem =
-  | 'npm' | 'PyPI' | 'Cargo' | 'Go' | 'Maven' | 'Gradle' | 'RubyGems' | 'Composer' | 'NuGet' | 'Pub' | 'Hex' | 'Docker' | 'GitHub Actions'
+  | 'npm'
+  | 'PyPI'
+  | 'Cargo'
+  | 'Go'
+  | 'Maven'
+  | 'Gradle'
+  | 'RubyGems'
+  | 'Composer'
+  | 'NuGet'
+  | 'Pub'
+  | 'Hex'
+  | 'Docker'
+  | 'GitHub Actions'
 
 export type Scope = 'runtime' | 'development' | 'optional' | 'peer' | 'build'
 
@@ -37,7 +49,8 @@ export function firmnessOf(requirement: string, bareIsRange: boolean): Firmness 
   if (text === '' || text === '*' || text === 'latest' || /^(x|any|dev-\w+|next|\*)$/i.test(text)) return 'open'
   if (/^>=?[^<,|]*$/.test(text) && !/[<~^]/.test(text)) return 'open'
   if (/^={1,3}\s*v?\d[^*]*$/.test(text)) return 'exact'
-  if (/^v?\d+(\.\d+){0,3}([-+][\w.+-]+)?$/.test(text)) return bareIsRange || /^\d+(\.\d+)?$/.test(text) ? (bareIsRange ? 'range' : 'exact') : 'exact'
+  if (/^v?\d+(\.\d+){0,3}([-+][\w.+-]+)?$/.test(text))
+    return bareIsRange || /^\d+(\.\d+)?$/.test(text) ? (bareIsRange ? 'range' : 'exact') : 'exact'
   return 'range'
 }
 

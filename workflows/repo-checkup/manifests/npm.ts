@@ -17,13 +17,24 @@ export function parsePackageJson(text: string): Manifest {
       dependencies.push({ name, requirement: value, scope, firmness: firmnessOf(requirement, false) })
     }
   }
-  return { ecosystem: 'npm', name: asText(data.name), licence: licenceOf(data), private: data.private === true, dependencies }
+  return {
+    ecosystem: 'npm',
+    name: asText(data.name),
+    licence: licenceOf(data),
+    private: data.private === true,
+    dependencies,
+  }
 }
 
 function licenceOf(data: Record<string, unknown>): string | null {
   const value = data.license ?? data.licence
   if (typeof value === 'string') return value
-  const old = Array.isArray(data.licenses) ? data.licenses.map((item) => asText(asObject(item).type)).filter(Boolean).join(' OR ') : ''
+  const old = Array.isArray(data.licenses)
+    ? data.licenses
+        .map((item) => asText(asObject(item).type))
+        .filter(Boolean)
+        .join(' OR ')
+    : ''
   return asText(asObject(value).type) ?? (old === '' ? null : old)
 }
 
@@ -41,7 +52,12 @@ export function parsePackageLock(text: string): LockedPackage[] {
     const at = path.lastIndexOf('node_modules/')
     const data = asObject(value)
     if (at < 0 || data.link === true) continue
-    packages.push({ name: path.slice(at + 13), version: asText(data.version) ?? '', licence: licenceOf(data), development: data.dev === true || data.devOptional === true })
+    packages.push({
+      name: path.slice(at + 13),
+      version: asText(data.version) ?? '',
+      licence: licenceOf(data),
+      development: data.dev === true || data.devOptional === true,
+    })
   }
   return packages
 }

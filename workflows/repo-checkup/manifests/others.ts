@@ -4,13 +4,28 @@ import { type Dependency, firmnessOf, type Manifest } from './manifest.ts'
 export function parseDotnetProject(text: string): Manifest {
   const plain = text.replace(/<!--[\s\S]*?-->/g, '')
   const dependencies: Dependency[] = []
-  for (const [whole, name] of plain.matchAll(/<Package(?:Reference|Version)\s+[^>]*?(?:Include|Update)="([^"]+)"[^>]*>/g)) {
+  for (const [whole, name] of plain.matchAll(
+    /<Package(?:Reference|Version)\s+[^>]*?(?:Include|Update)="([^"]+)"[^>]*>/g,
+  )) {
     const version = /\bVersion="([^"]+)"/.exec(whole)?.[1]
-    const firmness = version === undefined || version.includes('$(') ? 'elsewhere' : /\*/.test(version) ? 'open' : /^[[(]/.test(version) ? 'range' : 'exact'
+    const firmness =
+      version === undefined || version.includes('$(')
+        ? 'elsewhere'
+        : /\*/.test(version)
+          ? 'open'
+          : /^[[(]/.test(version)
+            ? 'range'
+            : 'exact'
     dependencies.push({ name: name!, requirement: version ?? '', scope: 'runtime', firmness })
   }
   const licence = /<PackageLicenseExpression>([^<]+)</.exec(plain)?.[1] ?? null
-  return { ecosystem: 'NuGet', name: /<(?:PackageId|AssemblyName)>([^<]+)</.exec(plain)?.[1] ?? null, licence, private: false, dependencies }
+  return {
+    ecosystem: 'NuGet',
+    name: /<(?:PackageId|AssemblyName)>([^<]+)</.exec(plain)?.[1] ?? null,
+    licence,
+    private: false,
+    dependencies,
+  }
 }
 
 /** pubspec.yaml of Dart; the flat part of YAML it uses. */
@@ -24,9 +39,20 @@ export function parsePubspec(text: string): Manifest {
     if (entry === null || !/^(dev_)?dependencies$/.test(section) || entry[1] === 'flutter') continue
     const requirement = entry[2]!.replace(/['"]/g, '')
     const firmness = entry[2] === '' ? 'elsewhere' : firmnessOf(requirement, false)
-    dependencies.push({ name: entry[1]!, requirement, scope: section === 'dependencies' ? 'runtime' : 'development', firmness })
+    dependencies.push({
+      name: entry[1]!,
+      requirement,
+      scope: section === 'dependencies' ? 'runtime' : 'development',
+      firmness,
+    })
   }
-  return { ecosystem: 'Pub', name: /^name:\s*(\S+)/m.exec(text)?.[1] ?? null, licence: null, private: /^publish_to:\s*['"]?none/m.test(text), dependencies }
+  return {
+    ecosystem: 'Pub',
+    name: /^name:\s*(\S+)/m.exec(text)?.[1] ?? null,
+    licence: null,
+    private: /^publish_to:\s*['"]?none/m.test(text),
+    dependencies,
+  }
 }
 
 /** mix.exs of Elixir: `{:name, "~> 1.0", only: :test}`. */
@@ -42,7 +68,13 @@ export function parseMix(text: string): Manifest {
       firmness: source ? 'source' : /\bpath:/.test(rest!) ? 'local' : firmnessOf(requirement ?? '', false),
     })
   }
-  return { ecosystem: 'Hex', name: /\bapp:\s*:(\w+)/.exec(text)?.[1] ?? null, licence: null, private: false, dependencies }
+  return {
+    ecosystem: 'Hex',
+    name: /\bapp:\s*:(\w+)/.exec(text)?.[1] ?? null,
+    licence: null,
+    private: false,
+    dependencies,
+  }
 }
 
 /** The base images of a Dockerfile; stages of the same file are none. */
@@ -52,7 +84,13 @@ export function parseDockerfile(text: string): Manifest {
   for (const [, image, stage] of text.matchAll(/^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/gim)) {
     if (!stages.has(image!.toLowerCase()) && image !== 'scratch') {
       const [name, tag] = splitImage(image!)
-      const firmness = image!.includes('@sha256:') ? 'exact' : image!.includes('$') ? 'elsewhere' : tag === '' || tag === 'latest' ? 'open' : 'range'
+      const firmness = image!.includes('@sha256:')
+        ? 'exact'
+        : image!.includes('$')
+          ? 'elsewhere'
+          : tag === '' || tag === 'latest'
+            ? 'open'
+            : 'range'
       dependencies.push({ name, requirement: tag || 'latest', scope: 'build', firmness })
     }
     if (stage !== undefined) stages.add(stage.toLowerCase())
@@ -70,7 +108,12 @@ function splitImage(image: string): [string, string] {
 export function parseActions(text: string): Manifest {
   const dependencies: Dependency[] = []
   for (const [, name, ref] of text.matchAll(/^\s*(?:-\s*)?uses:\s*['"]?([\w.-]+\/[\w./-]+)@([\w./-]+)/gm)) {
-    dependencies.push({ name: name!, requirement: ref!, scope: 'build', firmness: /^[0-9a-f]{40}$/.test(ref!) ? 'exact' : 'open' })
+    dependencies.push({
+      name: name!,
+      requirement: ref!,
+      scope: 'build',
+      firmness: /^[0-9a-f]{40}$/.test(ref!) ? 'exact' : 'open',
+    })
   }
   return { ecosystem: 'GitHub Actions', name: null, licence: null, private: true, dependencies }
 }

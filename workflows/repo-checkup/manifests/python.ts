@@ -6,7 +6,8 @@ export function parseRequirement(text: string, scope: Scope): Dependency | null 
   const plain = text.replace(/\s+#.*$/, '').trim()
   const source = /^(?:-e\s+)?(?:(?:git|hg|svn|bzr)\+|https?:)\S+?(?:#egg=([\w.-]+).*)?$/.exec(plain)
   if (source !== null) return { name: source[1] ?? plain.slice(0, 80), requirement: plain, scope, firmness: 'source' }
-  if (/^(-e\s+)?\.{0,2}\//.test(plain) || plain === '.' || /^-e\s+\./.test(plain)) return { name: plain, requirement: plain, scope, firmness: 'local' }
+  if (/^(-e\s+)?\.{0,2}\//.test(plain) || plain === '.' || /^-e\s+\./.test(plain))
+    return { name: plain, requirement: plain, scope, firmness: 'local' }
   const match = /^([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(@\s*\S+|\(?[^;)]*\)?)/.exec(plain)
   if (match === null || plain.startsWith('-')) return null
   const requirement = match[2]!.replace(/[()]/g, '').trim()
@@ -45,8 +46,12 @@ export function parsePyproject(text: string): Manifest {
   for (const list of Object.values(table(project['optional-dependencies']))) take(list, 'optional')
   for (const list of Object.values(table(data['dependency-groups']))) take(list, 'development')
   take(table(data['build-system']).requires, 'build')
-  dependencies.push(...poetryDependencies(table(poetry.dependencies), 'runtime'), ...poetryDependencies(table(poetry['dev-dependencies']), 'development'))
-  for (const group of Object.values(table(poetry.group))) dependencies.push(...poetryDependencies(table(table(group).dependencies), 'development'))
+  dependencies.push(
+    ...poetryDependencies(table(poetry.dependencies), 'runtime'),
+    ...poetryDependencies(table(poetry['dev-dependencies']), 'development'),
+  )
+  for (const group of Object.values(table(poetry.group)))
+    dependencies.push(...poetryDependencies(table(table(group).dependencies), 'development'))
   const licence = project.license ?? poetry.license
   return {
     ecosystem: 'PyPI',
@@ -60,8 +65,14 @@ export function parsePyproject(text: string): Manifest {
 export function parsePipfile(text: string): Manifest {
   const data = parseToml(text)
   return {
-    ecosystem: 'PyPI', name: null, licence: null, private: true,
-    dependencies: [...poetryDependencies(table(data.packages), 'runtime'), ...poetryDependencies(table(data['dev-packages']), 'development')],
+    ecosystem: 'PyPI',
+    name: null,
+    licence: null,
+    private: true,
+    dependencies: [
+      ...poetryDependencies(table(data.packages), 'runtime'),
+      ...poetryDependencies(table(data['dev-packages']), 'development'),
+    ],
   }
 }
 
@@ -81,13 +92,20 @@ function poetryDependencies(list: TomlTable, scope: Scope): Dependency[] {
     .map(([name, value]) => {
       const detail = table(value)
       const requirement = textOf(value) ?? textOf(detail.version) ?? ''
-      const firmness: Firmness = detail.git !== undefined || detail.url !== undefined ? 'source' : detail.path !== undefined ? 'local' : firmnessOf(requirement, false)
+      const firmness: Firmness =
+        detail.git !== undefined || detail.url !== undefined
+          ? 'source'
+          : detail.path !== undefined
+            ? 'local'
+            : firmnessOf(requirement, false)
       return { name, requirement: requirement || (textOf(detail.git) ?? textOf(detail.path) ?? '*'), scope, firmness }
     })
 }
 
 function classifierLicence(classifiers: TomlValue | undefined): string | null {
-  const found = (Array.isArray(classifiers) ? classifiers : []).find((item) => typeof item === 'string' && item.startsWith('License ::'))
+  const found = (Array.isArray(classifiers) ? classifiers : []).find(
+    (item) => typeof item === 'string' && item.startsWith('License ::'),
+  )
   return typeof found === 'string' ? (found.split('::').at(-1)?.trim() ?? null) : null
 }
 

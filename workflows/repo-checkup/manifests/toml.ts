@@ -40,11 +40,11 @@ function openTable(root: TomlTable, keys: readonly string[], append: boolean): T
   let table = root
   keys.forEach((key, at) => {
     const last = at === keys.length - 1
-    let next = Object.hasOwn(table, key) ? table[key] : undefined
-    if (last && append) {
-      if (!Array.isArray(next)) put(table, key, (next = []))
-      next.push({})
-    } else if (!isTable(next) && !Array.isArray(next)) put(table, key, (next = {}))
+    const old = Object.hasOwn(table, key) ? table[key] : undefined
+    const fits = Array.isArray(old) || (isTable(old) && !(last && append))
+    const next: TomlValue = fits ? old! : last && append ? [] : {}
+    if (!fits) put(table, key, next)
+    if (last && append && Array.isArray(next)) next.push({})
     const inner = Array.isArray(next) ? next.at(-1) : next
     table = isTable(inner) ? inner : {}
   })
@@ -104,11 +104,12 @@ function createScanner(text: string) {
         const char = text[at]!
         if (!long && char === '\n') return value
         if (quote === '"' && char === '\\') {
-          const escape = match(/\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|\s*\n\s*|(.))/y)
-          const code = escape?.[1] ?? escape?.[2]
-          if (code !== undefined) value += Number.parseInt(code, 16) <= 0x10ffff ? String.fromCodePoint(Number.parseInt(code, 16)) : ''
-          else value += escapes[escape?.[3] ?? ''] ?? ''
-          if (escape === null) at += 1
+          const found = match(/\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|\s*\n\s*|(.))/y)
+          const code = found?.[1] ?? found?.[2]
+          if (code !== undefined)
+            value += Number.parseInt(code, 16) <= 0x10ffff ? String.fromCodePoint(Number.parseInt(code, 16)) : ''
+          else value += escapes[found?.[3] ?? ''] ?? ''
+          if (found === null) at += 1
           continue
         }
         value += char

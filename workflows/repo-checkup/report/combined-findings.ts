@@ -31,9 +31,21 @@ export function joinHotSpots({ steps }: Results): RiskyFile[] {
     else if (owner?.authors.length === 1) risks.push(`only ${owner.authors[0]} knows it`)
     if (tested === false) risks.push('no test mentions it')
     if (copied.has(file.path)) risks.push('it holds copied code')
-    if (file.commits >= 5 && file.fixes / file.commits >= 0.4) risks.push(`${file.fixes} of ${file.commits} commits are fixes`)
+    if (file.commits >= 5 && file.fixes / file.commits >= 0.4)
+      risks.push(`${file.fixes} of ${file.commits} commits are fixes`)
     const { path, heat, commits, lines, fixes } = file
-    return { path, heat, commits, lines, fixes, authors: owner?.authors ?? null, attended: owner?.attended ?? null, tested, copied: copied.has(path), risks }
+    return {
+      path,
+      heat,
+      commits,
+      lines,
+      fixes,
+      authors: owner?.authors ?? null,
+      attended: owner?.attended ?? null,
+      tested,
+      copied: copied.has(path),
+      risks,
+    }
   })
 }
 
@@ -57,7 +69,12 @@ function risky(results: Results): Finding[] {
       title: `${first.path} is busy (${plural(first.commits, 'commit')}): ${first.risks.slice(0, 2).join(', ')}${files.length > 1 ? `; so with ${files.length - 1} more` : ''}`,
       why: 'Each of these alone is common; together they mark the places where the next incident is likely and the repair slow.',
       next: 'Put these files first: a second person reviews every change to them, and the next change brings a test.',
-      evidence: files.slice(0, 8).map((file) => `${file.path}: ${plural(file.commits, 'commit')}, ${plural(file.lines, 'line')}; ${file.risks.join('; ')}`),
+      evidence: files
+        .slice(0, 8)
+        .map(
+          (file) =>
+            `${file.path}: ${plural(file.commits, 'commit')}, ${plural(file.lines, 'line')}; ${file.risks.join('; ')}`,
+        ),
     },
   ]
 }
@@ -77,7 +94,12 @@ function lonelyFolders({ folders, steps }: Results): Finding[] {
       title: `${plural(lonely.length, 'busy folder')} ${lonely.length === 1 ? 'is' : 'are'} written almost by one person now`,
       why: 'In the recent commits four lines of five there come from a single author, although others are active elsewhere.',
       next: 'Give the next two changes there to somebody else, with that author as reviewer.',
-      evidence: lonely.slice(0, 8).map((facts) => `${facts.name}: ${facts.authors[0]!.name} ${Math.round(facts.authors[0]!.share * 100)} % of the lines of ${plural(facts.commits, 'commit')}`),
+      evidence: lonely
+        .slice(0, 8)
+        .map(
+          (facts) =>
+            `${facts.name}: ${facts.authors[0]!.name} ${Math.round(facts.authors[0]!.share * 100)} % of the lines of ${plural(facts.commits, 'commit')}`,
+        ),
     },
   ]
 }

@@ -20,10 +20,16 @@ export function code(text: string): string {
 }
 
 /** A table; cells are Markdown already. The first column is left-aligned, columns named in `numeric` right. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], numeric: readonly string[] = []): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  numeric: readonly string[] = [],
+): string {
   if (rows.length === 0) return ''
   const line = (cells: readonly string[]) => `| ${cells.map(escapePipes).join(' | ')} |`
-  return [line(head), line(head.map((name) => (numeric.includes(name) ? '---:' : '---'))), ...rows.map(line), ''].join('\n')
+  return [line(head), line(head.map((name) => (numeric.includes(name) ? '---:' : '---'))), ...rows.map(line), ''].join(
+    '\n',
+  )
 }
 
 /** Inside a table a bar ends the cell even in a code span. */

@@ -26,7 +26,10 @@ function headline({ steps }: Results): string {
   if (!facts) return 'The repository has no commits yet: there is nothing to look at.'
   const languages = (steps.inventory?.facts?.languages ?? []).filter((one) => one.use === 'code')
   const lines = steps.inventory?.facts?.codeLines ?? 0
-  const main = languages.slice(0, 3).filter((one) => one.lines * 20 >= lines).map((one) => `${one.language} ${percent(one.lines, lines)}`)
+  const main = languages
+    .slice(0, 3)
+    .filter((one) => one.lines * 20 >= lines)
+    .map((one) => `${one.language} ${percent(one.lines, lines)}`)
   const people = steps.ownership?.facts?.people
   const parts = [
     `${plural(facts.commits, 'commit')} from ${showDay(facts.firstCommitAt)} to ${showDay(facts.lastCommitAt)}`,
@@ -45,21 +48,38 @@ function gatherLimits(results: Results): string[] {
   return [
     ...missing.map((name) => `The step "${stepTitles[name]}" did not deliver a result; its part is missing here.`),
     ...(lost > 0 ? [`${plural(lost, 'folder')} of ${wanted} did not deliver a result.`] : []),
-    ...(Object.keys(stepTitles) as StepName[]).flatMap((name) => (results.steps[name]?.limits ?? []).map((limit) => (name === 'survey' ? limit : `${stepTitles[name]}: ${limit}`))),
+    ...(Object.keys(stepTitles) as StepName[]).flatMap((name) =>
+      (results.steps[name]?.limits ?? []).map((limit) => (name === 'survey' ? limit : `${stepTitles[name]}: ${limit}`)),
+    ),
     ...new Set(results.folders.flatMap((result) => result.limits.map((limit) => `Folders: ${limit}`))),
   ]
 }
 
 /** A few lines for a terminal: what it is, the first findings, the count. No colour, no markup. */
-export function summarise({ headline: about, findings }: Ranked, name: string, commit: string | null, width = 116): string[] {
+export function summarise(
+  { headline: about, findings }: Ranked,
+  name: string,
+  commit: string | null,
+  width = 116,
+): string[] {
   const cut = (text: string) => (text.length <= width ? text : `${text.slice(0, width - 3)}...`)
-  const counts = (['critical', 'high', 'medium', 'low'] as const).map((severity) => [severity, findings.filter((one) => severityOf(one.score) === severity).length] as const)
+  const counts = (['critical', 'high', 'medium', 'low'] as const).map(
+    (severity) => [severity, findings.filter((one) => severityOf(one.score) === severity).length] as const,
+  )
   return [
     ...wrap(`${name}${commit === null ? '' : ` at ${commit.slice(0, 12)}`}: ${about}`, width),
-    ...findings.slice(0, 6).flatMap((finding, at) => [cut(`${at + 1}. ${severityOf(finding.score).padEnd(8)} ${finding.title}`), cut(`   next: ${finding.next}`)]),
+    ...findings
+      .slice(0, 6)
+      .flatMap((finding, at) => [
+        cut(`${at + 1}. ${severityOf(finding.score).padEnd(8)} ${finding.title}`),
+        cut(`   next: ${finding.next}`),
+      ]),
     findings.length === 0
       ? 'No findings.'
-      : `${plural(findings.length, 'finding')}: ${counts.filter(([, number]) => number > 0).map(([severity, number]) => `${number} ${severity}`).join(', ')}.`,
+      : `${plural(findings.length, 'finding')}: ${counts
+          .filter(([, number]) => number > 0)
+          .map(([severity, number]) => `${number} ${severity}`)
+          .join(', ')}.`,
   ]
 }
 

@@ -1,10 +1,10 @@
 import type { BulkFacts } from '../bulk.ts'
 import type { ChurnFacts } from '../churn.ts'
-import type { DependenciesFacts } from '../dependencies.ts'
+import type { DependenciesFacts } from '../dependencies-facts.ts'
 import type { DuplicatesFacts } from '../duplicates.ts'
 import type { FolderFacts } from '../folder.ts'
 import type { InventoryFacts } from '../inventory.ts'
-import type { OwnershipFacts } from '../ownership.ts'
+import type { OwnershipFacts } from '../ownership-facts.ts'
 import { programErrors } from '../program.ts'
 import type { StepResult } from '../result.ts'
 import type { SecretsFacts } from '../secrets.ts'
@@ -74,11 +74,15 @@ export function readResults(text: string): Results {
   }
   take(data, 0)
   if (steps.survey === undefined) {
-    throw programErrors['checkup-bad-argument']('the results hold no result of the survey step; without it there is nothing to report on')
+    throw programErrors['checkup-bad-argument'](
+      'the results hold no result of the survey step; without it there is nothing to report on',
+    )
   }
   return { steps: steps as Results['steps'], folders: folders as unknown as Results['folders'] }
 }
 
 function isResult(value: object): value is StepResult {
-  return 'step' in value && typeof value.step === 'string' && 'schema' in value && value.schema === 1 && 'findings' in value
+  return (
+    'step' in value && typeof value.step === 'string' && 'schema' in value && value.schema === 1 && 'findings' in value
+  )
 }

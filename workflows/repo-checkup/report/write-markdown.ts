@@ -1,5 +1,12 @@
 import { type Finding, plural, severityOf, showDay } from '../result.ts'
-import { bulkSection, dependencySection, duplicateSection, folderSection, languageSection, testSection } from './code-sections.ts'
+import {
+  bulkSection,
+  dependencySection,
+  duplicateSection,
+  folderSection,
+  languageSection,
+  testSection,
+} from './code-sections.ts'
 import { debtSection, hotSpotSection, ownershipSection, secretSection } from './history-sections.ts'
 import { code, escapeMarkdown, list } from './markdown.ts'
 import type { Ranked } from './rank.ts'
@@ -14,7 +21,11 @@ export function writeMarkdown(results: Results, { findings, limits, headline }: 
   return [
     `# Checkup of ${escapeMarkdown(facts?.repository.name ?? 'an empty repository')}\n`,
     `${escapeMarkdown(headline)}\n`,
-    ...(facts === null ? [] : [`Commit ${code(survey!.commit!.slice(0, 12))} of ${showDay(facts.lastCommitAt)}${facts.repository.branch === null ? ', detached' : `, branch ${code(facts.repository.branch)}`}.\n`]),
+    ...(facts === null
+      ? []
+      : [
+          `Commit ${code(survey!.commit!.slice(0, 12))} of ${showDay(facts.lastCommitAt)}${facts.repository.branch === null ? ', detached' : `, branch ${code(facts.repository.branch)}`}.\n`,
+        ]),
     '## What to do first\n',
     findings.length === 0 ? 'Nothing stood out.\n' : findings.slice(0, shownInFull).map(showFinding).join('\n'),
     ...(findings.length > shownInFull ? ['### Also\n', list(findings.slice(shownInFull).map(shortFinding))] : []),
@@ -22,8 +33,16 @@ export function writeMarkdown(results: Results, { findings, limits, headline }: 
       ? []
       : [
           '## The facts\n',
-          hotSpotSection(results), ownershipSection(results), folderSection(results), languageSection(results), testSection(results), duplicateSection(results),
-          debtSection(results), dependencySection(results), secretSection(results), bulkSection(results),
+          hotSpotSection(results),
+          ownershipSection(results),
+          folderSection(results),
+          languageSection(results),
+          testSection(results),
+          duplicateSection(results),
+          debtSection(results),
+          dependencySection(results),
+          secretSection(results),
+          bulkSection(results),
         ]),
     '## What this does not know\n',
     list(limits.map(escapeMarkdown)),
@@ -44,7 +63,10 @@ function showFinding(finding: Finding, at: number): string {
 }
 
 function shortFinding(finding: Finding): string {
-  const more = finding.evidence.length > 0 ? ` (${code(finding.evidence[0]!)}${finding.evidence.length > 1 ? ` and ${plural(finding.evidence.length - 1, 'more', 'more')}` : ''})` : ''
+  const more =
+    finding.evidence.length > 0
+      ? ` (${code(finding.evidence[0]!)}${finding.evidence.length > 1 ? ` and ${plural(finding.evidence.length - 1, 'more', 'more')}` : ''})`
+      : ''
   return `**${severityOf(finding.score)}** ${escapeMarkdown(finding.title)}. ${escapeMarkdown(finding.next)}${more}`
 }
 

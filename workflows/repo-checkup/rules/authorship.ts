@@ -18,7 +18,9 @@ const share = 0.75
 export function authorsOf(changes: ReadonlyMap<number, number>, creator: number | null): number[] {
   let total = 0
   for (const count of changes.values()) total += count
-  const degrees = [...changes].map(([person, own]) => [person, degreeOfAuthorship(person === creator, own, total - own)] as const)
+  const degrees = [...changes].map(
+    ([person, own]) => [person, degreeOfAuthorship(person === creator, own, total - own)] as const,
+  )
   const highest = Math.max(...degrees.map(([, degree]) => degree))
   return degrees
     .filter(([, degree]) => degree >= threshold && degree / highest > share)

@@ -15,7 +15,14 @@ export function gatherClasses(clones: readonly Clone[]): CloneClass[] {
   for (const { fileA, startA, fileB, startB, length } of clones) {
     const key = `${fileA} ${startA}`
     const known = classes.get(key)
-    if (known === undefined) classes.set(key, { length, places: [{ file: fileA, start: startA }, { file: fileB, start: startB }] })
+    if (known === undefined)
+      classes.set(key, {
+        length,
+        places: [
+          { file: fileA, start: startA },
+          { file: fileB, start: startB },
+        ],
+      })
     else {
       known.length = Math.min(known.length, length)
       known.places.push({ file: fileB, start: startB })

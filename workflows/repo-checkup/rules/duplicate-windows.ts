@@ -45,7 +45,12 @@ export function cleanLines(text: string, comment: readonly string[]): CleanLines
       inside = 'import'
     } else if (line === '#[cfg(test)]' && /^\s*(?:pub )?mod\s/.test(text.slice(start, start + 80))) {
       break
-    } else if (line.length >= 3 && !trivial.test(line) && !bringsIn.test(line) && !comment.some((mark) => line.startsWith(mark))) {
+    } else if (
+      line.length >= 3 &&
+      !trivial.test(line) &&
+      !bringsIn.test(line) &&
+      !comment.some((mark) => line.startsWith(mark))
+    ) {
       hashes.push(hashText(line.replace(/\s+/g, ' ')))
       numbers.push(number)
     }
@@ -84,6 +89,17 @@ export function createCloneFinder(windowLines: number, capacity: number) {
     return slot
   }
 
+  function remember(lines: CleanLines, file: number, at: number): void {
+    if (stored >= capacity || at < 0 || at + windowLines > lines.hashes.length) return
+    const [low, high] = fingerprint(lines.hashes, at, windowLines)
+    const slot = slotOf(low, high)
+    if (files[slot] !== -1) return
+    keys[slot] = high
+    files[slot] = file
+    places[slot] = at
+    stored += 1
+  }
+
   return {
     full: () => stored >= capacity,
     lines: (file: number) => seen[file]!,
@@ -99,16 +115,13 @@ export function createCloneFinder(windowLines: number, capacity: number) {
         const length = other === -1 ? 0 : agree(seen[other]!.hashes, places[slot]!, hashes, at, other === file)
         if (length >= windowLines) {
           clones.push({ fileA: other, startA: places[slot]!, fileB: file, startB: at, length })
+          // Windows that reach over its end are new.
+          for (let start = at + length - windowLines + 1; start < at + length; start += 1) remember(lines, file, start)
           at += length
-          continue
+        } else {
+          remember(lines, file, at)
+          at += 1
         }
-        if (other === -1 && stored < capacity) {
-          keys[slot] = high
-          files[slot] = file
-          places[slot] = at
-          stored += 1
-        }
-        at += 1
       }
       return clones
     },

@@ -18,10 +18,12 @@ const locks = new Set(
     '.terraform.lock.hcl conda-lock.yml MODULE.bazel.lock'
   ).split(' '),
 )
-const testFolder = /(^|\/)(tests?|testing|__tests__|__mocks__|specs?|e2e|integration[-_]tests?|testdata|test[-_]data|fixtures?|src\/(test|testFixtures|it|integrationTest)|[a-z]+[-_]tests?|t)\//i
+const testFolder =
+  /(^|\/)(tests?|testing|__tests__|__mocks__|specs?|e2e|integration[-_]tests?|testdata|test[-_]data|fixtures?|src\/(test|testFixtures|it|integrationTest)|[a-z]+[-_]tests?|t)\//i
 const testName =
   /([._-](test|tests|spec|specs|e2e|cy)\.[a-z]+|_test\.(go|py|rb|exs|dart|c|cc|cpp|rs)|_spec\.rb|(^|\/)test[_-][^/]*\.(py|c|cc|cpp|rb|pem|key|crt|json|ya?ml)|(^|\/)conftest\.py|[a-z0-9](Test|Tests|TestCase|Spec|IT)\.(java|kt|scala|groovy|cs|php|swift|m|mm)|\.(bats|t)|\.test-d\.ts)$/
-const example = /(^|\/)(examples?|samples?|demos?|playground|tutorials?|benchmarks?|bench(es)?|microbench|jmh|database\/(factories|seed(s|ers)?))\//i
+const example =
+  /(^|\/)(examples?|samples?|demos?|playground|tutorials?|benchmarks?|bench(es)?|microbench|jmh|database\/(factories|seed(s|ers)?))\//i
 const docs = /(^|\/)(docs?|documentation|doc_src|man|website|site)\/|\.(md|rst|adoc|asciidoc|txt|org)$/i
 
 /** The role a path alone gives away. `path` is a byte string with forward slashes. */

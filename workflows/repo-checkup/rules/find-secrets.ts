@@ -29,7 +29,10 @@ export function findSecrets(line: string, following = ''): SecretMatch[] {
   for (const rule of secretRules) {
     rule.pattern.lastIndex = 0
     for (const match of text.matchAll(rule.pattern)) {
-      const value = rule.id === 'private-key' ? keyBody(text.slice(match.index + match[0].length) + following) : (match[1] ?? match[0])
+      const value =
+        rule.id === 'private-key'
+          ? keyBody(text.slice(match.index + match[0].length) + following)
+          : (match[1] ?? match[0])
       if (value === null || !isPlausible(rule, value)) continue
       if (found.some((other) => other.value.includes(value) || value.includes(other.value))) continue
       found.push({ rule, masked: maskSecret(rule, value), value, column: match.index + 1 })
@@ -49,7 +52,9 @@ function isPlausible(rule: SecretRule, value: string): boolean {
 
 /** The first base64 of a key, perhaps after PEM headers, perhaps quoted and joined as in source code; null where there is none. */
 function keyBody(text: string): string | null {
-  const lead = /^(?:\\r|\\n|[\s"'+,;>|\\]|(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): ?[^\n]*\n){0,20}/.exec(text)![0]
+  const lead = /^(?:\\r|\\n|[\s"'+,;>|\\]|(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): ?[^\n]*\n){0,20}/.exec(
+    text,
+  )![0]
   return /^[A-Za-z0-9+/]{40}/.exec(text.slice(lead.length))?.[0] ?? null
 }
 
@@ -63,6 +68,8 @@ function looksRandom(value: string): boolean {
 /** `ghp_… (40 characters)`. Shapes without a public prefix show nothing of the value. */
 export function maskSecret(rule: SecretRule, value: string): string {
   if (rule.id === 'private-key') return 'private key block'
-  const prefix = rule.specific ? (/^(?:github_pat_|[A-Za-z]{2,8}[-_.](?:live_|v1_|ant-|proj-)?|AKIA|ASIA)/.exec(value)?.[0] ?? '') : ''
+  const prefix = rule.specific
+    ? (/^(?:github_pat_|[A-Za-z]{2,8}[-_.](?:live_|v1_|ant-|proj-)?|AKIA|ASIA)/.exec(value)?.[0] ?? '')
+    : ''
   return `${prefix}… (${value.length} characters)`
 }

@@ -19,7 +19,8 @@ export interface Leak {
 /** A known shape in ordinary files is `likely`; other shapes are `possible`; tests, examples and docs are a class of their own. */
 export function confidenceOf(rule: Pick<SecretRule, 'specific'>, path: string): Confidence {
   const role = roleOfPath(path)
-  if (role === 'test' || role === 'example' || role === 'docs' || role === 'vendored' || role === 'generated') return 'in tests'
+  if (role === 'test' || role === 'example' || role === 'docs' || role === 'vendored' || role === 'generated')
+    return 'in tests'
   return rule.specific ? 'likely' : 'possible'
 }
 
@@ -35,7 +36,10 @@ export function rankLeaks(leaks: readonly Leak[]): Leak[] {
     })
     .sort(
       (a, b) =>
-        order[a.confidence] - order[b.confidence] || compare(a.rule, b.rule) || compare(a.path, b.path) || a.line - b.line,
+        order[a.confidence] - order[b.confidence] ||
+        compare(a.rule, b.rule) ||
+        compare(a.path, b.path) ||
+        a.line - b.line,
     )
 }
 

@@ -25,13 +25,38 @@ const fingerprints: readonly (readonly [string, readonly string[]])[] = [
   ['PSF-2.0', ['python software foundation license version 2']],
   ['Artistic-2.0', ['the artistic license 2 0']],
   ['WTFPL', ['do what the fuck you want to public license']],
-  ['0BSD', ['permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted the software is provided']],
-  ['ISC', ['permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted provided']],
-  ['BSD-4-Clause', ['redistribution and use in source and binary forms', 'all advertising materials mentioning features']],
+  [
+    '0BSD',
+    [
+      'permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted the software is provided',
+    ],
+  ],
+  [
+    'ISC',
+    [
+      'permission to use copy modify and or distribute this software for any purpose with or without fee is hereby granted provided',
+    ],
+  ],
+  [
+    'BSD-4-Clause',
+    ['redistribution and use in source and binary forms', 'all advertising materials mentioning features'],
+  ],
   ['BSD-3-Clause', ['redistribution and use in source and binary forms', 'to endorse or promote products']],
-  ['BSD-2-Clause', ['redistribution and use in source and binary forms', 'redistributions in binary form must reproduce']],
-  ['MIT-0', ['permission is hereby granted free of charge to any person obtaining a copy', 'to do so the software is provided']],
-  ['MIT', ['permission is hereby granted free of charge to any person obtaining a copy', 'the above copyright notice and this permission notice']],
+  [
+    'BSD-2-Clause',
+    ['redistribution and use in source and binary forms', 'redistributions in binary form must reproduce'],
+  ],
+  [
+    'MIT-0',
+    ['permission is hereby granted free of charge to any person obtaining a copy', 'to do so the software is provided'],
+  ],
+  [
+    'MIT',
+    [
+      'permission is hereby granted free of charge to any person obtaining a copy',
+      'the above copyright notice and this permission notice',
+    ],
+  ],
 ]
 
 const fold = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, ' ')
@@ -78,6 +103,11 @@ export function familyOf(id: string): LicenceFamily {
   if (/^(AGPL|GPL)-/.test(id)) return 'strong copyleft'
   if (/^(LGPL|MPL|EPL|CDDL|EUPL|CC-BY-SA)-?/.test(id)) return 'weak copyleft'
   if (/^(BUSL|SSPL|Elastic|UNLICENSED|CC-BY-NC)/i.test(id)) return 'restricted'
-  if (/^(MIT|MIT-0|ISC|0BSD|Apache|BSD|Zlib|Unlicense|CC0|CC-BY|BSL|PSF|Python|WTFPL|Artistic|BlueOak|Ruby|PostgreSQL|X11|NCSA|Unicode)/.test(id)) return 'permissive'
+  if (
+    /^(MIT|MIT-0|ISC|0BSD|Apache|BSD|Zlib|Unlicense|CC0|CC-BY|BSL|PSF|Python|WTFPL|Artistic|BlueOak|Ruby|PostgreSQL|X11|NCSA|Unicode)/.test(
+      id,
+    )
+  )
+    return 'permissive'
   return 'unknown'
 }

@@ -15,7 +15,13 @@ export type ProjectFiles = Readonly<Record<ProjectFile, string | null>>
 /** `paths` are byte strings; the answer holds the path of each kind of file, or null. */
 export function findProjectFiles(paths: Iterable<string>): ProjectFiles {
   const found: Record<ProjectFile, string | null> = {
-    readme: null, licence: null, contributing: null, security: null, codeOwners: null, changelog: null, ci: null,
+    readme: null,
+    licence: null,
+    contributing: null,
+    security: null,
+    codeOwners: null,
+    changelog: null,
+    ci: null,
   }
   const depth = (path: string) => path.split('/').length
   for (const path of paths) {

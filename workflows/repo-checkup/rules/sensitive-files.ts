@@ -10,7 +10,8 @@ const names: readonly (readonly [RegExp, string])[] = [
 ]
 
 const environmentFile = /^\.env(\.(local|prod|production|staging|dev|development))?$/
-const filledIn = /^\s*(?:export\s+)?\w*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|DSN|CREDENTIAL)\w*\s*=\s*["']?(?!\s*$|changeme|null\b|secret\b|password\b|your|<|\$)[^\s"'#]{8,}/im
+const filledIn =
+  /^\s*(?:export\s+)?\w*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|DSN|CREDENTIAL)\w*[ \t]*=[ \t]*["']?(?!\s*$|changeme|null\b|secret\b|password\b|your|<|\$)[^\s"'#]{8,}/im
 
 /** True for an environment file in which a name like a secret has a value. */
 export function isFilledEnvironment(name: string, text: string): boolean {

@@ -6,11 +6,30 @@ export function foldName(name: string): string {
 }
 
 /** Names that say nothing about what is inside; such files are left out of the question. */
-const generic = new Set(['index', 'main', 'mod', 'lib', 'init', 'types', 'type', 'constants', 'version', 'setup', 'config', 'doc', 'packageinfo', 'conftest', 'app', 'cli'])
+const generic = new Set([
+  'index',
+  'main',
+  'mod',
+  'lib',
+  'init',
+  'types',
+  'type',
+  'constants',
+  'version',
+  'setup',
+  'config',
+  'doc',
+  'packageinfo',
+  'conftest',
+  'app',
+  'cli',
+])
 
 /** Languages that build and deploy rather than make up the product; no test names such files. */
 const glue = new Set(
-  'Make,CMake,Meson,Dockerfile,M4,Starlark,Terraform,Nix,Just,Yacc/Lex,Protocol Buffers,Thrift,GraphQL,SQL,Batch,PowerShell,Shell,AWK,Jsonnet,Vim script,Groovy'.split(','),
+  'Make,CMake,Meson,Dockerfile,M4,Starlark,Terraform,Nix,Just,Yacc/Lex,Protocol Buffers,Thrift,GraphQL,SQL,Batch,PowerShell,Shell,AWK,Jsonnet,Vim script,Groovy'.split(
+    ',',
+  ),
 )
 
 export function isGlue(language: string): boolean {
@@ -19,7 +38,11 @@ export function isGlue(language: string): boolean {
 
 /** What a source file would be called by in a test, or null when the name is too general to tell. */
 export function nameToTest(path: string): string | null {
-  const folded = foldName(baseName(path).replace(/\.[^.]+$/, '').replace(/\.(d|config)$/, ''))
+  const folded = foldName(
+    baseName(path)
+      .replace(/\.[^.]+$/, '')
+      .replace(/\.(d|config)$/, ''),
+  )
   return folded.length < 3 || generic.has(folded) ? null : folded
 }
 
