@@ -193,7 +193,7 @@ export class AttemptWatch {
     return attempt.alive
   }
 
-  /** One reading of the process table serves all who ask in the same turn; reading takes a third of our time at most. */
+  /** One reading of the process table serves all who ask in the same turn; reading takes half of our time at most. */
   #scanSoon(): Promise<void> {
     this.#scan ??= new Promise((resolve) => {
       const run = () => {
@@ -201,7 +201,7 @@ export class AttemptWatch {
         const from = performance.now()
         this.#scanNow()
         const to = performance.now()
-        this.#scanAgainAt = to + 2 * (to - from)
+        this.#scanAgainAt = to + (to - from)
         resolve()
       }
       const wait = this.#scanAgainAt - performance.now()
@@ -260,6 +260,6 @@ export class AttemptWatch {
 
 /** Young processes are looked at more often, because most commands are short. */
 function sampleDelay(youngestMs: number): number {
-  if (youngestMs < 100) return 25
+  if (youngestMs < 100) return 50
   return youngestMs < 1_000 ? 200 : 1_000
 }
