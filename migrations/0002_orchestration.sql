@@ -93,10 +93,12 @@ create table tasks (
   timeout_ms bigint not null,
   progress_at timestamptz,
   cancel_reason text,
-  concurrency text[] not null default '{}',
-  budget_ids text[] not null default '{}',
-  holds bigint[] not null default '{}',
-  spec jsonb not null,
+  -- Null: none. Most tasks have none, and every byte is written three times.
+  concurrency text[],
+  budget_ids text[],
+  holds bigint[],
+  -- What the task does not share with the others of its step (see task_specs); all of it where it holds `kind`.
+  spec jsonb,
   output jsonb,
   error jsonb,
   workspace_commit text,
@@ -105,10 +107,18 @@ create table tasks (
   started_at timestamptz,
   ended_at timestamptz,
   primary key (tenant_id, id)
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index tasks_ready on tasks (tenant_id, pool, lane, ready_seq) where state = 'ready';
 create index tasks_leased on tasks (runner_id) where state in ('leased', 'running');
 create index tasks_waiting on tasks (tenant_id, reason, ready_seq) where state = 'waiting';
+
+-- What all tasks of a step have in common. The id is the common beginning of theirs.
+create table task_specs (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  spec jsonb not null,
+  primary key (tenant_id, id)
+);
 
 -- Ended attempts. The one under way lives on its task.
 create table attempts (

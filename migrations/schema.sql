@@ -332,6 +332,18 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table task_specs (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  spec jsonb not null,
+  constraint task_specs_pkey PRIMARY KEY (tenant_id, id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table tasks (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -354,10 +366,10 @@ create table tasks (
   timeout_ms bigint not null,
   progress_at timestamp with time zone,
   cancel_reason text,
-  concurrency text[] not null default '{}'::text[],
-  budget_ids text[] not null default '{}'::text[],
-  holds bigint[] not null default '{}'::bigint[],
-  spec jsonb not null,
+  concurrency text[],
+  budget_ids text[],
+  holds bigint[],
+  spec jsonb,
   output jsonb,
   error jsonb,
   workspace_commit text,
@@ -366,7 +378,7 @@ create table tasks (
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   constraint tasks_pkey PRIMARY KEY (tenant_id, id)
-) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02, fillfactor=70);
+) with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.02);
 CREATE INDEX tasks_leased ON tasks USING btree (runner_id) WHERE (state = ANY (ARRAY['leased'::text, 'running'::text]));
 CREATE INDEX tasks_ready ON tasks USING btree (tenant_id, pool, lane, ready_seq) WHERE (state = 'ready'::text);
 CREATE INDEX tasks_waiting ON tasks USING btree (tenant_id, reason, ready_seq) WHERE (state = 'waiting'::text);

@@ -2,22 +2,29 @@ import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
-import { ApprovalsService, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
+import { ApprovalsService, closeApprovals, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
 import { budgetsOfRun, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
 import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-service.ts'
-import { ExchangeService } from '../orchestration/coordinator/exchange-service.ts'
+import { Counters } from '../orchestration/coordinator/counters.ts'
+import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { Reaper } from '../orchestration/coordinator/reaper.ts'
+import { afterAttempt } from '../orchestration/coordinator/retry-rules.ts'
 import type { Shard } from '../orchestration/coordinator/sql/find-lanes.ts'
 import { findReadyShards } from '../orchestration/coordinator/sql/find-ready-shards.ts'
+import { readTaskSpecs } from '../orchestration/coordinator/sql/read-task-specs.ts'
 import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
 import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
+import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
 import { contextOf } from '../orchestration/runs/run-context.ts'
 import { RunEngine } from '../orchestration/runs/run-engine.ts'
 import { newestOpenRun, snapshotRun } from '../orchestration/runs/run-snapshots.ts'
+import { RunStarter } from '../orchestration/runs/run-starter.ts'
+import { RunSteering } from '../orchestration/runs/run-steering.ts'
 import { createRunTimers } from '../orchestration/runs/run-timers.ts'
 import { RunsService } from '../orchestration/runs/runs-service.ts'
+import { createWaitsEnded } from '../orchestration/runs/waits-ended.ts'
 import {
   buildGraph,
   evaluateIf,
@@ -57,28 +64,41 @@ export function createOrchestration(options: OrchestrationOptions) {
   const runners = new RunnersStore()
   const ticker = new Ticker(options.tick)
   const catalog = new WorkflowCatalogService(definitions)
-  const queue: TaskQueue = new TaskQueue((tx, steps, now) => engine.stepsEnded(tx, steps, now))
+  const queue: TaskQueue = new TaskQueue({
+    stepsEnded: (tx, steps, now) => engine.stepsEnded(tx, steps, now),
+    waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
+    startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
+  })
   const language = { evaluateIf, resolveStep, resolveItem, itemNameOf, resolveOutputs, resolveOnEnd, eventMatches }
 
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
-    const { leased } = await ticker.tick(tx, shards, now, null)
+    const counters = new Counters()
+    const { leased } = await ticker.tick(tx, shards, now, null, counters)
+    await queue.settle(tx, counters, now)
     tx.afterCommit(() => {
       onCommit()
       exchange.hint(leased, null)
     })
   }
-  const runs: RunsService = new RunsService({
-    database,
+  const starter = new RunStarter({
     ids,
-    catalog,
     engine: () => engine,
     queue: () => queue,
-    dispatch,
+    definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
     insertBudgets,
     budgetOf: (definition) => resolveBudget(definition.budget, null),
     concurrencyOf: (definition, run) => resolveConcurrency(definition.concurrency, contextOf(run, [], new Map())),
   })
+  const calls = new Calls({ catalog, starter, queue: () => queue, random, afterAttempt, specsOf: readTaskSpecs })
+  const wakeRunners = (tx: Tx, runnerIds: readonly string[]) => {
+    tx.afterCommit(() => {
+      for (const id of runnerIds) database.notify(runnerChannel(id))
+    })
+  }
+  const steering = new RunSteering({ engine: () => engine, queue: () => queue, starter, calls, wakeRunners })
+  const waitsEnded = createWaitsEnded({ steering, closeApprovals })
+  const runs = new RunsService({ database, catalog, starter, steering, dispatch })
   const checkpoints: CheckpointsService = new CheckpointsService({
     database,
     ids,
@@ -99,8 +119,8 @@ export function createOrchestration(options: OrchestrationOptions) {
     insertApprovals,
     insertBudgets,
     budgetsOfRun,
-    startSubRuns: runs.startSubRuns,
-    runsEnded: runs.runsEnded,
+    startCalls: calls.start,
+    runsEnded: steering.runsEnded,
     beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
   })
   const approvals = new ApprovalsService({ database, queue, dispatch })
@@ -125,7 +145,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   })
   const timers = {
-    ...createRunTimers({ queue, runs, dispatch }),
+    ...createRunTimers({ queue, steering, dispatch }),
     'approval-deadline': approvals.deadlines,
     checkpoint: checkpoints.due,
   }

@@ -62,7 +62,11 @@ export class RunnersStore {
   }
 
   /** Gives up runners that were last heard of before `silentSince`, or that are named, and takes their agents offline. */
-  async giveUp(tx: Tx, which: { readonly silentSince: Date } | { readonly ids: readonly string[] }, now: Date): Promise<readonly string[]> {
+  async giveUp(
+    tx: Tx,
+    which: { readonly silentSince: Date } | { readonly ids: readonly string[] },
+    now: Date,
+  ): Promise<readonly string[]> {
     const chosen =
       'ids' in which
         ? await tx.query<{ id: string }>(sql`
@@ -74,7 +78,13 @@ export class RunnersStore {
             returning id`)
     if (chosen.length === 0) return []
     const ids = chosen.map((row) => row.id)
-    const agents = await tx.query<{ tenant_id: TenantId; id: string; rev: number; pool: string; runner_id: string }>(sql`
+    const agents = await tx.query<{
+      tenant_id: TenantId
+      id: string
+      rev: number
+      pool: string
+      runner_id: string
+    }>(sql`
       update agents set state = 'offline', rev = rev + 1
       where runner_id = any (${ids}::text[]) and state <> 'offline'
       returning tenant_id, id, rev, pool, runner_id`)

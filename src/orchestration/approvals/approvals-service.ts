@@ -3,7 +3,7 @@ import { type StateTable, transition } from '../../foundation/kernel/state-table
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
-import { cancelTimers, type TimerHandler } from '../../foundation/runtime/timers.ts'
+import type { TimerHandler } from '../../foundation/runtime/timers.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { NewApproval } from '../runs/run-changes.ts'
@@ -52,7 +52,6 @@ export class ApprovalsService {
         throw approvalErrors['approval-not-yours'](`approval ${id} is for ${row.who.join(', ')}`)
       }
       const shards = await this.#decide(tx, row, decision, answer, now)
-      await cancelTimers(tx, [{ tenant, id: `approval:${id}` }])
       await dispatch(tx, shards, now)
       return (await findApproval(tx, tenant, id))!
     })
@@ -118,6 +117,30 @@ export async function insertApprovals(tx: Tx, approvals: readonly NewApproval[],
       runId: approval.runId,
       at: now,
       data: { step: approval.step, message: approval.message },
+    })),
+  )
+}
+
+/** Closes questions whose task has ended without an answer: it was cancelled, or its time was up. */
+export async function closeApprovals(
+  tx: Tx,
+  tasks: readonly { readonly tenant: TenantId; readonly taskId: string }[],
+  now: Date,
+): Promise<void> {
+  const rows = await tx.query<ApprovalRow>(sql`
+    update approvals a set state = 'expired', rev = a.rev + 1, answered_at = ${now}
+    from unnest(${tasks.map((t) => t.tenant)}::text[], ${tasks.map((t) => t.taskId)}::text[]) as e(tenant_id, task_id)
+    where a.tenant_id = e.tenant_id and a.task_id = e.task_id and a.state = 'pending'
+    returning a.tenant_id, a.id, a.run_id, a.task_id, a.step, a.state, a.rev, a.who, a.default_answer`)
+  await appendEvents(
+    tx,
+    rows.map((row) => ({
+      tenant: row.tenant_id,
+      type: 'approval.expired',
+      subject: { kind: 'approval', id: row.id, rev: row.rev },
+      runId: row.run_id,
+      at: now,
+      data: { step: row.step },
     })),
   )
 }

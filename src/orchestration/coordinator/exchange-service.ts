@@ -1,5 +1,6 @@
 import { failpoint } from '../../foundation/kernel/failpoints.ts'
 import type { RunnerId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
@@ -11,15 +12,18 @@ import type {
   ExchangeReply,
   ExchangeRequest,
 } from '../runners/exchange-contract.ts'
+import { Counters } from './counters.ts'
 import { afterAttempt } from './retry-rules.ts'
+import { joinSpec, type OwnSpec, sharedKeyOf } from './shared-spec.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { insertArtifacts } from './sql/insert-artifacts.ts'
 import { type FailedRow, readFailed } from './sql/read-failed.ts'
 import { type HeldLease, type RepoOfRun, readLeases, readRepos } from './sql/read-leases.ts'
+import { readSharedSpecs } from './sql/shared-specs.ts'
 import { touchTasks } from './sql/touch-tasks.ts'
-import { type TaskQueue, uniqueShards } from './task-queue.ts'
+import type { TaskQueue } from './task-queue.ts'
 import type { Ticker } from './tick.ts'
 
 export interface ExchangeOptions {
@@ -51,6 +55,7 @@ export class ExchangeService implements ExchangePort {
   readonly #random: Random
   readonly #memory = new Map<string, RunnerMemory>()
   readonly #repos = new Map<string, RepoOfRun | null>()
+  readonly #shared = new Map<string, JsonObject>()
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -74,10 +79,11 @@ export class ExchangeService implements ExchangePort {
     failpoint('exchange.before')
     const reply = await database.asSystem('exchange').write(async (tx) => {
       const now = database.clock.now()
-      const shards = await this.#takeReports(tx, request, now)
+      const counters = new Counters()
+      await this.#takeReports(tx, request, now, counters)
       await touchTasks(tx, request.progress, now)
       if (reconcile) await this.#options.runners.heartbeat(tx, request.runnerId, now)
-      const ticked = await this.#tick(tx, [...shards, ...(request.accept ? memory.shards : [])], now, request)
+      const ticked = await this.#tick(tx, request.accept ? memory.shards : [], now, request, counters)
       const mine = ticked.filter((task) => task.runnerId === request.runnerId)
       const leases = reconcile
         ? await readLeases(
@@ -109,22 +115,20 @@ export class ExchangeService implements ExchangePort {
     this.#memory.delete(runnerId)
   }
 
-  async #takeReports(tx: Tx, request: ExchangeRequest, now: Date): Promise<readonly Shard[]> {
+  async #takeReports(tx: Tx, request: ExchangeRequest, now: Date, counters: Counters): Promise<void> {
     const succeeded = request.reports.filter((report) => report.outcome === 'succeeded')
     const others = request.reports.filter((report) => report.outcome !== 'succeeded')
-    const { accepted, shards } = await this.#options.queue.complete(tx, succeeded, now)
-    const results = [shards]
+    const accepted = await this.#options.queue.complete(tx, succeeded, now, counters)
     // A success that came after a request to cancel ends the task as cancelled, if the lease is still its own.
     const late = succeeded
       .filter((report) => !accepted.has(report.fence))
       .map((report) => ({ ...report, outcome: 'cancelled' as const }))
-    if (others.length + late.length > 0) results.push(await this.#takeFailures(tx, [...others, ...late], now))
+    if (others.length + late.length > 0) await this.#takeFailures(tx, [...others, ...late], now, counters)
     const withArtifacts = request.reports.filter((report) => report.artifacts.length > 0)
     if (withArtifacts.length > 0) await insertArtifacts(tx, withArtifacts, now)
-    return results.flat()
   }
 
-  async #takeFailures(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<readonly Shard[]> {
+  async #takeFailures(tx: Tx, reports: readonly AttemptReport[], now: Date, counters: Counters): Promise<void> {
     const rows = await readFailed(tx, reports)
     const known = new Map(rows.map((row) => [row.fence, row]))
     const changes: TaskChange[] = []
@@ -136,9 +140,8 @@ export class ExchangeService implements ExchangePort {
       changes.push(change)
       if (timer !== null) timers.push(timer)
     }
-    const outcome = await this.#options.queue.change(tx, changes, now)
+    await this.#options.queue.change(tx, changes, now, counters)
     await setTimers(tx, timers)
-    return outcome.shards
   }
 
   #afterFailure(report: AttemptReport, row: FailedRow, now: Date): { change: TaskChange; timer: Timer | null } {
@@ -183,13 +186,26 @@ export class ExchangeService implements ExchangePort {
     }
   }
 
-  async #tick(tx: Tx, shards: readonly Shard[], now: Date, request: ExchangeRequest): Promise<readonly LeasedTask[]> {
-    const result = await this.#options.ticker.tick(tx, uniqueShards(shards), now, request.runnerId)
+  /** Hands out what is ready; then writes what was gathered, and hands out what became ready by that. */
+  async #tick(
+    tx: Tx,
+    shards: readonly Shard[],
+    now: Date,
+    request: ExchangeRequest,
+    counters: Counters,
+  ): Promise<readonly LeasedTask[]> {
+    const { ticker, queue } = this.#options
+    const leased = [...(await ticker.tick(tx, shards, now, request.runnerId, counters)).leased]
+    const woken = await queue.settle(tx, counters, now)
+    if (woken.length > 0) {
+      leased.push(...(await ticker.tick(tx, woken, now, request.runnerId, counters)).leased)
+      await queue.settle(tx, counters, now)
+    }
     tx.afterCommit(() => {
       this.#options.onCommit()
-      this.hint(result.leased, request.runnerId)
+      this.hint(leased, request.runnerId)
     })
-    return result.leased
+    return leased
   }
 
   /** Tells the runners of these leases, except the one that already knows. */
@@ -209,6 +225,7 @@ export class ExchangeService implements ExchangePort {
     const fresh = new Map<number, HeldLease | LeasedTask>()
     for (const task of [...mine, ...leases]) if (task.spec !== null) fresh.set(task.fence, task)
     const repos = await this.#reposOf(tx, [...fresh.values()])
+    const shared = await this.#sharedOf(tx, [...fresh.values()])
     const current = new Set(leases.map((lease) => lease.fence))
     return {
       assignments: [...fresh.values()].map(
@@ -221,7 +238,7 @@ export class ExchangeService implements ExchangePort {
           attempt: task.attempt,
           fence: task.fence,
           agentId: task.agentId,
-          spec: task.spec!,
+          spec: joinSpec(shared(task.tenant, task.taskId), task.spec),
           repo: repos(task.tenant, task.runId),
         }),
       ),
@@ -230,6 +247,25 @@ export class ExchangeService implements ExchangePort {
       ),
       revoked: reconciled ? request.holding.filter((held) => !current.has(held.fence)) : [],
     }
+  }
+
+  async #sharedOf(
+    tx: Tx,
+    tasks: readonly { readonly tenant: TenantId; readonly taskId: string; readonly spec: OwnSpec | null }[],
+  ): Promise<(tenant: string, taskId: string) => JsonObject | undefined> {
+    const missing = new Map<string, { tenant: TenantId; key: string }>()
+    for (const { tenant, taskId, spec } of tasks) {
+      if (spec !== null && 'kind' in spec) continue
+      const key = sharedKeyOf(taskId)
+      if (!this.#shared.has(`${tenant}/${key}`)) missing.set(`${tenant}/${key}`, { tenant, key })
+    }
+    if (missing.size > 0) {
+      if (this.#shared.size > 10_000) this.#shared.clear()
+      for (const { tenant, key, spec } of await readSharedSpecs(tx, [...missing.values()])) {
+        this.#shared.set(`${tenant}/${key}`, spec)
+      }
+    }
+    return (tenant, taskId) => this.#shared.get(`${tenant}/${sharedKeyOf(taskId)}`)
   }
 
   async #reposOf(

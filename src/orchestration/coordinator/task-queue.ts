@@ -1,22 +1,38 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import type { AttemptReport } from '../runners/exchange-contract.ts'
+import { isTaskEnded } from '../runs/states-contract.ts'
+import { coordinatorErrors } from './coordinator-errors.ts'
+import { Counters, isEmpty } from './counters.ts'
+import { applyCounters, type EndedStep } from './sql/apply-counters.ts'
 import { type ChangedTask, changeTasks, type TaskChange } from './sql/change-tasks.ts'
-import { completeTasks, type EndedStep } from './sql/complete-tasks.ts'
-import {
-  type Candidate,
-  defineGroups,
-  deleteGroupsOfRuns,
-  findWaitingForPlaces,
-  freePlaces,
-  takePlaces,
-} from './sql/concurrency.ts'
+import { completeTasks } from './sql/complete-tasks.ts'
+import { defineGroups, deleteGroupsOfRuns, findWaitingForPlaces, freePlaces, takePlaces } from './sql/concurrency.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { admitWaiting } from './sql/hold-tasks.ts'
 import { insertTasks, type NewTask } from './sql/insert-tasks.ts'
+import { lockRunsOf } from './sql/lock-runs.ts'
 
-/** Called with steps whose last task has ended; moves their runs on. */
-export type StepsEnded = (tx: Tx, steps: readonly EndedStep[], now: Date) => Promise<readonly Shard[]>
+/** What must follow from changes of tasks, in the same transaction; the `runs` part provides it. Each returns what became ready. */
+export interface QueueFollowers {
+  /** Moves runs on whose steps have no open task any more. */
+  stepsEnded(tx: Tx, steps: readonly EndedStep[], now: Date): Promise<readonly Shard[]>
+  /** Drops what tasks waited for that ended while they waited: timers, questions, runs. */
+  waitsEnded(tx: Tx, tasks: readonly ChangedTask[], now: Date): Promise<readonly Shard[]>
+  /** Starts the runs of tasks whose work is another workflow. */
+  startCalls(tx: Tx, tasks: readonly TaskRef[], now: Date): Promise<readonly Shard[]>
+}
+
+export interface TaskRef {
+  readonly tenant: TenantId
+  readonly taskId: string
+}
+
+/** A task that may begin, as far as its reason for waiting went. */
+export interface Admissible extends TaskRef {
+  /** Its work is a run of another workflow: it goes on waiting, for that run. */
+  readonly isCall: boolean
+}
 
 export interface Place {
   readonly tenant: TenantId
@@ -30,21 +46,26 @@ export interface ChangeOutcome {
   readonly shards: readonly Shard[]
 }
 
-/** How many tasks one freed place or one settled budget wakes at most; the rest is woken by what these free. */
+/** How many tasks one settled budget wakes at most; the rest is woken by what these free. */
 const wakeBatch = 100
 
 /** Every change of a task goes through here, with what must follow from it in the same transaction. */
 export class TaskQueue {
-  readonly #stepsEnded: StepsEnded
+  readonly #followers: QueueFollowers
 
-  constructor(stepsEnded: StepsEnded) {
-    this.#stepsEnded = stepsEnded
+  constructor(followers: QueueFollowers) {
+    this.#followers = followers
   }
 
-  /** Adds tasks; those without a place under their keys start out waiting for one. */
-  async insert(tx: Tx, tasks: readonly NewTask[], places: readonly Place[], now: Date): Promise<readonly Shard[]> {
+  /** Adds tasks. Those without a place under their keys start out waiting for one, and are returned as `queued`. */
+  async insert(
+    tx: Tx,
+    tasks: readonly NewTask[],
+    places: readonly Place[],
+    now: Date,
+  ): Promise<{ readonly shards: readonly Shard[]; readonly queued: ReadonlySet<string> }> {
     await defineGroups(tx, places)
-    const asking = tasks.filter((task) => task.waitsFor === null && task.concurrency.length > 0)
+    const asking = tasks.filter((task) => task.concurrency.length > 0)
     const refused = await takePlaces(
       tx,
       asking.map((task) => ({ tenant: task.tenant, taskId: task.taskId, keys: task.concurrency })),
@@ -54,29 +75,104 @@ export class TaskQueue {
       return full === undefined ? task : { ...task, waitsFor: `concurrency:${full}` }
     })
     await insertTasks(tx, placed, now)
-    return uniqueShards(placed.filter((task) => task.waitsFor === null))
+    return { shards: uniqueShards(placed.filter((task) => task.waitsFor === null)), queued: new Set(refused.keys()) }
   }
 
-  async change(tx: Tx, changes: readonly TaskChange[], now: Date): Promise<ChangeOutcome> {
+  /** Without `counters` everything is written at once; with them, the caller calls `settle` last. */
+  async change(tx: Tx, changes: readonly TaskChange[], now: Date, counters?: Counters): Promise<ChangeOutcome> {
+    const gathered = counters ?? new Counters()
     const result = await changeTasks(tx, changes, now)
-    const shards = await this.#follow(tx, result, now)
-    return { changed: result.changed, shards: uniqueShards([...shards, ...result.changed]) }
+    gathered.add(result.deltas)
+    gathered.free(result.freed)
+    const shards: Shard[] = [...result.changed]
+    if (counters === undefined) shards.push(...(await this.settle(tx, gathered, now)))
+    const waited = result.changed.filter((task) => task.from === 'waiting' && isTaskEnded(task.to))
+    if (waited.length > 0) shards.push(...(await this.#followers.waitsEnded(tx, waited, now)))
+    return { changed: result.changed, shards: uniqueShards(shards) }
   }
 
-  /** Applies reports of success. Returns the fences that were accepted. */
+  /** Applies reports of success; the caller calls `settle` last. Returns the fences that were accepted. */
   async complete(
     tx: Tx,
     reports: readonly AttemptReport[],
     now: Date,
-  ): Promise<{ accepted: ReadonlySet<number>; shards: readonly Shard[] }> {
-    if (reports.length === 0) return { accepted: new Set(), shards: [] }
+    counters: Counters,
+  ): Promise<ReadonlySet<number>> {
+    if (reports.length === 0) return new Set()
     const result = await completeTasks(tx, reports, now)
-    return { accepted: result.accepted, shards: await this.#follow(tx, result, now) }
+    counters.add(result.deltas)
+    counters.free(result.freed)
+    return result.accepted
   }
 
-  /** Puts tasks that wait for a reason back into their lanes. */
-  admit(tx: Tx, tenant: TenantId, reason: string, now: Date): Promise<readonly Shard[]> {
-    return admitWaiting(tx, [{ tenant, reason, limit: wakeBatch }], now)
+  /**
+   * Writes what was gathered and does what follows from it: freed places and budgets wake those who wait for them, runs
+   * whose steps ended move on. Returns the shards in which tasks became ready. Runs are locked before the rows they share
+   * with others, as everywhere.
+   */
+  async settle(tx: Tx, counters: Counters, now: Date): Promise<readonly Shard[]> {
+    const deltas = counters.take()
+    const freed = counters.takeFreed()
+    const shards: Shard[] = []
+    let ended: readonly EndedStep[] = []
+    if (!isEmpty(deltas)) {
+      await lockRunsOf(
+        tx,
+        deltas.steps.filter((step) => step.seen + step.open <= 0),
+      )
+      const applied = await applyCounters(tx, deltas)
+      if (!applied.budgetsHeld) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
+      ended = applied.endedSteps
+    }
+    if (freed.length > 0) {
+      await freePlaces(tx, freed)
+      const keys = freed.flatMap(({ tenant, keys }) => keys.map((key) => ({ tenant, key })))
+      shards.push(...(await this.wakeForPlaces(tx, keys, now)))
+    }
+    const settled = deltas.budgets.filter((delta) => delta.held + delta.spent < 0)
+    if (settled.length > 0) {
+      const reasons = settled.map(({ tenant, budget }) => ({ tenant, reason: `budget:${budget}`, limit: wakeBatch }))
+      shards.push(...(await admitWaiting(tx, reasons, now)))
+    }
+    if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now)))
+    return uniqueShards(shards)
+  }
+
+  /** Lets waiting tasks begin, whatever they waited for. They have their places. */
+  async admit(tx: Tx, tasks: readonly Admissible[], now: Date): Promise<readonly Shard[]> {
+    const changes = tasks.map(({ tenant, taskId, isCall }): TaskChange => {
+      const base = { tenant, taskId, fence: null }
+      return isCall
+        ? { ...base, event: 'hold', to: 'waiting', reason: 'run' }
+        : { ...base, event: 'admit', to: 'ready' }
+    })
+    const { changed } = await changeTasks(tx, changes, now)
+    const calls = changed.filter((task) => task.to === 'waiting')
+    const shards = changed.filter((task) => task.to === 'ready')
+    return uniqueShards(
+      calls.length === 0 ? shards : [...shards, ...(await this.#followers.startCalls(tx, calls, now))],
+    )
+  }
+
+  /** Lets waiting tasks begin for which there are places; the others wait for the key that is full. */
+  async seekPlaces(
+    tx: Tx,
+    tasks: readonly (Admissible & { readonly keys: readonly string[]; readonly waitsFor?: string })[],
+    now: Date,
+  ): Promise<{ readonly shards: readonly Shard[]; readonly moved: readonly TaskRef[] }> {
+    const refused = await takePlaces(tx, tasks)
+    const moved = tasks.filter(({ taskId, waitsFor }) => refused.has(taskId) && refused.get(taskId) !== waitsFor)
+    const changes = moved.map(({ tenant, taskId }): TaskChange => {
+      const reason = `concurrency:${refused.get(taskId)}`
+      return { tenant, taskId, fence: null, event: 'hold', to: 'waiting', reason }
+    })
+    await changeTasks(tx, changes, now)
+    const shards = await this.admit(
+      tx,
+      tasks.filter(({ taskId }) => !refused.has(taskId)),
+      now,
+    )
+    return { shards, moved }
   }
 
   /** Takes a place for something other than a task, for example a whole run. With `max` the key is defined first. False: full. */
@@ -103,49 +199,31 @@ export class TaskQueue {
     return deleteGroupsOfRuns(tx, runs)
   }
 
-  async #follow(tx: Tx, result: Followed, now: Date): Promise<readonly Shard[]> {
+  /** Gives free places to those who wait for them, the oldest first. */
+  async wakeForPlaces(
+    tx: Tx,
+    keys: readonly { readonly tenant: TenantId; readonly key: string }[],
+    now: Date,
+  ): Promise<readonly Shard[]> {
     const shards: Shard[] = []
-    if (result.freed.length > 0) shards.push(...(await this.#freePlaces(tx, result.freed, now)))
-    if (result.settledBudgets.length > 0) {
-      const reasons = result.settledBudgets.map(({ tenant, budget }) => ({
-        tenant,
-        reason: `budget:${budget}`,
-        limit: wakeBatch,
-      }))
-      shards.push(...(await admitWaiting(tx, reasons, now)))
+    let open = [...new Map(keys.map((key) => [`${key.tenant}/${key.key}`, key])).values()]
+    while (open.length > 0) {
+      const waiting = await findWaitingForPlaces(tx, open)
+      if (waiting.length === 0) break
+      const result = await this.seekPlaces(tx, waiting, now)
+      shards.push(...result.shards)
+      // Who needs another key too, and does not get it, leaves its turn to the next in the queue.
+      const moved = new Set(result.moved.map((task) => task.taskId))
+      open = [
+        ...new Map(
+          waiting
+            .filter((task) => moved.has(task.taskId))
+            .map(({ tenant, waitsFor }) => [`${tenant}/${waitsFor}`, { tenant, key: waitsFor }]),
+        ).values(),
+      ]
     }
-    if (result.endedSteps.length > 0) shards.push(...(await this.#stepsEnded(tx, result.endedSteps, now)))
     return uniqueShards(shards)
   }
-
-  async #freePlaces(tx: Tx, freed: Followed['freed'], now: Date): Promise<readonly Shard[]> {
-    await freePlaces(tx, freed)
-    const keys = new Map(
-      freed.flatMap(({ tenant, keys }) => keys.map((key) => [`${tenant}/${key}`, { tenant, key }] as const)),
-    )
-    const count = freed.reduce((sum, item) => sum + item.keys.length, 0)
-    const waiting = await findWaitingForPlaces(tx, [...keys.values()], count)
-    const refused = await takePlaces(tx, waiting)
-    const stillFull = (candidate: Candidate) => refused.get(candidate.taskId)
-    const moved = waiting.filter((candidate) => {
-      const full = stillFull(candidate)
-      return full === undefined || !keys.has(`${candidate.tenant}/${full}`)
-    })
-    const changes = moved.map((candidate): TaskChange => {
-      const full = stillFull(candidate)
-      const base = { tenant: candidate.tenant, taskId: candidate.taskId, fence: null }
-      if (full === undefined) return { ...base, event: 'admit', to: 'ready' }
-      return { ...base, event: 'hold', to: 'waiting', reason: `concurrency:${full}` }
-    })
-    const result = await changeTasks(tx, changes, now)
-    return uniqueShards(result.changed.filter((task) => task.to === 'ready'))
-  }
-}
-
-interface Followed {
-  readonly endedSteps: readonly EndedStep[]
-  readonly freed: readonly { readonly tenant: TenantId; readonly keys: readonly string[] }[]
-  readonly settledBudgets: readonly { readonly tenant: TenantId; readonly budget: string }[]
 }
 
 export function uniqueShards(items: readonly Shard[]): readonly Shard[] {

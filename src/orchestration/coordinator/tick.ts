@@ -3,13 +3,13 @@ import { type StrategyName, strategies } from '../../foundation/balancing/strate
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
-import { coordinatorErrors } from './coordinator-errors.ts'
+import type { Counters } from './counters.ts'
 import { canServe, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
 import { parseLane } from './lane-contract.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
-import { readHeads } from './sql/read-heads.ts'
+import { type LaneHeads, readHeads } from './sql/read-heads.ts'
 import { readRemaining } from './sql/read-remaining.ts'
 
 export interface TickOptions {
@@ -50,14 +50,21 @@ export class Ticker {
     this.#options = { ...tickDefaults, ...options }
   }
 
-  async tick(tx: Tx, shards: readonly Shard[], now: Date, forRunner: string | null): Promise<TickResult> {
+  /** Slots and budgets that it takes are added to `counters`, and the caller writes them last. */
+  async tick(
+    tx: Tx,
+    shards: readonly Shard[],
+    now: Date,
+    forRunner: string | null,
+    counters: Counters,
+  ): Promise<TickResult> {
     if (shards.length === 0) return idle
     const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
-    const found = await findLanes(tx, shards, from, this.#options.maxAgents)
+    const found = await findLanes(tx, shards, from, this.#options.maxAgents, counters.freedAgents)
     const plans: Planned[] = []
     for (const shard of found) {
       if (!shard.locked || shard.agents.length === 0) continue
-      const plan = await this.#plan(tx, shard)
+      const plan = await this.#plan(tx, shard, counters)
       if (plan.lanes.length > 0) plans.push(plan)
       this.#rotate(shard)
     }
@@ -67,7 +74,7 @@ export class Ticker {
       tx,
       plans.flatMap((plan) => plan.lanes.map((lane) => ({ ...plan.shard, ...lane }))),
     )
-    const budgets = await readBudgets(tx, heads)
+    const budgets = await readBudgets(tx, heads, counters)
     const assignments: { tenant: TenantId; taskId: string; agentId: string; runnerId: string }[] = []
     const refused: { tenant: TenantId; taskId: string; reason: string }[] = []
     for (const plan of plans) {
@@ -91,17 +98,17 @@ export class Ticker {
     }
     await holdTasks(tx, refused, now)
     if (assignments.length === 0) return { leased: [], more: refused.length > 0 }
-    const result = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
-    if (!result.budgetsHeld) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
-    return { leased: result.leased, more: result.leased.length >= this.#options.batch || refused.length > 0 }
+    const leased = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
+    count(leased, heads, counters)
+    return { leased, more: leased.length >= this.#options.batch || refused.length > 0 }
   }
 
-  async #plan(tx: Tx, shard: ShardLanes): Promise<Planned> {
+  async #plan(tx: Tx, shard: ShardLanes, counters: Counters): Promise<Planned> {
     const rows = shard.agents.map(([id, runnerId, slots, used, weight, rev]) => ({
       id,
       runnerId,
       slots,
-      used,
+      used: used + counters.usedOf(shard.tenant, id),
       weight,
       rev,
     }))
@@ -150,10 +157,26 @@ function toHead(taskId: string, readySeq: number, holds: string): Head {
   return { taskId, readySeq, holds: parsed }
 }
 
+/** Adds what the leases take: a slot each, and what they hold. */
+function count(leased: readonly LeasedTask[], heads: readonly LaneHeads[], counters: Counters): void {
+  for (const { tenant, agentId } of leased) counters.agent({ tenant, agentId, used: 1 })
+  const taken = new Set(leased.map((task) => task.taskId as string))
+  for (const lane of heads) {
+    lane.ids.forEach((id, n) => {
+      const holds = lane.holds[n]!
+      if (holds === '' || !taken.has(id)) return
+      for (const { budget, amount } of toHead(id, 0, holds).holds) {
+        counters.budget({ tenant: lane.tenant, budget, held: amount, spent: 0 })
+      }
+    })
+  }
+}
+
 /** What each budget named by the heads still admits, per tenant. Read without a lock: the assignment checks again. */
 async function readBudgets(
   tx: Tx,
   heads: readonly { readonly tenant: TenantId; readonly holds: readonly string[] }[],
+  counters: Counters,
 ): Promise<ReadonlyMap<TenantId, ReadonlyMap<string, number>>> {
   const named = new Map<TenantId, Set<string>>()
   for (const lane of heads) {
@@ -171,7 +194,7 @@ async function readBudgets(
   const result = new Map<TenantId, Map<string, number>>()
   for (const { tenant, id, remaining } of await readRemaining(tx, pairs)) {
     const own = result.get(tenant) ?? new Map<string, number>()
-    own.set(id, remaining)
+    own.set(id, remaining - counters.takenOf(tenant, id))
     result.set(tenant, own)
   }
   return result

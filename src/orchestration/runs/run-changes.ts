@@ -2,6 +2,7 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Timer } from '../../foundation/runtime/timers.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { NewTask } from '../coordinator/sql/insert-tasks.ts'
+import type { TaskRef } from '../coordinator/task-queue.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { keyOf } from './run-rows.ts'
 
@@ -20,12 +21,6 @@ export interface NewEventWait extends RunRef {
   readonly type: string
 }
 
-export interface NewSubRun extends RunRef {
-  readonly taskId: string
-  readonly workflow: string
-  readonly inputs: Readonly<Record<string, unknown>>
-}
-
 export interface NewPlace {
   readonly tenant: TenantId
   readonly key: string
@@ -41,7 +36,8 @@ export class RunChanges {
   readonly timers: Timer[] = []
   readonly approvals: NewApproval[] = []
   readonly eventWaits: NewEventWait[] = []
-  readonly subRuns: NewSubRun[] = []
+  /** Tasks whose work is a run of another workflow. */
+  readonly calls: TaskRef[] = []
   readonly #steps = new Map<string, RunRef & { row: StepRow; counts: boolean }>()
   readonly #runs = new Map<string, RunRow>()
 

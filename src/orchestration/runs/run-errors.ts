@@ -19,6 +19,12 @@ export const runErrors = defineErrors({
     when: 'a run is repeated from a step its workflow does not have',
     next: 'name one of the steps that `leanvibe runs show` lists',
   },
+  'calls-too-deep': {
+    kind: 'limit',
+    retry: 'never',
+    when: 'a run is started by a run that was started by a run, and so on, more often than is allowed',
+    next: 'look for workflows that call each other in a circle',
+  },
   'start-ambiguous': {
     kind: 'input',
     retry: 'never',

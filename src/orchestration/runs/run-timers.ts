@@ -3,18 +3,21 @@ import { sql } from '../../foundation/platform/database/sql.ts'
 import type { TimerHandler } from '../../foundation/runtime/timers.ts'
 import type { TaskChange } from '../coordinator/sql/change-tasks.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
-import type { TaskQueue } from '../coordinator/task-queue.ts'
-import type { RunsService } from './runs-service.ts'
+import type { Admissible, TaskQueue } from '../coordinator/task-queue.ts'
+import type { RunRef } from './run-rows.ts'
+import type { RunSteering } from './run-steering.ts'
+import { pausedReason } from './run-tasks-store.ts'
+import { lockRuns } from './runs-store.ts'
 
 export interface RunTimersOptions {
   readonly queue: TaskQueue
-  readonly runs: RunsService
+  readonly steering: RunSteering
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
 }
 
 /** What happens when the timers of runs and tasks are due, by kind. */
 export function createRunTimers(options: RunTimersOptions): Readonly<Record<string, TimerHandler>> {
-  const { queue, runs, dispatch } = options
+  const { queue, steering, dispatch } = options
   const change = async (tx: Tx, changes: readonly TaskChange[], now: Date) => {
     const { shards } = await queue.change(tx, changes, now)
     await dispatch(tx, shards, now)
@@ -22,22 +25,23 @@ export function createRunTimers(options: RunTimersOptions): Readonly<Record<stri
   return {
     /** The pause after a failed attempt is over. A task of a paused run goes on waiting, for the run. */
     'task-retry': async (tx, timers, now) => {
-      const rows = await tx.query<{
-        tenant_id: (typeof timers)[number]['tenant']
-        id: string
-        run_id: string
-        paused: boolean
-      }>(sql`
-        select t.tenant_id, t.id, t.run_id, r.state = 'paused' as paused
+      const tasks = await tx.query<RetryRow>(sql`
+        select t.tenant_id as tenant, t.id as "taskId", t.run_id as "runId", t.pool = '' as "isCall"
         from unnest(${timers.map((t) => t.tenant)}::text[], ${timers.map((t) => t.subjectId)}::text[]) as d(tenant_id, id)
-        join tasks t on t.tenant_id = d.tenant_id and t.id = d.id join runs r on r.tenant_id = t.tenant_id and r.id = t.run_id
-        where t.state = 'waiting' and t.reason = 'back-off'`)
-      const changes = rows.map((row): TaskChange => {
-        const base = { tenant: row.tenant_id, taskId: row.id, fence: null }
-        if (row.paused) return { ...base, event: 'hold', to: 'waiting', reason: `paused:${row.run_id}` }
-        return { ...base, event: 'admit', to: 'ready' }
-      })
-      await change(tx, changes, now)
+        join tasks t on t.tenant_id = d.tenant_id and t.id = d.id
+        where t.state || '' = 'waiting' and t.reason = 'back-off'`)
+      // Locked, so that no run is paused between this look and what follows from it.
+      const paused = new Set((await lockRuns(tx, tasks)).filter((run) => run.state === 'paused').map((run) => run.id))
+      const held = tasks.filter((task) => paused.has(task.runId))
+      await queue.change(
+        tx,
+        held.map(({ tenant, taskId, runId }) => {
+          return { tenant, taskId, fence: null, event: 'hold', to: 'waiting', reason: pausedReason(runId) }
+        }),
+        now,
+      )
+      const shards = await queue.admit(tx, tasks.filter((task) => !paused.has(task.runId)), now)
+      await dispatch(tx, shards, now)
     },
     'task-wait': (tx, timers, now) =>
       change(
@@ -70,7 +74,11 @@ export function createRunTimers(options: RunTimersOptions): Readonly<Record<stri
       )
     },
     'run-timeout': async (tx, timers, now) => {
-      for (const timer of timers) await runs.timeOut(tx, timer.tenant, timer.subjectId, now)
+      const shards: Shard[] = []
+      for (const timer of timers) shards.push(...(await steering.timeOut(tx, timer.tenant, timer.subjectId, now)))
+      await dispatch(tx, shards, now)
     },
   }
 }
+
+interface RetryRow extends RunRef, Admissible {}

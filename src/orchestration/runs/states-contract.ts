@@ -1,71 +1,29 @@
 import type { StateTable } from '../../foundation/kernel/state-table.ts'
 
 export type RunState = 'pending' | 'running' | 'paused' | 'waiting' | 'succeeded' | 'failed' | 'cancelled'
-export type RunEvent = 'start' | 'wait' | 'wake' | 'pause' | 'resume' | 'succeed' | 'fail' | 'cancel'
+export type RunEvent = 'start' | 'wait' | 'wake' | 'pause' | 'resume' | 'requeue' | 'succeed' | 'fail' | 'cancel'
 
-/** `waiting`: everything that could go on waits for a person, a timer or an event. */
+const noRunEvent = {
+  start: null,
+  wait: null,
+  wake: null,
+  pause: null,
+  resume: null,
+  requeue: null,
+  succeed: null,
+  fail: null,
+  cancel: null,
+} as const
+
+/** `requeue`: a run that was paused before it began waits for its turn again. `waiting`: everything that could go on waits for a person, a timer or an event. */
 export const runStates: StateTable<RunState, RunEvent> = {
-  pending: {
-    start: 'running',
-    wait: null,
-    wake: null,
-    pause: 'paused',
-    resume: null,
-    succeed: null,
-    fail: 'failed',
-    cancel: 'cancelled',
-  },
-  running: {
-    start: null,
-    wait: 'waiting',
-    wake: null,
-    pause: 'paused',
-    resume: null,
-    succeed: 'succeeded',
-    fail: 'failed',
-    cancel: 'cancelled',
-  },
-  paused: {
-    start: null,
-    wait: null,
-    wake: null,
-    pause: null,
-    resume: 'running',
-    succeed: 'succeeded',
-    fail: 'failed',
-    cancel: 'cancelled',
-  },
-  waiting: {
-    start: null,
-    wait: null,
-    wake: 'running',
-    pause: 'paused',
-    resume: null,
-    succeed: 'succeeded',
-    fail: 'failed',
-    cancel: 'cancelled',
-  },
-  succeeded: {
-    start: null,
-    wait: null,
-    wake: null,
-    pause: null,
-    resume: null,
-    succeed: null,
-    fail: null,
-    cancel: null,
-  },
-  failed: { start: null, wait: null, wake: null, pause: null, resume: null, succeed: null, fail: null, cancel: null },
-  cancelled: {
-    start: null,
-    wait: null,
-    wake: null,
-    pause: null,
-    resume: null,
-    succeed: null,
-    fail: null,
-    cancel: null,
-  },
+  pending: { ...noRunEvent, start: 'running', pause: 'paused', fail: 'failed', cancel: 'cancelled' },
+  running: { ...noRunEvent, wait: 'waiting', pause: 'paused', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled' },
+  paused: { ...noRunEvent, resume: 'running', requeue: 'pending', fail: 'failed', cancel: 'cancelled' },
+  waiting: { ...noRunEvent, wake: 'running', pause: 'paused', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled' },
+  succeeded: noRunEvent,
+  failed: noRunEvent,
+  cancelled: noRunEvent,
 }
 
 export const endedRunStates = ['succeeded', 'failed', 'cancelled'] as const satisfies readonly RunState[]

@@ -122,13 +122,18 @@ export function addReview(
   gate: ResolvedGate,
   outputs: JsonObject,
 ): void {
-  const { kind: _, checks: __, ...rest } = gate
+  const { stepId, priority, labels, risky, allowFailure, who, deadlineMs } = gate
   const spec: ResolvedTask = {
-    ...rest,
     kind: 'approval',
+    stepId,
+    priority,
+    labels,
+    risky,
+    allowFailure,
+    timeoutMs: null,
     message: `the gate ${input.step.step} asks for a review: ${String(outputs.failed)}`,
-    who: gate.who,
-    deadlineMs: gate.deadlineMs,
+    who,
+    deadlineMs,
     default: 'reject',
   }
   addTask(input, tools, changes, spec, null, [], input.step.total)
@@ -193,7 +198,7 @@ export function addTask(
     if (deadlineAt !== null)
       changes.timers.push({
         tenant: run.tenant,
-        id: `approval:${id}`,
+        id: `approval:${taskId}`,
         kind: 'approval-deadline',
         subjectId: id,
         dueAt: deadlineAt,
@@ -210,8 +215,8 @@ export function addTask(
       })
     else changes.eventWaits.push({ ...ref, taskId, type: spec.for.event })
   }
-  if (spec.kind === 'workflow') changes.subRuns.push({ ...ref, taskId, workflow: spec.workflow, inputs: spec.inputs })
-  if (work === null && spec.timeoutMs !== null) {
+  if (spec.kind === 'workflow') changes.calls.push({ tenant: run.tenant, taskId })
+  if (work === null && spec.kind !== 'workflow' && spec.timeoutMs !== null) {
     changes.timers.push({
       tenant: run.tenant,
       id: `timeout:${taskId}`,

@@ -19,3 +19,9 @@ export function taskRange(run: string, position?: number): TaskRange {
   const prefix = `task_${run.slice('run_'.length)}${position === undefined ? '' : `.${position}`}`
   return { from: `${prefix}.`, to: `${prefix}/` }
 }
+
+/** Where a task belongs, read off its name. */
+export function placeOfTask(id: string): { readonly position: number; readonly item: number | null } {
+  const [, position = '0', item = 's'] = id.split('.')
+  return { position: Number(position), item: item === 's' ? null : Number(item) }
+}

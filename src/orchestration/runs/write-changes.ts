@@ -3,8 +3,8 @@ import { sql } from '../../foundation/platform/database/sql.ts'
 import { setTimers } from '../../foundation/runtime/timers.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
-import type { TaskQueue } from '../coordinator/task-queue.ts'
-import type { NewApproval, NewEventWait, NewSubRun, RunChanges } from './run-changes.ts'
+import type { TaskQueue, TaskRef } from '../coordinator/task-queue.ts'
+import type { NewApproval, NewEventWait, RunChanges } from './run-changes.ts'
 import { insertSteps, saveRuns, saveSteps } from './runs-store.ts'
 
 export interface WriteTools {
@@ -12,8 +12,8 @@ export interface WriteTools {
   readonly insertApprovals: (tx: Tx, approvals: readonly NewApproval[], now: Date) => Promise<void>
   /** Keeps new budgets; the `budgets` part provides it. */
   readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
-  /** Starts the runs that `workflow` steps call. */
-  readonly startSubRuns: (tx: Tx, runs: readonly NewSubRun[], now: Date) => Promise<readonly Shard[]>
+  /** Starts the runs of tasks whose work is another workflow. */
+  readonly startCalls: (tx: Tx, tasks: readonly TaskRef[], now: Date) => Promise<readonly Shard[]>
 }
 
 /** Writes what a round of moves gathered. Budgets and steps first: tasks refer to them. */
@@ -28,12 +28,12 @@ export async function writeChanges(
   await insertSteps(tx, changes.newSteps)
   await saveSteps(tx, changes.steps, now)
   await saveRuns(tx, changes.runs, now)
-  const shards = [...(await queue.insert(tx, changes.tasks, changes.places, now))]
+  const { shards, queued } = await queue.insert(tx, changes.tasks, changes.places, now)
   if (changes.approvals.length > 0) await tools.insertApprovals(tx, changes.approvals, now)
   await insertEventWaits(tx, changes.eventWaits, now)
   await setTimers(tx, changes.timers)
-  if (changes.subRuns.length > 0) shards.push(...(await tools.startSubRuns(tx, changes.subRuns, now)))
-  return shards
+  const calls = changes.calls.filter((call) => !queued.has(call.taskId))
+  return calls.length === 0 ? shards : [...shards, ...(await tools.startCalls(tx, calls, now))]
 }
 
 async function insertEventWaits(tx: Tx, waits: readonly NewEventWait[], now: Date): Promise<void> {

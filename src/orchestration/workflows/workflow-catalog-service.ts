@@ -39,7 +39,8 @@ export class WorkflowCatalogService {
     const known = this.#versions.get(key)
     if (known !== undefined) return known
     const definition = await readDefinition(tx, tenant, name, version)
-    if (definition === null) throw workflowErrors['workflow-not-found'](`there is no version ${version} of workflow ${name}`)
+    if (definition === null)
+      throw workflowErrors['workflow-not-found'](`there is no version ${version} of workflow ${name}`)
     if (this.#versions.size > 1_000) this.#versions.clear()
     this.#versions.set(key, definition)
     return definition

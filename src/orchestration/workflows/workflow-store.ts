@@ -50,7 +50,11 @@ export interface StoredVersion {
 }
 
 /** The newest version of each stored workflow, or of one. */
-export async function newestVersions(tx: ReadTx, tenant: TenantId, name: string | null): Promise<readonly StoredVersion[]> {
+export async function newestVersions(
+  tx: ReadTx,
+  tenant: TenantId,
+  name: string | null,
+): Promise<readonly StoredVersion[]> {
   return tx.query<StoredVersion>(sql`
     select distinct on (name) name, version, source from workflows
     where tenant_id = ${tenant} and (${name}::text is null or name = ${name}) order by name, version desc`)

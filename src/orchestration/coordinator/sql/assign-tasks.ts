@@ -1,6 +1,6 @@
 import type { AgentId, RunId, RunnerId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
-import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
+import type { OwnSpec } from '../shared-spec.ts'
 
 export interface LeasedTask {
   readonly tenant: TenantId
@@ -12,22 +12,16 @@ export interface LeasedTask {
   readonly fence: number
   readonly agentId: AgentId
   readonly runnerId: RunnerId
-  /** Present for the runner that asked; others fetch theirs. */
-  readonly spec: ResolvedTask | null
-}
-
-export interface AssignResult {
-  readonly leased: readonly LeasedTask[]
-  /** False when a budget had less room than the decision assumed: the transaction must be rolled back. */
-  readonly budgetsHeld: boolean
+  /** Its own part of the specification, for the runner that asked; others fetch theirs. */
+  readonly spec: OwnSpec | null
 }
 
 /**
  * `t.state || ''` keeps the planner from the index of all ready tasks: it must come by the primary key, however old the
  * statistics are (a factor of six at 40,000 ready tasks otherwise).
  *
- * Writes a decision: leases the tasks that are still ready, takes the agents' slots (their check constraint refuses too many),
- * holds the budgets and appends one event a task.
+ * Writes a decision: leases the tasks that are still ready and appends one event a task. The agents' slots and the budgets,
+ * rows shared with others, are for the caller to write last.
  */
 export async function assignTasks(
   tx: Tx,
@@ -40,7 +34,7 @@ export async function assignTasks(
   now: Date,
   graceMs: number,
   forRunner: string | null,
-): Promise<AssignResult> {
+): Promise<readonly LeasedTask[]> {
   const rows = await tx.query<Row>({
     name: 'assign-tasks',
     text: `
@@ -53,31 +47,13 @@ export async function assignTasks(
         from input i
         where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
-          t.budget_ids, t.holds, case when t.runner_id = $7 then t.spec end as spec),
-      slots as (
-        update agents a set used = a.used + n.n
-        from (select tenant_id, agent_id, count(*)::int as n from leased group by 1, 2) n
-        where a.tenant_id = n.tenant_id and a.id = n.agent_id),
+          case when t.runner_id = $7 then coalesce(t.spec, '{}') end as spec),
       logged as (
         insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
         select tenant_id, 'task.leased', 'task', id, rev, run_id, $5,
           jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
-        from leased),
-      wanted as (
-        select tenant_id, budget, sum(amount)::bigint as amount
-        from leased cross join lateral unnest(budget_ids, holds) as h(budget, amount)
-        where budget_ids <> '{}' group by 1, 2),
-      held as (
-        update budgets b set held = b.held + w.amount
-        from (select b.tenant_id, b.id, w.amount from wanted w
-          join budgets b on b.tenant_id = w.tenant_id and b.id = w.budget
-          order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b) w
-        where b.tenant_id = w.tenant_id and b.id = w.id
-          and (b.hard_limit is null or b.held + b.spent + w.amount <= b.hard_limit)
-        returning 1)
-      select tenant_id, id, run_id, step, item, attempt, fence, agent_id, runner_id, spec,
-        (select count(*) from held) = (select count(*) from wanted) as budgets_held
-      from leased`,
+        from leased)
+      select tenant_id, id, run_id, step, item, attempt, fence, agent_id, runner_id, spec from leased`,
     values: [
       input.map((i) => i.tenant),
       input.map((i) => i.taskId),
@@ -88,21 +64,18 @@ export async function assignTasks(
       forRunner,
     ],
   })
-  return {
-    budgetsHeld: rows.every((row) => row.budgets_held),
-    leased: rows.map((row) => ({
-      tenant: row.tenant_id,
-      taskId: row.id,
-      runId: row.run_id,
-      step: row.step,
-      item: row.item,
-      attempt: row.attempt,
-      fence: row.fence,
-      agentId: row.agent_id,
-      runnerId: row.runner_id,
-      spec: row.spec,
-    })),
-  }
+  return rows.map((row) => ({
+    tenant: row.tenant_id,
+    taskId: row.id,
+    runId: row.run_id,
+    step: row.step,
+    item: row.item,
+    attempt: row.attempt,
+    fence: row.fence,
+    agentId: row.agent_id,
+    runnerId: row.runner_id,
+    spec: row.spec,
+  }))
 }
 
 interface Row {
@@ -115,6 +88,5 @@ interface Row {
   fence: number
   agent_id: AgentId
   runner_id: RunnerId
-  spec: ResolvedTask | null
-  budgets_held: boolean
+  spec: OwnSpec | null
 }

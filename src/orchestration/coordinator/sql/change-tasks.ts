@@ -3,7 +3,8 @@ import type { JsonValue } from '../../../foundation/kernel/json.ts'
 import { statesAccepting } from '../../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import { type TaskEvent, type TaskState, taskStates } from '../../runs/states-contract.ts'
-import type { EndedStep } from './complete-tasks.ts'
+import type { CounterDeltas } from './apply-counters.ts'
+import { type DeltaRow, toDeltas } from './delta-rows.ts'
 
 export interface TaskChange {
   readonly tenant: TenantId
@@ -34,9 +35,9 @@ export interface ChangedTask {
 
 export interface ChangeResult {
   readonly changed: readonly ChangedTask[]
-  readonly endedSteps: readonly EndedStep[]
   readonly freed: readonly { readonly tenant: TenantId; readonly keys: readonly string[] }[]
-  readonly settledBudgets: readonly { readonly tenant: TenantId; readonly budget: string }[]
+  /** What it means for rows shared with others, to be written last. */
+  readonly deltas: CounterDeltas
 }
 
 const eventTypes: Readonly<Record<TaskState, string>> = {
@@ -55,10 +56,10 @@ const eventTypes: Readonly<Record<TaskState, string>> = {
 /**
  * Any change of tasks other than a lease or a plain success. Rows are locked in id order; a pair of state and event that the
  * table does not allow, or a stale fence, changes nothing. Where an attempt was under way it is recorded, its slot and
- * holds are given back; where the task ended, its step's counts and concurrency keys follow.
+ * holds are given back; where the task ended, its step's counts follow, and its places, unless it was still waiting for one.
  */
 export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: Date): Promise<ChangeResult> {
-  if (changes.length === 0) return { changed: [], endedSteps: [], freed: [], settledBudgets: [] }
+  if (changes.length === 0) return { changed: [], freed: [], deltas: { agents: [], steps: [], budgets: [] } }
   const [row] = await tx.query<Row>({
     name: 'change-tasks',
     text: `
@@ -67,7 +68,7 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
           $8::jsonb[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[], $13::text[])
           as i(tenant_id, id, fence, allowed, state, reason, output, error, outcome, started_at, ended_at, usage, event)),
       old as materialized (
-        select t.tenant_id, t.id, t.state, t.agent_id, t.runner_id, t.started_at, t.leased_at, t.concurrency
+        select t.tenant_id, t.id, t.state, t.agent_id, t.runner_id, t.started_at, t.leased_at, t.concurrency, t.reason
         from input i join tasks t on t.tenant_id = i.tenant_id and t.id = i.id
         where t.state = any (string_to_array(i.allowed, ',')) and (i.fence is null or t.fence = i.fence)
         order by t.tenant_id, t.id for update of t),
@@ -84,17 +85,13 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
         where t.tenant_id = o.tenant_id and t.id = o.id
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.pool, t.rev, t.attempt, t.fence, t.budget_ids, t.holds,
           t.state, t.reason, t.started_at, t.error, o.state as was, o.agent_id as had_agent, o.runner_id as had_runner, o.leased_at,
-          o.concurrency, i.outcome, i.ended_at, i.usage, i.error as given_error, i.event),
+          o.concurrency, o.reason as had_reason, i.outcome, i.ended_at, i.usage, i.error as given_error, i.event),
       closed as (
         select * from changed where was in ('leased', 'running') and state not in ('leased', 'running')),
       tried as (
         insert into attempts (tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, error, usage)
         select tenant_id, id, attempt, fence, run_id, had_agent, had_runner, coalesce(outcome, 'cancelled'), leased_at, started_at,
           coalesce(ended_at, $14), given_error, usage from closed),
-      slots as (
-        update agents a set used = a.used - n.n
-        from (select tenant_id, had_agent, count(*)::int as n from closed group by 1, 2) n
-        where a.tenant_id = n.tenant_id and a.id = n.had_agent and a.used >= n.n),
       logged as (
         insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
         select tenant_id, event, 'task', id, rev, run_id, $14,
@@ -102,34 +99,25 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
             'agent', had_agent, 'outcome', outcome, 'error', given_error))
         from changed),
       ended as (
-        select * from changed where state = any ($15::text[])),
-      steps as (
-        update run_steps s set open = s.open - n.n, failed = s.failed + n.failed
-        from (select tenant_id, run_id, step, count(*)::int as n,
-            count(*) filter (where state in ('failed', 'timed-out'))::int as failed
-          from ended group by 1, 2, 3) n
-        where s.tenant_id = n.tenant_id and s.run_id = n.run_id and s.step = n.step
-        returning s.tenant_id, s.run_id, s.step, s.open),
-      settled as (
-        update budgets b set held = b.held - n.held, spent = b.spent + n.spent
-        from (
-          select b.tenant_id, b.id, n.held, n.spent from (
-            select d.tenant_id, h.budget, sum(h.amount)::bigint as held, sum(case bb.unit
-                when 'runs' then 1
-                when 'wall-ms' then least(h.amount, ceil(coalesce((d.usage->>'wallSeconds')::float8 * 1000, h.amount)))
-                when 'cpu-ms' then least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))
-                else h.amount end)::bigint as spent
-            from closed d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
-            join budgets bb on bb.tenant_id = d.tenant_id and bb.id = h.budget
-            where d.budget_ids <> '{}' group by 1, 2) n
-          join budgets b on b.tenant_id = n.tenant_id and b.id = n.budget
-          order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b) n
-        where b.tenant_id = n.tenant_id and b.id = n.id
-        returning b.tenant_id, b.id)
+        select * from changed where state = any ($15::text[]))
       select (select json_agg(json_build_array(tenant_id, id, run_id, step, pool, was, state)) from changed) as changed,
-        (select json_agg(json_build_array(tenant_id, run_id, step)) from steps where open = 0) as ended,
-        (select json_agg(json_build_array(tenant_id, concurrency)) from ended where concurrency <> '{}') as freed,
-        (select json_agg(json_build_array(tenant_id, id)) from settled) as settled`,
+        (select json_agg(json_build_array(tenant_id, concurrency)) from ended where concurrency is not null
+          and not (was = 'waiting' and had_reason ~ '^(concurrency|paused-queue):')) as freed,
+        (select json_agg(json_build_array(tenant_id, had_agent, n)) from
+          (select tenant_id, had_agent, -count(*) as n from closed group by 1, 2) a) as agents,
+        (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, d.failed, s.open)) from
+          (select tenant_id, run_id, step, -count(*) as n,
+            count(*) filter (where state in ('failed', 'timed-out')) as failed from ended group by 1, 2, 3) d
+          left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
+        (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
+          select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit
+              when 'runs' then 1
+              when 'wall-ms' then least(h.amount, ceil(coalesce((d.usage->>'wallSeconds')::float8 * 1000, h.amount)))
+              when 'cpu-ms' then least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))
+              else h.amount end) as spent
+          from closed d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
+          join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
+          where d.budget_ids is not null group by 1, 2) settled) as budgets`,
     values: [
       changes.map((c) => c.tenant),
       changes.map((c) => c.taskId),
@@ -162,9 +150,8 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
       from,
       to,
     })),
-    endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
-    freed: (row?.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
-    settledBudgets: (row?.settled ?? []).map(([tenant, budget]) => ({ tenant, budget })),
+    freed: (row!.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
+    deltas: toDeltas(row!),
   }
 }
 
@@ -172,9 +159,7 @@ function jsonOrNull(value: JsonValue | undefined): string | null {
   return value === undefined || value === null ? null : JSON.stringify(value)
 }
 
-interface Row {
+interface Row extends DeltaRow {
   changed: [TenantId, string, string, string, string, TaskState, TaskState][] | null
-  ended: [TenantId, string, string][] | null
   freed: [TenantId, string[]][] | null
-  settled: [TenantId, string][] | null
 }

@@ -1,26 +1,22 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { AttemptReport } from '../../runners/exchange-contract.ts'
-
-/** A step of a run none of whose tasks is open any more. */
-export interface EndedStep {
-  readonly tenant: TenantId
-  readonly runId: string
-  readonly step: string
-}
+import type { CounterDeltas } from './apply-counters.ts'
+import { type DeltaRow, toDeltas } from './delta-rows.ts'
 
 export interface CompleteResult {
   /** Fences that were accepted; a report whose fence is missing was stale and changed nothing. */
   readonly accepted: ReadonlySet<number>
-  readonly endedSteps: readonly EndedStep[]
   /** Concurrency keys that were freed, with their tenant. */
   readonly freed: readonly { readonly tenant: TenantId; readonly keys: readonly string[] }[]
-  readonly settledBudgets: readonly { readonly tenant: TenantId; readonly budget: string }[]
+  readonly deltas: CounterDeltas
 }
 
 /**
- * Applies reports of success: one update a task, guarded by its fence, with its attempt, its event, the agent's slot, the
- * budgets and the step's count of open tasks.
+ * Applies reports of success: one update a task, guarded by its fence, with its attempt and its event. What it means for
+ * rows shared with others is returned, to be written last.
+ *
+ * `t.state || ''` keeps the planner from the index of a runner's leases: the update must come by the primary key.
  */
 export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<CompleteResult> {
   const rows = await tx.query<Row>({
@@ -45,36 +41,23 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
         select tenant_id, 'task.succeeded', 'task', id, rev, run_id, $9,
           jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
-        from done),
-      slots as (
-        update agents a set used = a.used - n.n
-        from (select tenant_id, agent_id, count(*)::int as n from done group by 1, 2) n
-        where a.tenant_id = n.tenant_id and a.id = n.agent_id),
-      steps as (
-        update run_steps s set open = s.open - n.n
-        from (select tenant_id, run_id, step, count(*)::int as n from done group by 1, 2, 3) n
-        where s.tenant_id = n.tenant_id and s.run_id = n.run_id and s.step = n.step
-        returning s.tenant_id, s.run_id, s.step, s.open),
-      settled as (
-        update budgets b set held = b.held - n.held, spent = b.spent + n.spent
-        from (
-          select b.tenant_id, b.id, n.held, n.spent from (
-            select d.tenant_id, h.budget, sum(h.amount)::bigint as held, sum(case bb.unit
-                when 'runs' then 1
-                when 'wall-ms' then ceil((d.usage->>'wallSeconds')::float8 * 1000)
-                when 'cpu-ms' then ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, 0))
-                else h.amount end)::bigint as spent
-            from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
-            join budgets bb on bb.tenant_id = d.tenant_id and bb.id = h.budget
-            where d.budget_ids <> '{}' group by 1, 2) n
-          join budgets b on b.tenant_id = n.tenant_id and b.id = n.budget
-          order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b) n
-        where b.tenant_id = n.tenant_id and b.id = n.id
-        returning b.tenant_id, b.id)
+        from done)
       select (select array_agg(fence) from done) as fences,
-        (select json_agg(json_build_array(tenant_id, run_id, step)) from steps where open = 0) as ended,
-        (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency <> '{}') as freed,
-        (select json_agg(json_build_array(tenant_id, id)) from settled) as settled`,
+        (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency is not null) as freed,
+        (select json_agg(json_build_array(tenant_id, agent_id, n)) from
+          (select tenant_id, agent_id, -count(*) as n from done group by 1, 2) a) as agents,
+        (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, s.open)) from
+          (select tenant_id, run_id, step, -count(*) as n from done group by 1, 2, 3) d
+          left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
+        (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
+          select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit
+              when 'runs' then 1
+              when 'wall-ms' then ceil((d.usage->>'wallSeconds')::float8 * 1000)
+              when 'cpu-ms' then ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, 0))
+              else h.amount end) as spent
+          from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
+          join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
+          where d.budget_ids is not null group by 1, 2) settled) as budgets`,
     values: [
       reports.map((r) => r.tenant),
       reports.map((r) => r.taskId),
@@ -90,15 +73,12 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
   const row = rows[0]!
   return {
     accepted: new Set(row.fences ?? []),
-    endedSteps: (row.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
     freed: (row.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
-    settledBudgets: (row.settled ?? []).map(([tenant, budget]) => ({ tenant, budget })),
+    deltas: toDeltas(row),
   }
 }
 
-interface Row {
+interface Row extends DeltaRow {
   fences: number[] | null
-  ended: [TenantId, string, string][] | null
   freed: [TenantId, string[]][] | null
-  settled: [TenantId, string][] | null
 }

@@ -77,22 +77,29 @@ async function change(tx: Tx, counts: ReadonlyMap<string, number>, sign: 1 | -1)
     where g.tenant_id = l.tenant_id and g.key = l.key`)
 }
 
-/** Tasks that wait for a place under one of the keys, the oldest first. */
+/** A task that waits for a place under one of its keys. */
+export interface Waiting extends Candidate {
+  /** The key for which it waits. */
+  readonly waitsFor: string
+  /** Its work is a run of another workflow. */
+  readonly isCall: boolean
+}
+
+/** Tasks that wait for a place under one of the keys, the oldest first, as many a key as it has room. */
 export async function findWaitingForPlaces(
   tx: Tx,
   keys: readonly { readonly tenant: TenantId; readonly key: string }[],
-  limit: number,
-): Promise<Candidate[]> {
+): Promise<readonly Waiting[]> {
   if (keys.length === 0) return []
-  const rows = await tx.query<{ tenant_id: TenantId; id: string; concurrency: string[] }>(sql`
-    select t.tenant_id, t.id, t.concurrency
-    from unnest(${keys.map((k) => k.tenant)}::text[], ${keys.map((k) => `concurrency:${k.key}`)}::text[]) as w(tenant_id, reason)
+  return tx.query<Waiting>(sql`
+    select t.tenant_id as tenant, t.id as "taskId", t.concurrency as keys, g.key as "waitsFor", t.is_call as "isCall"
+    from unnest(${keys.map((k) => k.tenant)}::text[], ${keys.map((k) => k.key)}::text[]) as w(tenant_id, key)
+    join concurrency_groups g on g.tenant_id = w.tenant_id and g.key = w.key
     cross join lateral (
-      select t.tenant_id, t.id, t.concurrency, t.ready_seq from tasks t
-      where t.tenant_id = w.tenant_id and t.reason = w.reason and t.state = 'waiting'
-      order by t.ready_seq limit ${limit} for update skip locked) t
+      select t.tenant_id, t.id, t.concurrency, t.ready_seq, coalesce(t.spec->>'kind' = 'workflow', false) as is_call from tasks t
+      where t.tenant_id = w.tenant_id and t.reason = 'concurrency:' || w.key and t.state = 'waiting'
+      order by t.ready_seq limit greatest(g.max - g.used, 0) for update skip locked) t
     order by t.ready_seq`)
-  return rows.map((row) => ({ tenant: row.tenant_id, taskId: row.id, keys: row.concurrency }))
 }
 
 /** Removes the groups that only the tasks of these runs used. */

@@ -20,13 +20,14 @@ export type AgentRow = readonly [string, string, number, number, number, number]
 /**
  * Takes the shards that nobody else is ticking and names their lanes that hold ready tasks, by hopping from lane to lane
  * along the index: the cost grows with the lanes, not with the tasks. With them the agents that have room, at most `maxAgents`
- * from a place that the caller rotates.
+ * from a place that the caller rotates; and those in `freed`, whose slots the caller has yet to write.
  */
 export async function findLanes(
   tx: ReadTx,
   shards: readonly Shard[],
   agentsFrom: readonly string[],
   maxAgents: number,
+  freed: readonly string[],
 ): Promise<ShardLanes[]> {
   const rows = await tx.query<Row>({
     name: 'find-lanes',
@@ -52,17 +53,17 @@ export async function findLanes(
         select coalesce(json_agg(json_build_array(id, runner_id, slots, used, weight, rev)), '[]') as agents
         from (
           (select id, runner_id, slots, used, weight, rev from agents
-            where held.locked and tenant_id = held.tenant_id and pool = held.pool and state = 'healthy' and used < slots
-              and id > held.after
+            where held.locked and tenant_id = held.tenant_id and pool = held.pool and state = 'healthy'
+              and (used < slots or id = any ($5::text[])) and id > held.after
             order by id limit $4)
           union all
           (select id, runner_id, slots, used, weight, rev from agents
-            where held.locked and tenant_id = held.tenant_id and pool = held.pool and state = 'healthy' and used < slots
-              and id <= held.after
+            where held.locked and tenant_id = held.tenant_id and pool = held.pool and state = 'healthy'
+              and (used < slots or id = any ($5::text[])) and id <= held.after
             order by id limit $4)
           limit $4) free) a
       where l.lanes is not null`,
-    values: [shards.map((s) => s.tenant), shards.map((s) => s.pool), agentsFrom, maxAgents],
+    values: [shards.map((s) => s.tenant), shards.map((s) => s.pool), agentsFrom, maxAgents, freed],
   })
   return rows.map((row) => ({
     tenant: row.tenant_id,

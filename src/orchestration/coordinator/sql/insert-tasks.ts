@@ -1,6 +1,8 @@
 import type { RunId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
+import { type OwnSpec, sharedKeyOf, splitSpecs } from '../shared-spec.ts'
+import { insertSharedSpecs, type SharedSpec } from './shared-specs.ts'
 
 export interface NewTask {
   readonly tenant: TenantId
@@ -24,6 +26,8 @@ export interface NewTask {
 
 export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date): Promise<void> {
   if (tasks.length === 0) return
+  const { shared, own } = split(tasks)
+  await insertSharedSpecs(tx, shared)
   await tx.execute({
     name: 'insert-tasks',
     text: `
@@ -54,14 +58,37 @@ export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date):
       // Arrays of arrays of different lengths do not exist in PostgreSQL: the inner ones travel as text.
       tasks.map((t) => arrayText(t.concurrency)),
       tasks.map((t) => arrayText(t.budgetIds)),
-      tasks.map((t) => `{${t.holds.join(',')}}`),
-      tasks.map((t) => JSON.stringify(t.spec)),
+      tasks.map((t) => (t.holds.length === 0 ? null : `{${t.holds.join(',')}}`)),
+      own,
       now,
     ],
   })
 }
 
-function arrayText(items: readonly string[]): string {
-  if (items.length === 0) return '{}'
+/** The kinds that come in numbers and are written most often. The others keep all that is theirs in their own row. */
+const sharing: ReadonlySet<string> = new Set(['command', 'script', 'agent'])
+
+/** What the tasks of one step share is kept once; each keeps what is its own. */
+function split(tasks: readonly NewTask[]): { shared: SharedSpec[]; own: (string | null)[] } {
+  const shared: SharedSpec[] = []
+  const own = new Map<NewTask, OwnSpec | null>()
+  for (const task of tasks) own.set(task, task.spec as unknown as OwnSpec)
+  const alike = tasks.filter((task) => sharing.has(task.spec.kind))
+  for (const [name, group] of Map.groupBy(alike, (task) => `${task.tenant}/${sharedKeyOf(task.taskId)}`)) {
+    const parts = splitSpecs(group.map((task) => task.spec))
+    shared.push({ tenant: group[0]!.tenant, key: name.slice(name.indexOf('/') + 1), spec: parts.shared })
+    group.forEach((task, n) => {
+      own.set(task, parts.own[n]!)
+    })
+  }
+  return { shared, own: tasks.map((task) => jsonOrNull(own.get(task)!)) }
+}
+
+function jsonOrNull(spec: OwnSpec | null): string | null {
+  return spec === null ? null : JSON.stringify(spec)
+}
+
+function arrayText(items: readonly string[]): string | null {
+  if (items.length === 0) return null
   return `{${items.map((item) => `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
 }

@@ -23,7 +23,7 @@ export async function readHeads(
       from unnest($1::text[], $2::text[], $3::text[], $4::int[]) as l(tenant_id, pool, lane, max)
       cross join lateral (
         select array_agg(id order by ready_seq) as ids, array_agg(ready_seq order by ready_seq) as seqs,
-          array_agg(case when budget_ids = '{}' then '' else
+          array_agg(case when budget_ids is null then '' else
             (select string_agg(b || '=' || a, ',') from unnest(budget_ids, holds) as u(b, a)) end order by ready_seq) as holds
         from (
           select id, ready_seq, budget_ids, holds from tasks t

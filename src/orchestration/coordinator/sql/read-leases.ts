@@ -1,7 +1,7 @@
 import type { AgentId, RunId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../../foundation/platform/database/database.ts'
 import { sql } from '../../../foundation/platform/database/sql.ts'
-import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
+import type { OwnSpec } from '../shared-spec.ts'
 
 export interface HeldLease {
   readonly tenant: TenantId
@@ -14,7 +14,7 @@ export interface HeldLease {
   readonly agentId: AgentId
   readonly cancelReason: string | null
   /** Null for leases the runner already holds. */
-  readonly spec: ResolvedTask | null
+  readonly spec: OwnSpec | null
 }
 
 /** All present leases of a runner; what it says it holds comes without the spec. */
@@ -23,7 +23,7 @@ export async function readLeases(tx: ReadTx, runnerId: string, holding: readonly
     name: 'read-leases',
     text: `
       select tenant_id, id, run_id, step, item, attempt, fence, agent_id, cancel_reason,
-        case when fence = any ($2::bigint[]) then null else spec end as spec
+        case when fence = any ($2::bigint[]) then null else coalesce(spec, '{}') end as spec
       from tasks where runner_id = $1 and state in ('leased', 'running')`,
     values: [runnerId, holding],
   })
@@ -51,7 +51,7 @@ interface Row {
   fence: number
   agent_id: AgentId
   cancel_reason: string | null
-  spec: ResolvedTask | null
+  spec: OwnSpec | null
 }
 
 export interface RepoOfRun {

@@ -1,0 +1,29 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { ReadTx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+
+export interface ArtifactRow {
+  readonly id: string
+  readonly runId: string
+  readonly taskId: string
+  readonly step: string
+  readonly name: string
+  readonly mediaType: string
+  readonly bytes: number
+  readonly sha256: string
+  readonly blob: string
+}
+
+/** The artifacts of a run, by step and name; at most 1,000. */
+export async function artifactsOfRun(tx: ReadTx, tenant: TenantId, runId: string): Promise<readonly ArtifactRow[]> {
+  return tx.query<ArtifactRow>(sql`
+    select id, run_id as "runId", task_id as "taskId", step, name, media_type as "mediaType", bytes, sha256, blob
+    from artifacts where tenant_id = ${tenant} and run_id = ${runId} order by step, name, id limit 1000`)
+}
+
+export async function findArtifact(tx: ReadTx, tenant: TenantId, id: string): Promise<ArtifactRow | null> {
+  const rows = await tx.query<ArtifactRow>(sql`
+    select id, run_id as "runId", task_id as "taskId", step, name, media_type as "mediaType", bytes, sha256, blob
+    from artifacts where tenant_id = ${tenant} and id = ${id}`)
+  return rows[0] ?? null
+}

@@ -1,0 +1,105 @@
+import type { TenantId } from '../../../foundation/kernel/ids.ts'
+import type { Tx } from '../../../foundation/platform/database/database.ts'
+
+/** A step of a run none of whose tasks is open any more. */
+export interface EndedStep {
+  readonly tenant: TenantId
+  readonly runId: string
+  readonly step: string
+}
+
+export interface AgentDelta {
+  readonly tenant: TenantId
+  readonly agentId: string
+  readonly used: number
+}
+
+export interface StepDelta extends EndedStep {
+  readonly open: number
+  readonly failed: number
+  /** How many of its tasks were open when the change was made; without a lock, so only a guess at the end. */
+  readonly seen: number
+}
+
+export interface BudgetDelta {
+  readonly tenant: TenantId
+  readonly budget: string
+  readonly held: number
+  readonly spent: number
+}
+
+export interface CounterDeltas {
+  readonly agents: readonly AgentDelta[]
+  readonly steps: readonly StepDelta[]
+  readonly budgets: readonly BudgetDelta[]
+}
+
+export interface CountersApplied {
+  readonly endedSteps: readonly EndedStep[]
+  /** False when a budget had less room than the decision assumed: the transaction must be rolled back. */
+  readonly budgetsHeld: boolean
+}
+
+/**
+ * Changes the rows that many transactions share: agents' slots, steps' open tasks, budgets. It is one statement right
+ * before the commit, so that they are locked for no longer than that takes; each kind in one order, budgets leaf to root.
+ */
+export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<CountersApplied> {
+  const { agents, steps, budgets } = deltas
+  const [row] = await tx.query<Row>({
+    name: 'apply-counters',
+    text: `
+      with agent_rows as materialized (
+        select a.tenant_id, a.id, i.n
+        from unnest($1::text[], $2::text[], $3::int[]) as i(tenant_id, id, n)
+        join agents a on a.tenant_id = i.tenant_id and a.id = i.id
+        order by a.tenant_id, a.id for update of a),
+      slots as (
+        update agents a set used = a.used + r.n from agent_rows r where a.tenant_id = r.tenant_id and a.id = r.id),
+      step_rows as materialized (
+        select s.tenant_id, s.run_id, s.step, i.open, i.failed
+        from unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::int[]) as i(tenant_id, run_id, step, open, failed)
+        join run_steps s on s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step
+        order by s.tenant_id, s.run_id, s.step for update of s),
+      counted as (
+        update run_steps s set open = s.open + r.open, failed = s.failed + r.failed
+        from step_rows r where s.tenant_id = r.tenant_id and s.run_id = r.run_id and s.step = r.step
+        returning s.tenant_id, s.run_id, s.step, s.open),
+      budget_rows as materialized (
+        select b.tenant_id, b.id, i.held, i.spent
+        from unnest($9::text[], $10::text[], $11::bigint[], $12::bigint[]) as i(tenant_id, id, held, spent)
+        join budgets b on b.tenant_id = i.tenant_id and b.id = i.id
+        order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b),
+      ledger as (
+        update budgets b set held = b.held + r.held, spent = b.spent + r.spent
+        from budget_rows r
+        where b.tenant_id = r.tenant_id and b.id = r.id
+          and (r.held <= 0 or b.hard_limit is null or b.held + b.spent + r.held + r.spent <= b.hard_limit)
+        returning 1)
+      select (select json_agg(json_build_array(tenant_id, run_id, step)) from counted where open = 0) as ended,
+        (select count(*) from ledger) = (select count(*) from budget_rows) as held`,
+    values: [
+      agents.map((a) => a.tenant),
+      agents.map((a) => a.agentId),
+      agents.map((a) => a.used),
+      steps.map((s) => s.tenant),
+      steps.map((s) => s.runId),
+      steps.map((s) => s.step),
+      steps.map((s) => s.open),
+      steps.map((s) => s.failed),
+      budgets.map((b) => b.tenant),
+      budgets.map((b) => b.budget),
+      budgets.map((b) => b.held),
+      budgets.map((b) => b.spent),
+    ],
+  })
+  return {
+    endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
+    budgetsHeld: row?.held ?? true,
+  }
+}
+
+interface Row {
+  ended: [TenantId, string, string][] | null
+  held: boolean
+}

@@ -1,0 +1,183 @@
+import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { parseDuration } from '../../foundation/kernel/units.ts'
+import type { Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
+import { limitsOf, type NewBudget } from '../budgets/budget-rules-contract.ts'
+import type { Shard } from '../coordinator/sql/find-lanes.ts'
+import type { TaskQueue } from '../coordinator/task-queue.ts'
+import type { ResolvedBudget } from '../workflows/task-contract.ts'
+import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import type { RunEngine } from './run-engine.ts'
+import type { RunOriginKind, RunRow, StepRow } from './run-rows.ts'
+import { insertRuns, insertSteps, lockRuns, saveRuns } from './runs-store.ts'
+
+/** Steps whose end a new run takes over instead of doing them. */
+export interface Inherited {
+  readonly origin: { readonly kind: RunOriginKind; readonly id: string }
+  readonly steps: ReadonlyMap<
+    string,
+    { readonly outputs: JsonObject; readonly byCondition: boolean; readonly state: 'succeeded' | 'skipped' }
+  >
+}
+
+export interface RunStarterOptions {
+  readonly ids: IdSource
+  readonly engine: () => RunEngine
+  readonly queue: () => TaskQueue
+  /** The definition a run began with. */
+  readonly definitionOf: (tx: Tx, run: RunRow) => Promise<WorkflowDefinition>
+  /** Keeps new budgets; the `budgets` part provides it. */
+  readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
+  /** The budget of a workflow, in the units of the ledger. */
+  readonly budgetOf: (definition: WorkflowDefinition) => ResolvedBudget
+  /** Evaluates the key of a workflow's own concurrency limit. */
+  readonly concurrencyOf: (
+    definition: WorkflowDefinition,
+    run: RunRow,
+  ) => { readonly key: string; readonly limit: number } | null
+}
+
+export interface NewRun {
+  readonly tenant: TenantId
+  readonly definition: WorkflowDefinition
+  readonly version: number
+  readonly from: Pick<RunRow, 'inputs' | 'repo' | 'priority' | 'parallel' | 'labels'>
+  readonly inherited?: Inherited
+  /** The task of another run that waits for this one. */
+  readonly caller?: { readonly run: RunId; readonly task: string; readonly budget: ResolvedBudget }
+}
+
+/** Brings runs to life, at once or when it is their turn. */
+export class RunStarter {
+  readonly #options: RunStarterOptions
+
+  constructor(options: RunStarterOptions) {
+    this.#options = options
+  }
+
+  async begin(tx: Tx, what: NewRun, now: Date): Promise<{ run: RunRow; shards: readonly Shard[] }> {
+    const { definition, inherited } = what
+    const run = await this.#place(tx, this.#newRun(what, now), definition)
+    const ref = { tenant: run.tenant, runId: run.id }
+    await insertRuns(tx, [run])
+    await insertSteps(
+      tx,
+      stepRows(definition, inherited, now).map((row) => ({ ...ref, row })),
+    )
+    await this.#options.insertBudgets(tx, this.#budgetsOf(run, what))
+    if (run.startedAt === null) return { run, shards: [] }
+    await setTimers(tx, runTimers(run, definition, now))
+    return { run, shards: await this.#options.engine().advance(tx, [ref], now) }
+  }
+
+  /** Starts the runs whose turn it is under a workflow's own limit, the oldest first. */
+  async startNext(tx: Tx, tenant: TenantId, key: string, now: Date): Promise<readonly Shard[]> {
+    const shards: Shard[] = []
+    for (;;) {
+      const [next] = await tx.query<{ id: RunId }>(sql`
+        select id from runs where tenant_id = ${tenant} and concurrency_key = ${key} and state = 'pending'
+        order by created_at, id limit 1 for update skip locked`)
+      if (next === undefined || !(await this.#options.queue().takePlace(tx, { tenant, key }))) return shards
+      const ref = { tenant, runId: next.id }
+      const [run] = await lockRuns(tx, [ref])
+      await saveRuns(tx, [{ ...run!, state: 'running', startedAt: now }], now)
+      await setTimers(tx, runTimers(run!, await this.#options.definitionOf(tx, run!), now))
+      shards.push(...(await this.#options.engine().advance(tx, [ref], now)))
+    }
+  }
+
+  /** Takes its place under the limit of its workflow, or leaves it pending. */
+  async #place(tx: Tx, run: RunRow, definition: WorkflowDefinition): Promise<RunRow> {
+    const started = { ...run, state: 'running', startedAt: run.createdAt } as const
+    const limit = this.#options.concurrencyOf(definition, run)
+    if (limit === null) return started
+    const concurrencyKey = `workflow:${limit.key}`
+    const place = { tenant: run.tenant, key: concurrencyKey, max: limit.limit }
+    return (await this.#options.queue().takePlace(tx, place)) ? { ...started, concurrencyKey } : { ...run, concurrencyKey }
+  }
+
+  /** Both the workflow and whoever calls it may set limits: the smaller one counts. */
+  #budgetsOf(run: RunRow, { definition, caller }: NewRun): readonly NewBudget[] {
+    const limits = new Map<string, number>()
+    for (const { unit, limit } of [...limitsOf(this.#options.budgetOf(definition)), ...limitsOf(caller?.budget ?? {})]) {
+      limits.set(unit, Math.min(limit, limits.get(unit) ?? Number.POSITIVE_INFINITY))
+    }
+    return [...limits].map(([unit, hardLimit]) => ({
+      tenant: run.tenant,
+      id: `run:${run.id}:${unit}`,
+      scope: 'run',
+      scopeId: run.id,
+      unit,
+      hardLimit,
+    }))
+  }
+
+  #newRun({ tenant, definition, version, from, inherited, caller }: NewRun, now: Date): RunRow {
+    return {
+      tenant,
+      id: this.#options.ids.next<RunId>('run'),
+      workflow: definition.name,
+      version,
+      state: 'pending',
+      rev: 1,
+      inputs: from.inputs,
+      outputs: null,
+      error: null,
+      repo: from.repo,
+      priority: from.priority,
+      parallel: from.parallel,
+      concurrencyKey: null,
+      labels: from.labels,
+      origin: inherited?.origin ?? (caller === undefined ? null : { kind: 'sub-run', id: caller.run }),
+      parentTask: caller?.task ?? null,
+      cancelRequested: false,
+      outcome: null,
+      createdAt: now,
+      startedAt: null,
+      endedAt: null,
+    }
+  }
+}
+
+function stepRows(definition: WorkflowDefinition, inherited: Inherited | undefined, now: Date): StepRow[] {
+  return [...Object.keys(definition.steps), ...Object.keys(definition.finally)].map((step, position) => {
+    const kept = inherited?.steps.get(step)
+    return {
+      step,
+      position,
+      state: kept?.state ?? 'pending',
+      rev: 1,
+      reason: kept === undefined ? null : `taken over from ${inherited!.origin.id}`,
+      byCondition: kept?.byCondition ?? false,
+      total: 0,
+      open: 0,
+      failed: 0,
+      tolerate: 0,
+      outputs: kept?.outputs ?? null,
+      error: null,
+      startedAt: null,
+      endedAt: kept === undefined ? null : now,
+    }
+  })
+}
+
+/** Timers of the whole run; they count from its beginning, not from when it was asked for. */
+function runTimers(run: RunRow, definition: WorkflowDefinition, now: Date): readonly Timer[] {
+  const timer = (kind: string, duration: string): Timer => {
+    const everyMs = parseDuration(duration)
+    const dueAt = new Date(now.getTime() + everyMs)
+    return { tenant: run.tenant, id: `${kind}:${run.id}`, kind, subjectId: run.id, dueAt, data: { everyMs } }
+  }
+  const { timeout, checkpoints } = definition
+  return [
+    ...(timeout === undefined ? [] : [timer('run-timeout', timeout)]),
+    ...(checkpoints?.every === undefined ? [] : [timer('checkpoint', checkpoints.every)]),
+  ]
+}
+
+/** The ids of the timers above. */
+export function runTimerIds(runId: string): readonly string[] {
+  return [`run-timeout:${runId}`, `checkpoint:${runId}`]
+}
