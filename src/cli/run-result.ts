@@ -5,7 +5,7 @@ import type { RunDetail } from '../orchestration/runs/runs-contract.ts'
 import { resultsOf, saveArtifacts } from './artifacts.ts'
 import type { CliContext } from './command.ts'
 import type { Connection } from './connect.ts'
-import { oneLine, plural, printable } from './text.ts'
+import { oneLine, plural, printable, table } from './text.ts'
 import { moodOf } from './ui/run-tree.ts'
 import { mark } from './ui/symbols.ts'
 
@@ -30,7 +30,11 @@ export async function tellRunResult(
     out.lines(`  ${out.colors.red('✖')} ${oneLine(step.id, 60)}: ${oneLine(why, 500)}`)
   }
   for (const line of summaryOf(detail)) out.lines(`  ${printable(line)}`)
-  for (const file of files) out.lines(`  ${out.colors.bold(printable(file.name))}  ${shortPath(cwd, file.file)}`)
+  // What people read before what programs read.
+  const readable = (name: string) => (name.endsWith('.md') ? 0 : 1)
+  const rows = files.toSorted((a, b) => readable(a.name) - readable(b.name))
+  if (rows.length > 0)
+    out.lines('', ...table(rows.map(({ name, file }) => [`  ${out.colors.bold(oneLine(name))}`, shortPath(cwd, file)])))
   if (run.state === 'failed') {
     out.note(`${out.colors.cyan('next')}  leanvibe runs logs ${run.id}   what its tasks printed`)
     out.note(`      leanvibe runs retry ${run.id}  repeat what failed and keep the rest`)

@@ -13,22 +13,25 @@ describe('the tree of a run', () => {
         [
           stepOf('clone', 'succeeded'),
           stepOf('lint', 'running'),
+          stepOf('next', 'running'),
           stepOf('flaky', 'waiting', { reason: 'back-off' }),
           stepOf('test', 'failed'),
           stepOf('deploy', 'skipped', { reason: 'test failed' }),
           stepOf('later', 'pending'),
         ],
         [
-          taskOf('lint', 'running', { agentId: 'agent_7', attempt: 2 }),
+          taskOf('lint', 'running', { agentId: 'rnr_1a2b.agent_7', attempt: 2, startedAt: '2026-01-01T00:01:00.000Z' }),
+          taskOf('next', 'ready', { startedAt: null }),
           taskOf('test', 'failed', { error: { code: 'exit-code', message: 'exit code 1\n\u001b[31mboom' } }),
         ],
       ),
       at(),
     )
-    expect(tree).toMatchObject({ title: 'checkup run_1', mood: 'live', status: 'running, 3/6 steps, 1m 30s' })
+    expect(tree).toMatchObject({ title: 'checkup run_1', mood: 'live', status: 'running, 3/7 steps, 1m 30s' })
     expect(tree.rows.map(({ label, mood, note, elapsed }) => [label, mood, note, elapsed])).toEqual([
       ['clone', 'good', '', '5.0s'],
-      ['lint', 'live', 'agent_7, attempt 2', '1m 30s'],
+      ['lint', 'live', 'agent_7, attempt 2', '30.0s'],
+      ['next', 'open', 'queued', ''],
       ['flaky', 'waiting', 'back-off', '1m 30s'],
       ['test', 'bad', 'exit code 1 ⏎ \\x1b[31mboom', '5.0s'],
       ['deploy', 'skipped', 'test failed', ''],

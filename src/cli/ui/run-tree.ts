@@ -68,27 +68,42 @@ function progressOf(steps: readonly StepView[]): string {
 
 function rowsOf(step: StepView, tasks: readonly TaskView[], { now, maxItems = 4 }: TreeOptions): TreeRow[] {
   const isMap = step.kind === 'map' || step.total > 1
+  const task = isMap ? undefined : tasks.at(-1)
+  const queued = isQueued(step, tasks)
   const row: TreeRow = {
     key: step.id,
     depth: 0,
-    mood: moodOf(step.state),
+    mood: queued ? 'open' : moodOf(step.state),
     label: oneLine(step.id, 60),
-    note: isMap ? mapNote(step, tasks) : taskNote(tasks.at(-1), step.reason),
-    elapsed: step.startedAt === null ? '' : elapsedOf(step, now),
+    note: queued ? 'queued' : isMap ? mapNote(step, tasks) : taskNote(task, step.reason),
+    // What a task waited for an agent is not what it took.
+    elapsed: queued
+      ? ''
+      : elapsedOf(task?.startedAt ? { startedAt: task.startedAt, endedAt: step.endedAt } : step, now),
   }
   if (!isMap || step.endedAt !== null) return [row]
   const live = tasks.filter(({ state }) => moodOf(state) === 'live')
   const items = live.slice(0, maxItems).map(
-    (task): TreeRow => ({
-      key: task.id,
+    (each): TreeRow => ({
+      key: each.id,
       depth: 1,
       mood: 'live',
-      label: `#${task.item ?? 0}`,
-      note: taskNote(task, null),
-      elapsed: elapsedOf(task, now),
+      label: `#${each.item ?? 0}`,
+      note: taskNote(each, null),
+      elapsed: elapsedOf(each, now),
     }),
   )
   return [row, ...items]
+}
+
+/** A step whose turn has come, but which no agent has begun. */
+function isQueued(step: StepView, tasks: readonly TaskView[]): boolean {
+  return (
+    step.endedAt === null &&
+    tasks.length > 0 &&
+    step.open === step.total &&
+    tasks.every(({ state }) => state === 'ready')
+  )
 }
 
 function mapNote(step: StepView, tasks: readonly TaskView[]): string {
