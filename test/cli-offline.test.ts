@@ -84,6 +84,20 @@ describe('the command line', () => {
     ])
   })
 
+  test('loads no more than it needs, so that it starts at once', async () => {
+    const preload = new URL('./support/log-imports.mjs', import.meta.url).href
+    const env = { NODE_OPTIONS: `--import ${preload}` }
+    const packagesOf = async (...args: string[]) => {
+      const { stderr } = await runCli(args, { cwd: scratch.path, env })
+      return /^packages: (.*)$/m.exec(stderr)![1]!.split(' ')
+    }
+    expect(await packagesOf('--version')).toEqual(['picocolors'])
+    expect(await packagesOf('--help')).toEqual(['commander', 'picocolors'])
+    const validate = await packagesOf('orchestrate', 'none', '--validate')
+    expect(validate).toContain('zod')
+    for (const heavy of ['fastify', 'ink', 'react', 'pg', '@electric-sql/pglite']) expect(validate).not.toContain(heavy)
+  })
+
   test('ends quietly when its reader has seen enough', () => {
     const shell = spawnSync('bash', ['-c', `set -o pipefail; "${process.execPath}" "${bin}" --help | head -1`], {
       encoding: 'utf8',
