@@ -114,8 +114,8 @@ export class TestPlatform {
     return this.main.workOn(runId, answer, rounds)
   }
 
-  exchange(reports: readonly AttemptReport[], holding: readonly Assignment[] = []) {
-    return this.main.exchange(reports, { holding })
+  exchange(reports: readonly AttemptReport[], holding?: readonly Assignment[]) {
+    return this.main.exchange(reports, holding === undefined ? {} : { holding })
   }
 
   report(assignment: Assignment, answer: Answer): AttemptReport {

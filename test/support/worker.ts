@@ -24,6 +24,7 @@ export interface WorkerOptions {
 
 export interface ExchangeOptions {
   readonly progress?: readonly ProgressReport[]
+  /** Default: all that it holds and does not report now. */
   readonly holding?: readonly Assignment[]
   readonly accept?: boolean
 }
@@ -31,6 +32,8 @@ export interface ExchangeOptions {
 /** A runner without processes: a test takes its leases and reports their ends, over the real exchange. */
 export class TestWorker {
   readonly runnerId: RunnerId
+  /** Leases it has and has not reported, by fence. */
+  readonly held = new Map<number, Assignment>()
   readonly #platform: TestPlatform
   readonly #options: WorkerOptions
 
@@ -52,15 +55,30 @@ export class TestWorker {
     await database.asSystem('test').write((tx) => parts.runners.register(tx, registration, database.clock.now()))
   }
 
-  exchange(reports: readonly AttemptReport[] = [], options: ExchangeOptions = {}): Promise<ExchangeReply> {
-    const { progress = [], holding = [], accept = true } = options
-    const request = { runnerId: this.runnerId, reports, progress, holding, accept }
-    return this.#platform.parts.exchange.exchange(request, new AbortController().signal)
+  /** One exchange in which the worker's leases are compared with what it holds, as after a hint. */
+  async exchange(reports: readonly AttemptReport[] = [], options: ExchangeOptions = {}): Promise<ExchangeReply> {
+    const { exchange } = this.#platform.parts
+    const reported = new Set(reports.map((report) => report.fence))
+    const {
+      progress = [],
+      holding = [...this.held.values()].filter((lease) => !reported.has(lease.fence)),
+      accept = true,
+    } = options
+    exchange.forget(this.runnerId)
+    const reply = await exchange.exchange(
+      { runnerId: this.runnerId, reports, progress, holding, accept },
+      new AbortController().signal,
+    )
+    for (const fence of reported) this.held.delete(fence)
+    for (const lease of reply.revoked) this.held.delete(lease.fence)
+    for (const lease of reply.assignments) this.held.set(lease.fence, lease)
+    return reply
   }
 
-  /** Takes what there is, without reporting anything. */
+  /** Takes what there is, without reporting anything. Returns all it now holds. */
   async take(): Promise<readonly Assignment[]> {
-    return (await this.exchange()).assignments
+    await this.exchange()
+    return [...this.held.values()]
   }
 
   finish(assignments: readonly Assignment[], answer: (assignment: Assignment) => Answer): Promise<ExchangeReply> {
@@ -69,14 +87,11 @@ export class TestWorker {
 
   /** Works until the run has ended or nothing is left to do, at most `rounds` exchanges. */
   async workOn(runId: string, answer: (assignment: Assignment) => Answer, rounds = 50): Promise<RunRow> {
-    const of = this.#options.tenant
-    let reports: AttemptReport[] = []
+    await this.exchange()
     for (let round = 0; round < rounds; round++) {
-      const reply = await this.exchange(reports)
-      const idle = reports.length === 0 && reply.assignments.length === 0
-      reports = reply.assignments.map((assignment) => this.report(assignment, answer(assignment)))
-      const run = await this.#platform.run(runId, of)
-      if (run.endedAt !== null || (idle && round > 0)) return run
+      const run = await this.#platform.run(runId, this.#options.tenant)
+      if (run.endedAt !== null || this.held.size === 0) return run
+      await this.finish([...this.held.values()], answer)
     }
     throw new Error(`run ${runId} was not done after ${rounds} rounds`)
   }
