@@ -1,12 +1,6 @@
 import { isAppError } from '../foundation/kernel/errors.ts'
 import type { JsonObject } from '../foundation/kernel/json.ts'
-import {
-  formatProblem,
-  type Problem,
-  parseWorkflow,
-  readInputTexts,
-  resolveInputs,
-} from '../orchestration/workflows/index.ts'
+import { type Problem, parseWorkflow, readInputTexts, resolveInputs } from '../orchestration/workflows/index.ts'
 import type { Validation } from '../orchestration/workflows/workflow-endpoints-contract.ts'
 
 /** A workflow as text. `fileName` is what messages call it. */
@@ -36,8 +30,6 @@ export function validateSource(source: SourceText, inputs?: Readonly<Record<stri
 export function readSourceInputs(source: SourceText, texts: Readonly<Record<string, string>>): JsonObject {
   return readInputTexts(parseWorkflow(source.text, source.fileName).definition, texts)
 }
-
-export { formatProblem }
 
 function inputProblems(source: SourceText, check: () => unknown): Problem[] {
   try {
