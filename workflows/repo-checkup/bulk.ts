@@ -1,5 +1,4 @@
 import { bulkFindings } from './bulk-findings.ts'
-import type { Repository } from './git/open-repository.ts'
 import { baseName, showBytes } from './git/path-name.ts'
 import { readHistory } from './git/read-history.ts'
 import { detach, splitLines } from './git/records.ts'
@@ -50,14 +49,9 @@ export const bulk: Step<BulkFacts> = {
   name: 'bulk',
   about: 'What makes the clone large: the heaviest paths over the whole history, deleted ones included.',
   async run(context) {
-    const { repository, signal, progress } = context
+    const { repository, signal } = context
     const { files } = await listHeadFiles(repository, signal)
-    const { candidates, threshold, ...sums } = await weighObjects(
-      repository,
-      new Set(files.map((file) => file.oid)),
-      signal,
-    )
-    progress(`${sums.objects} objects`)
+    const { sums, candidates, threshold, cut } = await weighObjects(context, new Set(files.map((file) => file.oid)))
     const { weights, unnamed } = await weighPaths(context, candidates)
     const present = new Set(files.map((file) => file.path))
     const facts: BulkFacts = {
@@ -77,6 +71,7 @@ export const bulk: Step<BulkFacts> = {
     const limits = [
       `Sizes of paths leave out contents below ${threshold / 1024} KiB packed; totals include other branches and objects that nothing refers to any more.`,
     ]
+    if (cut) limits.push('The totals are too small: the time limit was reached.')
     if (unnamed > 0)
       limits.push(
         `${plural(unnamed, 'stored content')} of that size are not in the history of this commit (without merges) and have no name here.`,
@@ -86,7 +81,7 @@ export const bulk: Step<BulkFacts> = {
 }
 
 /** One pass over the object store. Only contents above a threshold are kept, which rises until they are few enough. */
-async function weighObjects(repository: Repository, present: ReadonlySet<string>, signal: AbortSignal) {
+async function weighObjects({ repository, signal, expired, progress }: StepContext, present: ReadonlySet<string>) {
   const args = [
     'cat-file',
     '--batch-all-objects',
@@ -96,9 +91,15 @@ async function weighObjects(repository: Repository, present: ReadonlySet<string>
   const sums = { objects: 0, blobs: 0, packed: 0, packedPast: 0 }
   const candidates = new Map<string, Weight>()
   let threshold = leastPacked
+  let cut = false
   for await (const line of splitLines(repository.stream(args, { signal }))) {
     const [oid, type, size, disk] = line.split(' ')
     const packed = Number(disk)
+    if (expired()) {
+      cut = true
+      break
+    }
+    progress(`${sums.objects} objects`)
     sums.objects += 1
     sums.packed += packed
     if (type !== 'blob') continue
@@ -110,7 +111,7 @@ async function weighObjects(repository: Repository, present: ReadonlySet<string>
     threshold *= 2
     for (const [key, weight] of candidates) if (weight.packed < threshold) candidates.delete(key)
   }
-  return { ...sums, candidates, threshold }
+  return { sums, candidates, threshold, cut }
 }
 
 /** Gives each content the path of the newest commit that brought it, and adds up by path. Empties `candidates`. */

@@ -21,7 +21,7 @@ function hotSpots({ hotSpots: all, window, busiestShare, codeFiles }: ChurnFacts
       next: 'Look at the first three before anything else: split out the part that changes, and give it tests of its own.',
       evidence: hot.map(
         (f) =>
-          `${f.path}: ${plural(f.commits, 'commit')} (${f.fixes} fixes), ${plural(f.authors, 'author')}, ${plural(f.lines, 'line')}`,
+          `${f.path}: ${plural(f.commits, 'commit')} (${plural(f.fixes, 'fix', 'fixes')}), ${plural(f.authors, 'author')}, ${plural(f.lines, 'line')}`,
       ),
     },
   ]

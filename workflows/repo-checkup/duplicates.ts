@@ -33,8 +33,8 @@ export interface DuplicatesFacts {
 
 /** Short enough for a copied function, long enough that idioms do not count. */
 export const windowLines = 8
-/** Migrations repeat what came before on purpose and are never changed again. */
-const frozen = /(^|\/)(migrations?|db\/migrate|alembic\/versions)\//i
+/** Migrations and translations repeat on purpose. */
+const frozen = /(^|\/)(migrations?|db\/migrate|alembic\/versions|lang|locales?|i18n|l10n|translations)\//i
 const mostWindows = 4_000_000
 const leastBytesOfLine = 16
 

@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { churn } from './churn.ts'
 import { ownership } from './ownership.ts'
@@ -59,6 +64,24 @@ describe(`a repository of ${commits} commits`, () => {
     const owned = (await checkStep(ownership, repo.path)).facts!
     expect(owned).toMatchObject({ commitsRead: commits, people: authors, activePeople: authors, codeFiles: files })
   }, 120_000)
+
+  test('when it is told to stop, it stops and leaves nothing behind', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'checkup-stop-'))
+    try {
+      const program = join(import.meta.dirname, 'run.mjs')
+      const child = spawn(process.execPath, [program, 'secrets-history', '--repo', repo.path], {
+        env: { PATH: process.env.PATH, TMPDIR: folder },
+      })
+      const closed = once(child, 'close')
+      await once(child.stderr, 'data') // it is at work
+      expect(readdirSync(folder)).toHaveLength(1)
+      child.kill('SIGTERM')
+      expect((await closed)[0]).toBe(143)
+      expect(readdirSync(folder)).toEqual([])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
 
   test('when the time is up a step says how far it came', async () => {
     const { code, stdout } = await runProgramFile('ownership', ['--repo', repo.path, '--max-seconds', '0.001'])

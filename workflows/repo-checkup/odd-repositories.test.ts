@@ -209,6 +209,18 @@ describe('odd repositories', () => {
     expect(markdown).toContain('The clone is partial')
   })
 
+  test('a clone without the folders of old commits', async () => {
+    using repo = createRepository()
+    for (let at = 0; at < 3; at += 1) repo.commit({ 'src/a.ts': codeLines(20 + at) }, { daysAgo: 3 - at })
+    repo.git(['config', 'uploadpack.allowFilter', 'true'])
+    repo.git(['clone', '-q', '--filter=tree:0', `file://${repo.path}`, '../treeless'])
+    rmSync(join(repo.path, '.git'), { recursive: true })
+    const path = join(repo.path, '../treeless')
+    expect((await checkStep(survey, path)).facts).toMatchObject({ commits: 3, files: 1, repository: { partial: true } })
+    expect((await checkStep(ownership, path)).facts).toMatchObject({ commitsRead: 3, people: 1 })
+    expect((await checkStep(churn, path)).facts).toMatchObject({ window: { commits: 3 } })
+  })
+
   test('with times from nowhere', async () => {
     using repo = createRepository()
     const commit = (at: number, text: string) =>

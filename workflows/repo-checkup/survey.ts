@@ -49,7 +49,7 @@ export const survey: Step<SurveyFacts> = {
   async run({ repository, commit, signal, progress }) {
     const tree = await listHeadFiles(repository, signal)
     progress(`${tree.files.length} files`)
-    const history = await measureHistory(repository, commit, signal)
+    const history = await measureHistory(repository, commit, signal, progress)
     const folders = await listFolders(repository, commit, tree.files, signal)
     const limits: string[] = []
     if (repository.shallow)
@@ -92,7 +92,12 @@ export const survey: Step<SurveyFacts> = {
   },
 }
 
-async function measureHistory(repository: Repository, commit: string, signal: AbortSignal) {
+async function measureHistory(
+  repository: Repository,
+  commit: string,
+  signal: AbortSignal,
+  progress: (message: string) => void,
+) {
   const monthly = new Array<number>(12).fill(0)
   let commits = 0
   let merges = 0
@@ -104,6 +109,7 @@ async function measureHistory(repository: Repository, commit: string, signal: Ab
     const at = Number(time)
     if (commits === 0) lastCommitAt = at
     commits += 1
+    progress(`${commits} commits`)
     if (parents.length > 1) merges += 1
     if (at < firstCommitAt) firstCommitAt = at
     const month = Math.floor((lastCommitAt - at) / monthSeconds)

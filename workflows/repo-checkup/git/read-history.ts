@@ -25,9 +25,11 @@ export interface Commit {
   readonly changes: readonly Change[]
 }
 
+export type Detail = 'lines' | 'raw' | 'none'
+
 export interface HistoryOptions {
   /** `lines` compares contents (about 1 ms a commit), `raw` only names and object ids (about 0.1 ms), `none` lists no changes. */
-  readonly detail: 'lines' | 'raw' | 'none'
+  readonly detail: Detail
   readonly maxCommits?: number
   /** Git pathspecs; only commits that touch them are listed, with the changes inside them. */
   readonly paths?: readonly string[]
@@ -42,11 +44,13 @@ const detailArguments = {
   raw: ['--raw', '--no-abbrev', '--no-renames'],
   none: [],
 } as const
+/** What can still be told of a commit whose contents, or whose folders, are not in this clone. */
+const weaker = { lines: 'raw', raw: 'none', none: null } as const
 const maxGaps = 20
 
 /**
- * Commits without merges, newest first, one at a time: memory does not grow with the history. Where contents are not in
- * this clone, `lines` falls back to `raw` for that commit, and after twenty such commits for the rest.
+ * Commits without merges, newest first, one at a time: memory does not grow with the history. Where objects are not in
+ * this clone, `lines` falls back to `raw` and `raw` to `none` for that commit, and after twenty such commits for the rest.
  */
 export async function* readHistory(
   repository: Repository,
@@ -54,23 +58,31 @@ export async function* readHistory(
 ): AsyncGenerator<Commit, void, void> {
   if (repository.commit === null) return
   const count = options.maxCommits ?? Number.POSITIVE_INFINITY
+  let detail = options.detail
   let done = 0
   let gaps = 0
+  /** The detail in which the next commit alone is asked for; null: all the rest is, in `detail`. */
+  let single: Detail | null = null
   for (;;) {
+    const asked = single ?? detail
+    const before = done
     try {
-      const detail = gaps > maxGaps ? 'raw' : options.detail
-      for await (const commit of readStretch(repository, { ...options, detail }, done, count - done)) {
+      const most = single === null ? count - done : 1
+      for await (const commit of readStretch(repository, { ...options, detail: asked }, done, most)) {
         done += 1
         yield commit
       }
-      return
+      if (single === null || done === before) return
+      single = null
     } catch (error) {
-      if (options.detail !== 'lines' || gaps > maxGaps || !isAppError(error, 'git-failed')) throw error
-      gaps += 1
-      for await (const commit of readStretch(repository, { ...options, detail: 'raw' }, done, 1)) {
-        done += 1
-        yield commit
-      }
+      const less = weaker[asked]
+      if (less === null || !isAppError(error, 'git-failed')) throw error
+      if (single === null) gaps += 1
+      if (gaps > maxGaps) {
+        detail = less
+        single = null
+        gaps = 0
+      } else single = less
     }
   }
 }

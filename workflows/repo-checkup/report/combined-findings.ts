@@ -28,7 +28,7 @@ export function joinHotSpots({ steps }: Results): RiskyFile[] {
     const tested = tests?.named.telling ? !untested.has(file.path) : null
     const risks: string[] = []
     if (owner !== undefined && !owner.attended) risks.push('nobody active knows it')
-    else if (owner?.authors.length === 1) risks.push(`only ${owner.authors[0]} knows it`)
+    else if (owner?.authors.length === 1) risks.push(`only ${owner.authors[0]} knows it well`)
     if (tested === false) risks.push('no test mentions it')
     if (copied.has(file.path)) risks.push('it holds copied code')
     if (file.commits >= 5 && file.fixes / file.commits >= 0.4)
@@ -91,7 +91,10 @@ function lonelyFolders({ folders, steps }: Results): Finding[] {
     {
       id: 'combined/lonely-folders',
       score: Math.min(62, 44 + lonely.length * 3),
-      title: `${plural(lonely.length, 'busy folder')} ${lonely.length === 1 ? 'is' : 'are'} written almost by one person now`,
+      title:
+        lonely.length === 1
+          ? `${lonely[0]!.name} is written almost by ${lonely[0]!.authors[0]!.name} alone now`
+          : `${lonely.length} busy folders are written almost by one person each now`,
       why: 'In the recent commits four lines of five there come from a single author, although others are active elsewhere.',
       next: 'Give the next two changes there to somebody else, with that author as reviewer.',
       evidence: lonely

@@ -218,7 +218,7 @@ describe('what only the whole shows', () => {
 
   test('joins the hot spots with owners and tests', () => {
     expect(joinHotSpots(results).map((file) => [file.path, file.risks])).toEqual([
-      ['a.ts', ['only A knows it', 'no test mentions it', '12 of 20 commits are fixes']],
+      ['a.ts', ['only A knows it well', 'no test mentions it', '12 of 20 commits are fixes']],
       ['b.ts', ['nobody active knows it']],
       ['c.ts', []],
     ])

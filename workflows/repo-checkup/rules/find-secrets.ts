@@ -67,7 +67,7 @@ function looksRandom(value: string): boolean {
 
 /** `ghp_… (40 characters)`. Shapes without a public prefix show nothing of the value. */
 export function maskSecret(rule: SecretRule, value: string): string {
-  if (rule.id === 'private-key') return 'private key block'
+  if (rule.id === 'private-key') return '… (key block)'
   const prefix = rule.specific
     ? (/^(?:github_pat_|[A-Za-z]{2,8}[-_.](?:live_|v1_|ant-|proj-)?|AKIA|ASIA)/.exec(value)?.[0] ?? '')
     : ''

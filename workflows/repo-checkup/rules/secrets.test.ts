@@ -62,7 +62,7 @@ describe('findSecrets', () => {
     const begin = join('-----BEGIN RSA PRIVATE', ' KEY-----')
     expect(findSecrets(begin)).toEqual([])
     expect(findSecrets(begin, '\nnot a key\n')).toEqual([])
-    expect(findSecrets(begin, `\n${mixed(64)}\n`)[0]).toMatchObject({ masked: 'private key block' })
+    expect(findSecrets(begin, `\n${mixed(64)}\n`)[0]).toMatchObject({ masked: '… (key block)' })
     expect(findSecrets(begin, `\nProc-Type: 4,ENCRYPTED\n\n${mixed(64)}\n`)).toHaveLength(1)
     expect(findSecrets(`key = "${begin}\\n${mixed(64)}"`)).toHaveLength(1)
     expect(findSecrets(`  "${begin}\\n" +`, `\n  "${mixed(64)}\\n" +`)).toHaveLength(1)
