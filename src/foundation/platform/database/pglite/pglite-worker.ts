@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { parentPort, workerData } from 'node:worker_threads'
 import { gunzip } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
+import { byIndex } from '../plan-settings.ts'
 import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
 
 const port = parentPort!
@@ -16,6 +17,7 @@ const settings = {
   wal_level: 'minimal',
   max_wal_senders: '0',
   jit: 'off',
+  ...byIndex,
 }
 
 let lastPanic: string | undefined

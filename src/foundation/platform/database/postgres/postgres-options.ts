@@ -1,5 +1,6 @@
 import type { ClientBase, ClientConfig } from 'pg'
 import { decodeTypes } from '../decode-values.ts'
+import { byIndex } from '../plan-settings.ts'
 import { roles } from '../roles.ts'
 import type { Role } from '../session.ts'
 
@@ -40,6 +41,8 @@ export function sessionSettings(options: PostgresOptions, role: Role): Readonly<
   return {
     role: roles[role],
     plan_cache_mode: 'force_custom_plan',
+    jit: 'off',
+    ...(role === 'system' ? byIndex : {}),
     idle_in_transaction_session_timeout: String(options.idleInTransactionMs ?? 1_000),
     lock_timeout: String(options.lockTimeoutMs ?? 5_000),
     statement_timeout: String(options.statementTimeoutMs ?? 30_000),

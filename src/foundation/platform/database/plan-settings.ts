@@ -1,0 +1,10 @@
+/**
+ * The statements of the system role work on batches of rows that they name by key. Without these, statistics that are
+ * older than a burst of work make the planner join such a batch with a scan of the whole table (seen: 460 ms instead of
+ * 20 for 500 tasks).
+ */
+export const byIndex: Readonly<Record<string, string>> = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+}
