@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { type ProcessTable, processScope } from '../../foundation/platform/processes/index.ts'
 import { removeFolder } from './remove-folder.ts'
 import type { Workspace, WorkspaceRecord, WorkspaceTree } from './workspace.ts'
@@ -40,10 +40,19 @@ export async function readLostRegistrations(commonDir: string, folder: string): 
   return lost
 }
 
-/** Takes a worktree out of git's books, but only if it is the one at `path`: as `git worktree prune` would, for this one alone. */
-export async function removeRegistration(gitDir: string, path: string): Promise<void> {
+/**
+ * Takes a worktree out of git's books, but only if it is the one at `path`: as `git worktree prune` would, for this one
+ * alone. First by a rename, because a git that comes across a half removed entry fails.
+ */
+export async function removeRegistration({ commonDir, gitDir }: WorkspaceTree, path: string): Promise<void> {
+  const removed = join(commonDir, `leanvibe-removed-${basename(gitDir)}`)
   const registered = await registeredPath(gitDir)
-  if (registered === path || (registered === null && (await exists(gitDir)))) await removeFolder(gitDir)
+  if (registered === path || (registered === null && (await exists(gitDir)))) {
+    await removeFolder(removed)
+    await rename(gitDir, removed)
+  }
+  // Also what a crash has left between the two.
+  await removeFolder(removed)
 }
 
 export function workspaceAt(home: string, id: string, tree: WorkspaceTree | null): Workspace {

@@ -72,15 +72,22 @@ describe('a worktree', () => {
     expect(rawGit(branched.path, 'symbolic-ref', 'HEAD')).toBe('refs/heads/leanvibe/run/step')
   })
 
-  it('can be made many times at once, by several makers', async () => {
+  it('can be made and removed many times at once, by several makers', async () => {
     const makers = [workspaces, new Workspaces({ folder, git }), new Workspaces({ folder, git })]
-    const made = await Promise.all(
-      Array.from({ length: 24 }, (_, index) => makers[index % 3]!.create(worktree(`t${index}`))),
-    )
-    for (const { path } of made) expect(await readFile(join(path, 'dir/b.txt'), 'utf8')).toBe('b\n')
+    const turn = async (index: number) => {
+      const maker = makers[index % 3]!
+      const early = await maker.create(worktree(`early${index}`))
+      await maker.remove(early)
+      const made = await maker.create(worktree(`t${index}`))
+      expect(await readFile(join(made.path, 'dir/b.txt'), 'utf8')).toBe('b\n')
+      await maker.commit(made, { message: 'm', ref: `r/${index}` })
+      return made
+    }
+    const made = await Promise.all(Array.from({ length: 24 }, (_, index) => turn(index)))
     expect(rawGit(repository, 'worktree', 'list').split('\n')).toHaveLength(25)
     await Promise.all(made.map((one, index) => makers[(index + 1) % 3]!.remove(one)))
     expect(rawGit(repository, 'worktree', 'list').split('\n')).toHaveLength(1)
+    expect(await readdir(join(repository, '.git'))).not.toContainEqual(expect.stringContaining('leanvibe'))
   })
 
   it('is refused by name where it cannot be', async () => {

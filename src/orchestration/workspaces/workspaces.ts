@@ -50,6 +50,8 @@ export interface CommitWorkspace {
   readonly signal?: AbortSignal
 }
 
+const passing = /\.lock'?: File exists|cannot lock ref|failed to read worktrees\/|could not create directory of/i
+
 /**
  * Makes and removes the folders in which attempts work. The user's working tree, index, HEAD and branches are never
  * touched. Safe for several processes at once.
@@ -207,24 +209,26 @@ export class Workspaces {
     const options = { timeoutMs: 600_000, ...(request.signal === undefined ? {} : { signal: request.signal }) }
     const head = request.branch === undefined ? ['--detach'] : ['-B', request.branch]
     const args = ['worktree', 'add', '--no-checkout', ...head, record.path, tree.base]
-    await this.#adding.run(tree.commonDir, () =>
-      this.#withLockRetry(() => this.#git.run(tree.commonDir, args, options)),
-    )
+    const add = async () => {
+      await removeFolder(record.path)
+      await removeRegistration(tree, record.path)
+      return this.#git.run(tree.commonDir, args, options)
+    }
+    await this.#adding.run(tree.commonDir, () => this.#withLockRetry(add))
     const gitDir = await this.#git.text(record.path, ['rev-parse', '--absolute-git-dir'], options)
     if (gitDir !== tree.gitDir) throw new Error(`git keeps the worktree in ${gitDir}, not in ${tree.gitDir}`)
     const place = { gitDir, workTree: record.path }
     await this.#git.run(place, ['read-tree', '--reset', '-u', tree.base], options)
   }
 
-  /** Another process may hold one of git's locks for a moment. */
+  /** Another process may hold one of git's locks for a moment, or be half way through adding a worktree of its own. */
   async #withLockRetry<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await work()
       } catch (error) {
-        const busy = isAppError(error, 'git-failed') && /\.lock'?: File exists|cannot lock ref/i.test(error.message)
-        if (!busy || attempt >= 6) throw error
-        await sleep(20 * 2 ** attempt)
+        if (!isAppError(error, 'git-failed') || !passing.test(error.message) || attempt >= 8) throw error
+        await sleep(10 * 2 ** attempt)
       }
     }
   }
@@ -233,7 +237,7 @@ export class Workspaces {
   async #discard(workspace: Workspace): Promise<void> {
     const home = join(this.#folder, workspace.id)
     await removeFolder(workspace.path)
-    if (workspace.tree !== null) await removeRegistration(workspace.tree.gitDir, workspace.path)
+    if (workspace.tree !== null) await removeRegistration(workspace.tree, workspace.path)
     await removeFolder(home)
   }
 }
