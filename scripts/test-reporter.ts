@@ -11,7 +11,7 @@ export interface TestSummary {
   readonly skippedNames: readonly string[]
 }
 
-/** Prints one line for each finished test file and writes the totals where `LEANVIBE_TEST_SUMMARY` says. */
+/** Prints one line for each finished test file and writes the totals where `TEST_SUMMARY_FILE` says. */
 export default class TestReporter implements Reporter {
   #vitest: Vitest | undefined
   #total = 0
@@ -48,7 +48,7 @@ export default class TestReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     for (const error of unhandled) this.#print(`unhandled error\n${indent(describe(error))}`)
     const summary = summarise(modules, unhandled.length)
-    const file = process.env.LEANVIBE_TEST_SUMMARY
+    const file = process.env.TEST_SUMMARY_FILE
     if (file) writeFileSync(file, JSON.stringify(summary))
     else this.#print(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped`)
   }

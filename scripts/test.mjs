@@ -23,7 +23,7 @@ function runVitest(args, summaryFile) {
       ],
       {
         cwd: root,
-        env: { ...process.env, ...plain, LEANVIBE_TEST_SUMMARY: summaryFile },
+        env: { ...process.env, ...plain, TEST_SUMMARY_FILE: summaryFile },
         stdio: ['ignore', 'inherit', 'inherit'],
         detached: true,
       },
