@@ -6,6 +6,9 @@ import { duplicates } from './duplicates.ts'
 import { folder } from './folder.ts'
 import { inventory } from './inventory.ts'
 import { ownership } from './ownership.ts'
+import type { Step } from './program.ts'
+import { readResults } from './report/results.ts'
+import { composeReport } from './report.ts'
 import {
   checkStep,
   codeLines,
@@ -258,6 +261,49 @@ describe('each step on a repository with a known past', () => {
     await expect(checkStep(folder, repo.path, '--item=nope')).rejects.toMatchObject({ code: 'checkup-bad-argument' })
     await expect(checkStep(folder, repo.path)).rejects.toMatchObject({ code: 'checkup-bad-argument' })
   })
+})
+
+test('the report on it says what matters, in order', async () => {
+  const steps = [
+    survey,
+    inventory,
+    churn,
+    ownership,
+    dependencies,
+    secrets,
+    secretsHistory,
+    bulk,
+    duplicates,
+    todos,
+    tests,
+  ]
+  const results = await Promise.all(steps.map((step: Step<unknown>) => checkStep(step, repo.path)))
+  const folders = await Promise.all(
+    ['src', 'test', 'vendor', '.', 'Src'].map((item) => checkStep(folder, repo.path, `--item=${item}`)),
+  )
+  const { markdown, printed } = composeReport(readResults(JSON.stringify([...results, ...folders])))
+  expect(printed.top.slice(0, 3).map((one) => one.id)).toEqual([
+    'secrets/likely',
+    'secrets-history/likely',
+    'ownership/bus-factor',
+  ])
+  for (const heading of [
+    'Hot spots',
+    'People',
+    'Folders',
+    'Languages',
+    'Tests',
+    'Copied code',
+    'Debt markers',
+    'Dependencies and licences',
+    'Secrets',
+    'Size of the clone',
+  ]) {
+    expect(markdown).toContain(`### ${heading}\n`)
+  }
+  expect(markdown).toContain('### Also')
+  expect(markdown).not.toMatch(/undefined|NaN|\[object/)
+  expect(markdown).not.toContain(fakeToken('aws'))
 })
 
 test('an older commit can be looked at', async () => {
