@@ -1,4 +1,5 @@
 import type { AgentId, RunnerId, TenantId } from '../../src/foundation/kernel/ids.ts'
+import { sql } from '../../src/foundation/platform/database/sql.ts'
 import { addTasks, createBenchOrchestration, openBenchDatabase, pool } from './platform.ts'
 
 const tenant = 'default' as TenantId
@@ -35,9 +36,12 @@ export async function measureTicks(url: string, agentCount: number): Promise<num
       await system
         .write(async (tx) => {
           const started = performance.now()
-          const { leased } = await orchestration.ticker.tick(tx, [{ tenant, pool }], database.clock.now(), null)
+          await orchestration.dispatch(tx, [{ tenant, pool }], database.clock.now())
           times.push(performance.now() - started)
-          if (leased.length === 0) throw new Error('the tick found nothing to do')
+          const [{ leased } = { leased: 0 }] = await tx.query<{ leased: number }>(
+            sql`select count(*)::int as leased from tasks where state = 'leased'`,
+          )
+          if (leased === 0) throw new Error('the tick found nothing to do')
           throw new Undo()
         })
         .catch((error: unknown) => {
