@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { platform, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -170,6 +170,21 @@ it('a polite end of the supervisor ends its commands too', async () => {
   const { runner, supervisor } = await startRunner()
   process.kill(supervisor, 'SIGTERM')
   await expect.poll(alive, { timeout: 3_000, interval: 20 }).toEqual([])
+  runner.stdin!.end()
+  await once(runner, 'exit')
+})
+
+it.runIf(platform() === 'linux')('keeps files that were left open to the runner from its commands', async () => {
+  const args = [program, folder, '', JSON.stringify({ marker: marker(), file: 'ls', args: ['/proc/self/fd'] })]
+  const open = ['-c', 'exec 77</etc/passwd; exec "$@"', 'bash', process.execPath]
+  const runner = spawn('bash', [...open, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  let output = ''
+  runner.stdout!.on('data', (chunk) => {
+    output += chunk
+  })
+  await expect.poll(() => output, { timeout: 10_000 }).toContain('ended')
+  expect(output).toContain('0\n1\n2\n3\n')
+  expect(output).not.toMatch(/^(?:[4-9]|\d\d+)$/m)
   runner.stdin!.end()
   await once(runner, 'exit')
 })

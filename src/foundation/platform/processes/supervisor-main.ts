@@ -1,5 +1,6 @@
 import { armFailpoints } from '../../kernel/failpoints.ts'
 import { AttemptWatch } from './attempt-watch.ts'
+import { closeInheritedFiles } from './close-inherited-files.ts'
 import { ProcessJournal } from './process-journal.ts'
 import {
   jsonLines,
@@ -14,6 +15,7 @@ import { processScope, systemProcessTable } from './system-process-table.ts'
 const settings = JSON.parse(process.argv[2] ?? '') as SupervisorSettings
 if (settings.failpoints !== '') armFailpoints(settings.failpoints)
 
+closeInheritedFiles()
 const table = systemProcessTable()
 const start = table.find(process.pid)?.start ?? ''
 const journal = new ProcessJournal(settings.journal, {
