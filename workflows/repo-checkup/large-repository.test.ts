@@ -36,7 +36,7 @@ beforeAll(() => {
 }, 300_000)
 afterAll(() => repo[Symbol.dispose]())
 
-describe(`a repository of ${commits} commits`, () => {
+describe(`a repository of ${commits} commits`, { timeout: 120_000 }, () => {
   test.each(stepNames)(
     '%s ends in time and in 128 MB of heap',
     async (name) => {
@@ -63,7 +63,7 @@ describe(`a repository of ${commits} commits`, () => {
     expect(facts!.hotSpots[0]!.commits).toBe(changes(Number(file), commits - inYear))
     const owned = (await checkStep(ownership, repo.path)).facts!
     expect(owned).toMatchObject({ commitsRead: commits, people: authors, activePeople: authors, codeFiles: files })
-  }, 120_000)
+  })
 
   test('when it is told to stop, it stops and leaves nothing behind', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'checkup-stop-'))

@@ -98,7 +98,7 @@ async function runWorkflow(repo: { readonly path: string; readonly commit: strin
   }
 }
 
-describe('the workflow repo-checkup', () => {
+describe('the workflow repo-checkup', { timeout: 120_000 }, () => {
   test('is a graph of at least eight steps that fans out and in', () => {
     expect(warnings).toEqual([])
     expect(graph.roots).toEqual(['survey'])
