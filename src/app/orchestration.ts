@@ -3,7 +3,8 @@ import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
 import { ApprovalsService, closeApprovals, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
-import { budgetsOfRun, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
+import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
+import { budgetsOfRuns, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
 import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-service.ts'
 import { Counters } from '../orchestration/coordinator/counters.ts'
 import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
@@ -104,7 +105,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     ids,
     runs: () => runs,
     snapshots: {
-      snapshot: snapshotRun,
+      snapshot: (tx, ref) => snapshotRun(tx, ref, artifactsOfRun),
       newestOpen: newestOpenRun,
       definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
       stepsToKeep: (document, definition, again) => stepsToKeep(document.steps, graphOf(definition), again),
@@ -118,7 +119,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     definitionOf: (tx, tenant, name, version) => catalog.read(tx, tenant, name, version),
     insertApprovals,
     insertBudgets,
-    budgetsOfRun,
+    budgetsOfRuns,
     startCalls: calls.start,
     runsEnded: steering.runsEnded,
     beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
@@ -140,6 +141,8 @@ export function createOrchestration(options: OrchestrationOptions) {
     database,
     queue,
     runners,
+    random,
+    startWaitingRuns: (tx, now) => starter.startWaiting(tx, now),
     onShards: tickShards,
     onError,
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),

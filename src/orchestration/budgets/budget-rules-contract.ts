@@ -5,7 +5,8 @@ import type { ResolvedBudget, ResolvedWork } from '../workflows/task-contract.ts
 export interface KnownBudget {
   readonly id: string
   readonly unit: string
-  readonly hardLimit: number | null
+  /** What is not spent of its limit; null: it has none. */
+  readonly left: number | null
 }
 
 /** A budget to be kept from now on. */
@@ -28,6 +29,9 @@ export interface TaskHolds {
   readonly timeoutMs: number | null
 }
 
+/** No attempt gets less time than this, ms: where a budget has not even that, it admits nothing. */
+export const leastTimeoutMs = 1_000
+
 /** Time from the end of a timeout to the certain end of its processes, ms. */
 export const killGraceMs = 5_000
 
@@ -49,7 +53,7 @@ export function limitsOf(budget: ResolvedBudget): readonly { readonly unit: stri
 
 /**
  * What a task holds in each budget above it. Time is capped by the host, so its bound is timeout + kill grace (times the
- * cores for CPU time); where a budget is smaller, the timeout is shortened to fit. Money and tokens are told afterwards by
+ * cores for CPU time); where less is left of a budget, the timeout is shortened to fit. Money and tokens are told afterwards by
  * agents that are not metered: they hold nothing, so such a limit only stops new starts.
  */
 export function holdsOf(
@@ -67,16 +71,16 @@ export function holdsOf(
       hardLimit: limit,
     }),
   )
-  const all = [...own.map(({ id, unit, hardLimit }): KnownBudget => ({ id, unit, hardLimit })), ...known]
+  const all = [...own.map(({ id, unit, hardLimit }): KnownBudget => ({ id, unit, left: hardLimit })), ...known]
   if (all.length === 0) return { budgetIds: [], holds: [], budgets: [], timeoutMs: null }
   const cores = Math.max(1, work.resources.cpuCores)
   let timeoutMs = work.timeoutMs ?? 0
   for (const budget of all) {
-    if (budget.hardLimit === null) continue
-    if (budget.unit === 'wall-ms') timeoutMs = Math.min(timeoutMs, budget.hardLimit - killGraceMs)
-    if (budget.unit === 'cpu-ms') timeoutMs = Math.min(timeoutMs, Math.floor(budget.hardLimit / cores) - killGraceMs)
+    if (budget.left === null) continue
+    if (budget.unit === 'wall-ms') timeoutMs = Math.min(timeoutMs, budget.left - killGraceMs)
+    if (budget.unit === 'cpu-ms') timeoutMs = Math.min(timeoutMs, Math.floor(budget.left / cores) - killGraceMs)
   }
-  timeoutMs = Math.max(1_000, timeoutMs)
+  timeoutMs = Math.max(leastTimeoutMs, timeoutMs)
   const wall = timeoutMs + killGraceMs
   const hold: Readonly<Record<string, number>> = { runs: 1, 'wall-ms': wall, 'cpu-ms': Math.ceil(wall * cores) }
   return {

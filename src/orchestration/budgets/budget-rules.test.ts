@@ -31,8 +31,8 @@ function work(parts: Partial<ResolvedCommand> = {}): ResolvedCommand {
   }
 }
 
-function known(unit: string, hardLimit: number | null): KnownBudget {
-  return { id: `run:${unit}`, unit, hardLimit }
+function known(unit: string, left: number | null): KnownBudget {
+  return { id: `run:${unit}`, unit, left }
 }
 
 test('limits are kept in the units of the ledger', () => {
@@ -108,14 +108,14 @@ test('whatever the budgets, the hold covers all the time an attempt can take', (
     { requiredKeys: [] },
   )
   const above = fc.array(
-    fc.record({ unit: fc.constantFrom('wall-ms', 'cpu-ms'), hardLimit: fc.option(fc.integer({ min: 1, max: 1e8 })) }),
+    fc.record({ unit: fc.constantFrom('wall-ms', 'cpu-ms'), left: fc.option(fc.integer({ min: 1, max: 1e8 })) }),
     { maxLength: 3 },
   )
   const cores = fc.double({ min: 0.1, max: 64, noNaN: true })
   fc.assert(
     fc.property(limits, above, cores, fc.integer({ min: 1_000, max: 1e8 }), (budget, list, cpuCores, timeoutMs) => {
       const task = work({ timeoutMs, budget: budget as ResolvedBudget, resources: { ...work().resources, cpuCores } })
-      const knownBudgets = list.map(({ unit, hardLimit }, n): KnownBudget => ({ id: `run:${n}`, unit, hardLimit }))
+      const knownBudgets = list.map(({ unit, left }, n): KnownBudget => ({ id: `run:${n}`, unit, left }))
       const held = holdsOf(ref, task, knownBudgets)
       if (held.timeoutMs === null) return
       expect(held.timeoutMs).toBeLessThanOrEqual(timeoutMs)

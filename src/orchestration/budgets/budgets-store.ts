@@ -12,14 +12,22 @@ export async function insertBudgets(tx: Tx, budgets: readonly NewBudget[]): Prom
       ${budgets.map((b) => b.unit)}::text[], ${budgets.map((b) => b.hardLimit)}::bigint[])`)
 }
 
-/** The budgets that bind every task of a run, from the run up to the tenant. */
-export async function budgetsOfRun(
+/** A run, or one that waits for it. */
+export interface BudgetedRun {
+  readonly id: string
+  readonly workflow: string
+}
+
+/** The budgets that bind every task of a run and of the runs it belongs to, from the run up to the tenant. */
+export async function budgetsOfRuns(
   tx: ReadTx,
-  run: { readonly tenant: TenantId; readonly id: string; readonly workflow: string },
+  tenant: TenantId,
+  runs: readonly BudgetedRun[],
 ): Promise<readonly KnownBudget[]> {
   return tx.query<KnownBudget>(sql`
-    select id, unit, hard_limit as "hardLimit" from budgets
-    where tenant_id = ${run.tenant} and (scope = 'tenant' or (scope = 'workflow' and scope_id = ${run.workflow})
-      or (scope = 'run' and scope_id = ${run.id}))
+    select id, unit, hard_limit - spent as "left" from budgets
+    where tenant_id = ${tenant} and (scope = 'tenant'
+      or (scope = 'workflow' and scope_id = any (${runs.map((run) => run.workflow)}::text[]))
+      or (scope = 'run' and scope_id = any (${runs.map((run) => run.id)}::text[])))
     order by array_position(array['run', 'workflow', 'tenant'], scope), id`)
 }

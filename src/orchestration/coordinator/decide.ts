@@ -4,7 +4,7 @@ import type { Candidate, Strategy } from '../../foundation/balancing/candidate.t
 export interface Head {
   readonly taskId: string
   readonly readySeq: number
-  /** What the attempt would hold, budget by budget. */
+  /** What the attempt would hold, budget by budget. Even where that is nothing, something must be left of the budget. */
   readonly holds: readonly { readonly budget: string; readonly amount: number }[]
 }
 
@@ -71,7 +71,7 @@ export function decide(snapshot: ShardSnapshot, strategy: Strategy): Decision {
         if (assignments.length >= snapshot.limit) return false
         const head = turn.lane.heads[turn.next]
         if (head === undefined) return false
-        const short = head.holds.find((hold) => (remaining.get(hold.budget) ?? Infinity) < hold.amount)
+        const short = head.holds.find((hold) => (remaining.get(hold.budget) ?? Infinity) < Math.max(1, hold.amount))
         if (short !== undefined) {
           refused.push({ taskId: head.taskId, budget: short.budget })
           turn.next += 1

@@ -12,14 +12,14 @@ import type {
   ExchangeReply,
   ExchangeRequest,
 } from '../runners/exchange-contract.ts'
+import { afterFailure } from './after-failure.ts'
 import { Counters } from './counters.ts'
-import { afterAttempt } from './retry-rules.ts'
 import { joinSpec, type OwnSpec, sharedKeyOf } from './shared-spec.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { insertArtifacts } from './sql/insert-artifacts.ts'
-import { type FailedRow, readFailed } from './sql/read-failed.ts'
+import { readFailed } from './sql/read-failed.ts'
 import { type HeldLease, type RepoOfRun, readLeases, readRepos } from './sql/read-leases.ts'
 import { readSharedSpecs } from './sql/shared-specs.ts'
 import { touchTasks } from './sql/touch-tasks.ts'
@@ -136,54 +136,12 @@ export class ExchangeService implements ExchangePort {
     for (const report of reports) {
       const row = known.get(report.fence)
       if (row === undefined) continue
-      const { change, timer } = this.#afterFailure(report, row, now)
+      const { change, timer } = afterFailure({ ...report, usage: { ...report.usage } }, row, now, this.#random)
       changes.push(change)
       if (timer !== null) timers.push(timer)
     }
     await this.#options.queue.change(tx, changes, now, counters)
     await setTimers(tx, timers)
-  }
-
-  #afterFailure(report: AttemptReport, row: FailedRow, now: Date): { change: TaskChange; timer: Timer | null } {
-    const base = {
-      tenant: report.tenant,
-      taskId: report.taskId,
-      fence: report.fence,
-      startedAt: report.startedAt,
-      endedAt: report.endedAt,
-      usage: { ...report.usage },
-    }
-    if (row.cancel_reason !== null || report.outcome === 'cancelled') {
-      const reason = row.cancel_reason ?? report.error?.message ?? 'cancelled by the agent'
-      return { change: { ...base, event: 'cancel', to: 'cancelled', reason, outcome: 'cancelled' }, timer: null }
-    }
-    const outcome = report.outcome === 'timed-out' ? 'timed-out' : 'failed'
-    const error = report.error === null ? { code: 'failed', message: 'the agent gave no reason' } : { ...report.error }
-    const after =
-      row.retry === null
-        ? { retryInMs: null }
-        : afterAttempt({ outcome, error: report.error, attempt: row.attempt }, row.retry, this.#random)
-    if (after.retryInMs !== null) {
-      const dueAt = new Date(now.getTime() + after.retryInMs)
-      return {
-        change: { ...base, event: 'retry', to: 'waiting', reason: 'back-off', error, outcome },
-        timer: {
-          tenant: report.tenant,
-          id: `retry:${report.taskId}`,
-          kind: 'task-retry',
-          subjectId: report.taskId,
-          dueAt,
-        },
-      }
-    }
-    const final = { ...base, output: report.output, error, outcome, reason: error.message } as const
-    return {
-      change:
-        outcome === 'failed'
-          ? { ...final, event: 'fail', to: 'failed' }
-          : { ...final, event: 'time-out', to: 'timed-out' },
-      timer: null,
-    }
   }
 
   /** Hands out what is ready; then writes what was gathered, and hands out what became ready by that. */

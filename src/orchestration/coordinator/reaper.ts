@@ -1,9 +1,14 @@
+import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import { setTimers } from '../../foundation/runtime/timers.ts'
 import type { RunnersStore } from '../agents/runners-store.ts'
+import { afterFailure } from './after-failure.ts'
+import { relieveWaiting } from './relieve-waiting.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
-import { leasesOf, lostRunnersWithLeases, overdueLeases } from './sql/find-leases.ts'
+import { type LeaseRow, leasesOf, lostRunnersWithLeases, overdueLeases } from './sql/find-leases.ts'
+import { lockRunsOf } from './sql/lock-runs.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 export interface ReaperOptions {
@@ -15,6 +20,9 @@ export interface ReaperOptions {
   /** A task whose runner died this often fails: it may be what kills them. Default 5. */
   readonly maxLosses?: number
   readonly pollMs?: number
+  readonly random?: Random
+  /** Starts runs whose turn it is and whom nobody told; the `runs` part provides it. */
+  readonly startWaitingRuns: (tx: Tx, now: Date) => Promise<readonly Shard[]>
   readonly onShards: (shards: readonly Shard[]) => void
   readonly onError: (error: unknown) => void
 }
@@ -22,7 +30,7 @@ export interface ReaperOptions {
 /** After a gap this long in our own clock (a laptop slept) every lease gets one fresh period of grace. */
 const gapMs = 5_000
 
-/** Finds leases whose holder is gone or whose time is up, and gives their tasks back to the queue. */
+/** Finds leases whose holder is gone or whose time is up, and gives their tasks back; wakes who waits and was forgotten. */
 export class Reaper {
   readonly #options: ReaperOptions
   #lastLook: number | null = null
@@ -54,6 +62,10 @@ export class Reaper {
       const lost = await runners.giveUp(tx, { silentSince: new Date(now.getTime() - silence) }, now)
       return [...(await this.#loseLeasesOf(tx, lost, now)), ...(await this.#endOverdue(tx, now))]
     })
+    await this.#write(async (tx, now) => [
+      ...(await relieveWaiting(tx, this.#options.queue, now)),
+      ...(await this.#options.startWaitingRuns(tx, now)),
+    ])
   }
 
   /** Gives up runners known to be dead, for example those of a former owner of the data folder. */
@@ -75,33 +87,52 @@ export class Reaper {
   async #loseLeasesOf(tx: Tx, runnerIds: readonly string[], now: Date): Promise<readonly Shard[]> {
     const ids = await lostRunnersWithLeases(tx, runnerIds)
     if (ids.length === 0) return []
-    const rows = await leasesOf(tx, ids, 2_000)
-    const changes = rows.map((row): TaskChange => {
-      const base = { tenant: row.tenant_id, taskId: row.id, fence: row.fence, outcome: 'lost' as const }
-      if (row.cancel_reason !== null) return { ...base, event: 'cancel', to: 'cancelled', reason: row.cancel_reason }
-      if (row.losses + 1 < (this.#options.maxLosses ?? 5)) return { ...base, event: 'lose', to: 'ready' }
-      const message = `its runner was lost ${row.losses + 1} times while it worked on this task`
-      return { ...base, event: 'fail', to: 'failed', reason: message, error: { code: 'runner-lost', message } }
+    // Runs are locked before the second look, so that a run is not paused or cancelled between it and the change.
+    await lockRunsOf(tx, await leasesOf(tx, ids, mostLost))
+    const rows = await leasesOf(tx, ids, mostLost)
+    const { queue } = this.#options
+    const { shards } = await queue.change(
+      tx,
+      rows.map((row) => this.#afterLoss(row)),
+      now,
+    )
+    const held = rows.filter((row) => row.paused)
+    if (held.length === 0) return shards
+    const holds = held.map(({ tenant, taskId, runId }): TaskChange => {
+      return { tenant, taskId, fence: null, event: 'hold', to: 'waiting', reason: `paused:${runId}` }
     })
-    return (await this.#options.queue.change(tx, changes, now)).shards
+    return [...shards, ...(await queue.change(tx, holds, now)).shards]
+  }
+
+  #afterLoss({ tenant, taskId, fence, losses, cancel_reason }: LeaseRow): TaskChange {
+    const base = { tenant, taskId, fence, outcome: 'lost' as const }
+    if (cancel_reason !== null) return { ...base, event: 'cancel', to: 'cancelled', reason: cancel_reason }
+    if (losses + 1 < (this.#options.maxLosses ?? 5)) return { ...base, event: 'lose', to: 'ready' }
+    const message = `its runner was lost ${losses + 1} times while it worked on this task`
+    return { ...base, event: 'fail', to: 'failed', reason: message, error: { code: 'runner-lost', message } }
   }
 
   /** The backstop: the runner should have ended these by itself. */
   async #endOverdue(tx: Tx, now: Date): Promise<readonly Shard[]> {
-    const rows = await overdueLeases(tx, now, 500)
     const message = 'the attempt did not end in its time, and its runner did not end it'
-    const changes = rows.map(
-      (row): TaskChange => ({
-        tenant: row.tenant_id,
-        taskId: row.id,
-        fence: row.fence,
-        event: 'time-out',
-        to: 'timed-out',
-        reason: message,
-        error: { code: 'timeout', message },
-        outcome: 'timed-out',
-      }),
+    const error = { code: 'timeout', message, retry: 'later' } as const
+    const outcomes = (await overdueLeases(tx, now, 500)).map((row) => {
+      const { tenant, taskId, fence } = row
+      const ended = { tenant, taskId, fence, outcome: 'timed-out', output: null, error } as const
+      return afterFailure(ended, row, now, this.#options.random ?? systemRandom)
+    })
+    const { shards } = await this.#options.queue.change(
+      tx,
+      outcomes.map(({ change }) => change),
+      now,
     )
-    return (await this.#options.queue.change(tx, changes, now)).shards
+    await setTimers(
+      tx,
+      outcomes.flatMap(({ timer }) => (timer === null ? [] : [timer])),
+    )
+    return shards
   }
 }
+
+/** Leases taken away in one look. */
+const mostLost = 2_000

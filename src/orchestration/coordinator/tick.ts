@@ -11,6 +11,7 @@ import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
 import { type LaneHeads, readHeads } from './sql/read-heads.ts'
 import { readRemaining } from './sql/read-remaining.ts'
+import { uniqueShards } from './task-queue.ts'
 
 export interface TickOptions {
   /** Most assignments of one tick over all its shards. */
@@ -53,12 +54,13 @@ export class Ticker {
   /** Slots and budgets that it takes are added to `counters`, and the caller writes them last. */
   async tick(
     tx: Tx,
-    shards: readonly Shard[],
+    asked: readonly Shard[],
     now: Date,
     forRunner: string | null,
     counters: Counters,
   ): Promise<TickResult> {
-    if (shards.length === 0) return idle
+    if (asked.length === 0) return idle
+    const shards = uniqueShards(asked)
     const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
     const found = await findLanes(tx, shards, from, this.#options.maxAgents, counters.freedAgents)
     const plans: Planned[] = []

@@ -13,7 +13,7 @@ import type { ResolvedRetry, ResolvedTask, ResolvedWorkflowCall } from '../workf
 import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
 import type { RunStarter } from './run-starter.ts'
-import { findRun } from './runs-store.ts'
+import { callersOf, findRun } from './runs-store.ts'
 import type { WorkflowCatalog } from './workflow-catalog.ts'
 
 export interface CallsOptions {
@@ -79,7 +79,8 @@ export class Calls {
       const error = { code: run.error?.code ?? 'failed', message: reason }
       const spec = specs.get(run.parentTask!)
       const ended = { outcome: 'failed', error: { ...error, retry: 'never' }, attempt: attemptOf(run) } as const
-      const retryInMs = spec === undefined ? null : this.#options.afterAttempt(ended, spec.retry, this.#options.random).retryInMs
+      const retryInMs =
+        spec === undefined ? null : this.#options.afterAttempt(ended, spec.retry, this.#options.random).retryInMs
       if (retryInMs === null) return { ...base, event: 'fail', to: 'failed', reason, error }
       retries.push({ tenant: run.tenant, taskId: run.parentTask!, inMs: retryInMs })
       return { ...base, event: 'hold', to: 'waiting', reason: 'back-off', error }
@@ -98,7 +99,7 @@ export class Calls {
   async #startOne(tx: Tx, row: CallRow, spec: ResolvedWorkflowCall, now: Date): Promise<readonly Shard[]> {
     const { tenant, taskId, runId } = row
     const parent = (await findRun(tx, tenant, runId))!
-    if ((await levelOf(tx, parent)) >= mostLevels) {
+    if ((await callersOf(tx, parent)).length + 1 >= mostLevels) {
       throw runErrors['calls-too-deep'](`${parent.workflow} calls ${spec.workflow} ${mostLevels} levels deep`)
     }
     const { catalog, starter } = this.#options
@@ -139,20 +140,15 @@ function attemptOf(run: RunRow): number {
 
 function failureOf(row: CallRow, error: AppError): TaskChange {
   const { code, message } = error
-  return { tenant: row.tenant, taskId: row.taskId, fence: null, event: 'fail', to: 'failed', reason: message, error: { code, message } }
-}
-
-/** How many runs called each other until this one. */
-async function levelOf(tx: Tx, run: RunRow): Promise<number> {
-  if (run.origin?.kind !== 'sub-run') return 1
-  const [row] = await tx.query<{ levels: number }>(sql`
-    with recursive up as (
-      select ${run.origin.id}::text as id, 1 as level
-      union all
-      select r.origin_id, up.level + 1 from up join runs r on r.tenant_id = ${run.tenant} and r.id = up.id
-      where r.origin_kind = 'sub-run' and up.level < ${mostLevels})
-    select max(level)::int + 1 as levels from up`)
-  return row!.levels
+  return {
+    tenant: row.tenant,
+    taskId: row.taskId,
+    fence: null,
+    event: 'fail',
+    to: 'failed',
+    reason: message,
+    error: { code, message },
+  }
 }
 
 async function lastAttemptOf(tx: Tx, row: CallRow): Promise<number> {

@@ -13,7 +13,7 @@ import { type Move, nextMoves, type RunOutcome, type StepNode } from './next-mov
 import { RunChanges } from './run-changes.ts'
 import { contextOf, readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
-import { lockRuns, readSteps } from './runs-store.ts'
+import { callersOf, lockRuns, readSteps } from './runs-store.ts'
 import { isRunEnded, isTaskEnded, runStates } from './states-contract.ts'
 import { type ActivationTools, activateOnEnd, activateStep, onEndStep } from './step-activation.ts'
 import { type WriteTools, writeChanges } from './write-changes.ts'
@@ -23,7 +23,11 @@ export interface RunEngineOptions extends ActivationTools, WriteTools {
   readonly queue: () => TaskQueue
   readonly definitionOf: (tx: Tx, tenant: TenantId, workflow: string, version: number) => Promise<WorkflowDefinition>
   /** The budgets that bind every task of a run; the `budgets` part provides them. */
-  readonly budgetsOfRun: (tx: Tx, run: RunRow) => Promise<readonly KnownBudget[]>
+  readonly budgetsOfRuns: (
+    tx: Tx,
+    tenant: TenantId,
+    runs: readonly { readonly id: string; readonly workflow: string }[],
+  ) => Promise<readonly KnownBudget[]>
   /** Called in the transaction, before the steps in question get their tasks. */
   readonly beforeRisky: (tx: Tx, ref: RunRef, steps: readonly string[], now: Date) => Promise<void>
   /** Called in the transaction that ends runs; returns what became ready by it. */
@@ -209,7 +213,10 @@ export class RunEngine {
   }
 
   async #budgetsOf(tx: Tx, live: Live): Promise<readonly KnownBudget[]> {
-    live.budgets ??= await this.#options.budgetsOfRun(tx, live.run)
+    if (live.budgets === null) {
+      const { run } = live
+      live.budgets = await this.#options.budgetsOfRuns(tx, run.tenant, [run, ...(await callersOf(tx, run))])
+    }
     return live.budgets
   }
 }

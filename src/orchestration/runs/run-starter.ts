@@ -88,6 +88,16 @@ export class RunStarter {
     }
   }
 
+  /** Starts runs whose turn has come and whom nobody told, for example because a limit was raised. */
+  async startWaiting(tx: Tx, now: Date): Promise<readonly Shard[]> {
+    const keys = await tx.query<{ tenant: TenantId; key: string }>(sql`
+      select distinct tenant_id as tenant, concurrency_key as key from runs
+      where state = 'pending' and concurrency_key is not null limit 1000`)
+    const shards: Shard[] = []
+    for (const { tenant, key } of keys) shards.push(...(await this.startNext(tx, tenant, key, now)))
+    return shards
+  }
+
   /** Takes its place under the limit of its workflow, or leaves it pending. */
   async #place(tx: Tx, run: RunRow, definition: WorkflowDefinition): Promise<RunRow> {
     const started = { ...run, state: 'running', startedAt: run.createdAt } as const
@@ -95,13 +105,18 @@ export class RunStarter {
     if (limit === null) return started
     const concurrencyKey = `workflow:${limit.key}`
     const place = { tenant: run.tenant, key: concurrencyKey, max: limit.limit }
-    return (await this.#options.queue().takePlace(tx, place)) ? { ...started, concurrencyKey } : { ...run, concurrencyKey }
+    return (await this.#options.queue().takePlace(tx, place))
+      ? { ...started, concurrencyKey }
+      : { ...run, concurrencyKey }
   }
 
   /** Both the workflow and whoever calls it may set limits: the smaller one counts. */
   #budgetsOf(run: RunRow, { definition, caller }: NewRun): readonly NewBudget[] {
     const limits = new Map<string, number>()
-    for (const { unit, limit } of [...limitsOf(this.#options.budgetOf(definition)), ...limitsOf(caller?.budget ?? {})]) {
+    for (const { unit, limit } of [
+      ...limitsOf(this.#options.budgetOf(definition)),
+      ...limitsOf(caller?.budget ?? {}),
+    ]) {
       limits.set(unit, Math.min(limit, limits.get(unit) ?? Number.POSITIVE_INFINITY))
     }
     return [...limits].map(([unit, hardLimit]) => ({

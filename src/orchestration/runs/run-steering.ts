@@ -47,7 +47,14 @@ export class RunSteering {
     const ref = { tenant, runId: id }
     this.#options.wakeRunners(tx, await requestCancel(tx, ref, error.message))
     const changes = (await idleTasks(tx, ref)).map(
-      (taskId): TaskChange => ({ tenant, taskId, fence: null, event: 'cancel', to: 'cancelled', reason: error.message }),
+      (taskId): TaskChange => ({
+        tenant,
+        taskId,
+        fence: null,
+        event: 'cancel',
+        to: 'cancelled',
+        reason: error.message,
+      }),
     )
     const { shards } = await this.#options.queue().change(tx, changes, now)
     return [...shards, ...(await this.#options.engine().advance(tx, [ref], now))]
@@ -65,7 +72,8 @@ export class RunSteering {
   async cancelOpen(tx: Tx, refs: readonly RunRef[], reason: string, now: Date): Promise<readonly Shard[]> {
     const shards: Shard[] = []
     for (const run of await lockRuns(tx, refs)) {
-      if (!isRunEnded(run.state)) shards.push(...(await this.cancel(tx, run, { code: 'cancelled', message: reason }, now)))
+      if (!isRunEnded(run.state))
+        shards.push(...(await this.cancel(tx, run, { code: 'cancelled', message: reason }, now)))
     }
     return shards
   }
@@ -98,8 +106,22 @@ export class RunSteering {
       return { tenant, taskId, keys: concurrency, isCall, placed: reason === pausedReason(id) }
     })
     const queue = this.#options.queue()
-    const shards = [...(await queue.admit(tx, tasks.filter((task) => task.placed), now))]
-    shards.push(...(await queue.seekPlaces(tx, tasks.filter((task) => !task.placed), now)).shards)
+    const shards = [
+      ...(await queue.admit(
+        tx,
+        tasks.filter((task) => task.placed),
+        now,
+      )),
+    ]
+    shards.push(
+      ...(
+        await queue.seekPlaces(
+          tx,
+          tasks.filter((task) => !task.placed),
+          now,
+        )
+      ).shards,
+    )
     for (const call of await this.#callsOf(tx, ref)) {
       if (call.state === 'paused') shards.push(...(await this.resume(tx, call, now)))
     }
@@ -118,7 +140,10 @@ export class RunSteering {
     }
     const refs = runs.map((run) => ({ tenant: run.tenant, runId: run.id }))
     await queue().forgetPlaces(tx, refs)
-    await cancelTimers(tx, refs.flatMap(({ tenant, runId }) => runTimerIds(runId).map((id) => ({ tenant, id }))))
+    await cancelTimers(
+      tx,
+      refs.flatMap(({ tenant, runId }) => runTimerIds(runId).map((id) => ({ tenant, id }))),
+    )
     return shards
   }
 
@@ -134,7 +159,14 @@ export class RunSteering {
       skipped.map((row) => ({ ...ref, row, counts: false })),
       now,
     )
-    const ended = { ...run, state: 'cancelled', outcome: 'cancelled', cancelRequested: true, endedAt: now, error } as const
+    const ended = {
+      ...run,
+      state: 'cancelled',
+      outcome: 'cancelled',
+      cancelRequested: true,
+      endedAt: now,
+      error,
+    } as const
     await saveRuns(tx, [ended], now)
     return this.runsEnded(tx, [ended], now)
   }

@@ -40,7 +40,11 @@ export function createRunTimers(options: RunTimersOptions): Readonly<Record<stri
         }),
         now,
       )
-      const shards = await queue.admit(tx, tasks.filter((task) => !paused.has(task.runId)), now)
+      const shards = await queue.admit(
+        tx,
+        tasks.filter((task) => !paused.has(task.runId)),
+        now,
+      )
       await dispatch(tx, shards, now)
     },
     'task-wait': (tx, timers, now) =>

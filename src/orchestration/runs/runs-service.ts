@@ -68,7 +68,9 @@ export class RunsService {
 
   /** Ends a run: work under way when its runner has stopped it, all else at once; `finally` steps still run. */
   cancel(tenant: TenantId, id: string, reason: string): Promise<RunRow> {
-    return this.#steer(tenant, id, (tx, run, now) => this.#options.steering.cancel(tx, run, { code: 'cancelled', message: reason }, now))
+    return this.#steer(tenant, id, (tx, run, now) =>
+      this.#options.steering.cancel(tx, run, { code: 'cancelled', message: reason }, now),
+    )
   }
 
   /** Starts nothing more of a run, nor of the runs it waits for, until it is resumed. Work under way goes on. */

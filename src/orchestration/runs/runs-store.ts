@@ -25,6 +25,23 @@ export async function findRun(tx: ReadTx, tenant: TenantId, id: string): Promise
   return rows[0] === undefined ? null : toRun(rows[0])
 }
 
+/** The runs that wait for this one, directly or through others, the nearest first. */
+export async function callersOf(
+  tx: ReadTx,
+  run: Pick<RunRow, 'tenant' | 'origin'>,
+): Promise<readonly { readonly id: string; readonly workflow: string }[]> {
+  if (run.origin?.kind !== 'sub-run') return []
+  return tx.query(sql`
+    with recursive up as (
+      select id, workflow, origin_kind, origin_id, 1 as level from runs
+      where tenant_id = ${run.tenant} and id = ${run.origin.id}
+      union all
+      select r.id, r.workflow, r.origin_kind, r.origin_id, up.level + 1
+      from up join runs r on r.tenant_id = ${run.tenant} and r.id = up.origin_id
+      where up.origin_kind = 'sub-run')
+    select id, workflow from up order by level`)
+}
+
 /** Runs of a tenant, newest first, before the given place. */
 export async function listRunRows(
   tx: ReadTx,

@@ -18,9 +18,23 @@ const noRunEvent = {
 /** `requeue`: a run that was paused before it began waits for its turn again. `waiting`: everything that could go on waits for a person, a timer or an event. */
 export const runStates: StateTable<RunState, RunEvent> = {
   pending: { ...noRunEvent, start: 'running', pause: 'paused', fail: 'failed', cancel: 'cancelled' },
-  running: { ...noRunEvent, wait: 'waiting', pause: 'paused', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled' },
+  running: {
+    ...noRunEvent,
+    wait: 'waiting',
+    pause: 'paused',
+    succeed: 'succeeded',
+    fail: 'failed',
+    cancel: 'cancelled',
+  },
   paused: { ...noRunEvent, resume: 'running', requeue: 'pending', fail: 'failed', cancel: 'cancelled' },
-  waiting: { ...noRunEvent, wake: 'running', pause: 'paused', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled' },
+  waiting: {
+    ...noRunEvent,
+    wake: 'running',
+    pause: 'paused',
+    succeed: 'succeeded',
+    fail: 'failed',
+    cancel: 'cancelled',
+  },
   succeeded: noRunEvent,
   failed: noRunEvent,
   cancelled: noRunEvent,

@@ -28,9 +28,14 @@ export function createWaitsEnded({ steering, closeApprovals }: WaitsEndedOptions
     await closeApprovals(tx, tasks, now)
     const shards: Shard[] = []
     for (const [tenant, own] of Map.groupBy(tasks, (task) => task.tenant)) {
-      const calls = await openCallsOf(tx, tenant, own.map((task) => task.taskId))
+      const calls = await openCallsOf(
+        tx,
+        tenant,
+        own.map((task) => task.taskId),
+      )
       const refs = calls.map((runId) => ({ tenant, runId }))
-      if (refs.length > 0) shards.push(...(await steering.cancelOpen(tx, refs, 'its caller no longer waits for it', now)))
+      if (refs.length > 0)
+        shards.push(...(await steering.cancelOpen(tx, refs, 'its caller no longer waits for it', now)))
     }
     return shards
   }

@@ -43,6 +43,7 @@ export interface CountersApplied {
 /**
  * Changes the rows that many transactions share: agents' slots, steps' open tasks, budgets. It is one statement right
  * before the commit, so that they are locked for no longer than that takes; each kind in one order, budgets leaf to root.
+ * Who takes more of a budget than they give back is checked against its limit: no settlement spends more than it held.
  */
 export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<CountersApplied> {
   const { agents, steps, budgets } = deltas
@@ -74,7 +75,7 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
         update budgets b set held = b.held + r.held, spent = b.spent + r.spent
         from budget_rows r
         where b.tenant_id = r.tenant_id and b.id = r.id
-          and (r.held <= 0 or b.hard_limit is null or b.held + b.spent + r.held + r.spent <= b.hard_limit)
+          and (r.held + r.spent <= 0 or b.hard_limit is null or b.held + b.spent + r.held + r.spent <= b.hard_limit)
         returning 1)
       select (select json_agg(json_build_array(tenant_id, run_id, step)) from counted where open = 0) as ended,
         (select count(*) from ledger) = (select count(*) from budget_rows) as held`,

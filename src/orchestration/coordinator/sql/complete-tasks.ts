@@ -52,8 +52,8 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
           select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit
               when 'runs' then 1
-              when 'wall-ms' then ceil((d.usage->>'wallSeconds')::float8 * 1000)
-              when 'cpu-ms' then ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, 0))
+              when 'wall-ms' then least(h.amount, ceil((d.usage->>'wallSeconds')::float8 * 1000))
+              when 'cpu-ms' then least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))
               else h.amount end) as spent
           from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
           join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget

@@ -1,20 +1,29 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../../foundation/platform/database/database.ts'
-import { sql } from '../../../foundation/platform/database/sql.ts'
+import { type Query, sql } from '../../../foundation/platform/database/sql.ts'
+import type { FailurePolicy } from '../after-failure.ts'
+import { joinSharedSpecs, wholeSpec } from './shared-specs.ts'
 
-export interface LeaseRow {
-  readonly tenant_id: TenantId
-  readonly id: string
+export interface LeaseRow extends FailurePolicy {
+  readonly tenant: TenantId
+  readonly taskId: string
+  readonly runId: string
   readonly fence: number
   /** How often the task was lost with its runner before. */
   readonly losses: number
-  readonly cancel_reason: string | null
+  /** Its run is paused: it must not begin again by itself. */
+  readonly paused: boolean
 }
+
+const columns: Query = sql`t.tenant_id as tenant, t.id as "taskId", t.run_id as "runId", t.fence, t.losses, t.cancel_reason,
+  t.attempt - t.losses as attempt, (${wholeSpec})->'retry' as retry, r.state = 'paused' as paused`
+const joins: Query = sql`join runs r on r.tenant_id = t.tenant_id and r.id = t.run_id ${joinSharedSpecs}`
 
 export async function leasesOf(tx: ReadTx, runnerIds: readonly string[], limit: number): Promise<readonly LeaseRow[]> {
   return tx.query<LeaseRow>(sql`
-    select tenant_id, id, fence, losses, cancel_reason from tasks
-    where runner_id = any (${runnerIds}::text[]) and state in ('leased', 'running') order by tenant_id, id limit ${limit}`)
+    select ${columns} from tasks t ${joins}
+    where t.runner_id = any (${runnerIds}::text[]) and t.state in ('leased', 'running')
+    order by t.tenant_id, t.id limit ${limit}`)
 }
 
 /** Of the runners named, and of those given up before whose leases did not fit into one look, the ones that hold leases. */
@@ -28,7 +37,7 @@ export async function lostRunnersWithLeases(tx: ReadTx, named: readonly string[]
 /** Leases that are past their backstop. */
 export async function overdueLeases(tx: ReadTx, now: Date, limit: number): Promise<readonly LeaseRow[]> {
   return tx.query<LeaseRow>(sql`
-    select tenant_id, id, fence, losses, cancel_reason from tasks
-    where runner_id is not null and state in ('leased', 'running') and lease_until < ${now}
-    order by tenant_id, id limit ${limit}`)
+    select ${columns} from tasks t ${joins}
+    where t.runner_id is not null and t.state in ('leased', 'running') and t.lease_until < ${now}
+    order by t.tenant_id, t.id limit ${limit}`)
 }
