@@ -45,7 +45,7 @@ const detailArguments = {
   none: [],
 } as const
 /** What can still be told of a commit whose contents, or whose folders, are not in this clone. */
-const weaker = { lines: 'raw', raw: 'none', none: null } as const
+const weaker: Readonly<Record<Detail, Detail | null>> = { lines: 'raw', raw: 'none', none: null }
 const maxGaps = 20
 
 /**
@@ -58,13 +58,13 @@ export async function* readHistory(
 ): AsyncGenerator<Commit, void, void> {
   if (repository.commit === null) return
   const count = options.maxCommits ?? Number.POSITIVE_INFINITY
-  let detail = options.detail
+  let detail: Detail = options.detail
   let done = 0
   let gaps = 0
   /** The detail in which the next commit alone is asked for; null: all the rest is, in `detail`. */
   let single: Detail | null = null
   for (;;) {
-    const asked = single ?? detail
+    const asked: Detail = single ?? detail
     const before = done
     try {
       const most = single === null ? count - done : 1
