@@ -60,12 +60,19 @@ create table timers (
 create index timers_due on timers (due_at);
 create index timers_subject on timers (tenant_id, subject_id);
 
+-- A blob is a row with chunk -1, which says how large it is and when it was stored, and its pieces from 0 on. The size
+-- is null while it is being uploaded; then it also has a name that is not a key.
 create table blobs (
   tenant_id text collate "C" not null,
   key text collate "C" not null,
   chunk int not null,
   bytes bytea not null,
+  size bigint,
+  sha256 text,
+  stored_at timestamptz,
   primary key (tenant_id, key, chunk)
 );
+alter table blobs alter column bytes set storage external;
+create index blobs_whole on blobs (tenant_id, key) where chunk = -1;
 
 create sequence fences;

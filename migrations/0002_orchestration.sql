@@ -246,6 +246,7 @@ create table artifacts (
   primary key (tenant_id, id)
 );
 create index artifacts_run on artifacts (tenant_id, run_id);
+create index artifacts_blob on artifacts (tenant_id, blob);
 
 create table checkpoints (
   tenant_id text collate "C" not null,
@@ -259,6 +260,8 @@ create table checkpoints (
 );
 create unique index checkpoints_name on checkpoints (tenant_id, name);
 
+-- Output is kept as the bytes that were printed: a character may be cut between two chunks, and decoding is for readers,
+-- who see them in order. The transaction orders the chunks of a run by arrival, for followers.
 create table log_chunks (
   tenant_id text collate "C" not null,
   task_id text collate "C" not null,
@@ -267,7 +270,8 @@ create table log_chunks (
   run_id text collate "C" not null,
   stream text not null,
   at timestamptz not null,
-  text text not null,
+  bytes bytea not null,
+  xid xid8 not null default pg_current_xact_id(),
   primary key (tenant_id, task_id, fence, part)
 );
-create index log_chunks_run on log_chunks (tenant_id, run_id, at);
+create index log_chunks_run on log_chunks (tenant_id, run_id, xid);

@@ -67,6 +67,7 @@ create table artifacts (
   created_at timestamp with time zone not null,
   constraint artifacts_pkey PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX artifacts_blob ON artifacts USING btree (tenant_id, blob);
 CREATE INDEX artifacts_run ON artifacts USING btree (tenant_id, run_id);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
@@ -101,8 +102,12 @@ create table blobs (
   key text collate "C" not null,
   chunk integer not null,
   bytes bytea not null,
+  size bigint,
+  sha256 text,
+  stored_at timestamp with time zone,
   constraint blobs_pkey PRIMARY KEY (tenant_id, key, chunk)
 );
+CREATE INDEX blobs_whole ON blobs USING btree (tenant_id, key) WHERE (chunk = '-1'::integer);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -218,10 +223,11 @@ create table log_chunks (
   run_id text collate "C" not null,
   stream text not null,
   at timestamp with time zone not null,
-  text text not null,
+  bytes bytea not null,
+  xid xid8 not null default pg_current_xact_id(),
   constraint log_chunks_pkey PRIMARY KEY (tenant_id, task_id, fence, part)
 );
-CREATE INDEX log_chunks_run ON log_chunks USING btree (tenant_id, run_id, at);
+CREATE INDEX log_chunks_run ON log_chunks USING btree (tenant_id, run_id, xid);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));

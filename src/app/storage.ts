@@ -1,15 +1,11 @@
-import { join } from 'node:path'
 import type { RunId } from '../foundation/kernel/ids.ts'
-import type { BlobStore } from '../foundation/platform/blobs/blob-store.ts'
-import { databaseBlobs } from '../foundation/platform/blobs/database-blobs.ts'
-import { folderBlobs } from '../foundation/platform/blobs/folder-blobs.ts'
-import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import { type BlobStore, openBlobStore } from '../foundation/platform/blobs/index.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import { logRoutes } from '../observability/logs/log-routes.ts'
 import { LogStore } from '../observability/logs/log-store.ts'
 import { artifactRoutes } from '../orchestration/artifacts/artifacts-routes.ts'
-import { artifactSink } from '../orchestration/artifacts/store-artifact.ts'
+import { createArtifactSink } from '../orchestration/artifacts/store-artifact.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { findRun, readSteps, runCreatedAt } from '../orchestration/runs/runs-store.ts'
@@ -32,8 +28,12 @@ export function createStorage({
   readonly loaded: LoadedConfig
 }): Storage {
   const { config } = loaded
-  const blobs =
-    config.database.kind === 'pglite' ? folderBlobs(join(config.dataFolder, 'blobs')) : databaseBlobs(database)
+  const blobs = openBlobStore({
+    location: null,
+    dataFolder: config.dataFolder,
+    database,
+    variable: (name) => loaded.env.variable(name),
+  })
   const routes = [
     ...artifactRoutes(database, blobs),
     ...logRoutes(database, {
@@ -51,5 +51,10 @@ export function createStorage({
       placeOf: placeOfTask,
     }),
   ]
-  return { blobs, artifacts: artifactSink(blobs), logs: new LogStore(database), routes }
+  return {
+    blobs,
+    artifacts: createArtifactSink({ blobs, maxBytes: config.limits.artifactBytes }),
+    logs: new LogStore(database),
+    routes,
+  }
 }

@@ -3,18 +3,27 @@ import { type IdSource, systemIds } from '../../foundation/kernel/ids.ts'
 import type { BlobStore } from '../../foundation/platform/blobs/blob-store.ts'
 import type { ArtifactSink } from '../runners/artifact-sink.ts'
 
+export interface ArtifactSinkOptions {
+  readonly blobs: BlobStore
+  /** Largest file that is kept. Default 1 GiB. */
+  readonly maxBytes?: number
+  readonly ids?: IdSource
+}
+
 /** Keeps the files of attempts as blobs. Each gets a key of its own, so that an attempt never touches another's. */
-export function artifactSink(blobs: BlobStore, ids: IdSource = systemIds): ArtifactSink {
+export function createArtifactSink({
+  blobs,
+  maxBytes = 1_073_741_824,
+  ids = systemIds,
+}: ArtifactSinkOptions): ArtifactSink {
   return {
-    async store(owner, content, signal) {
-      const key = ids.next<string>('blob')
-      const source = 'path' in content ? createReadStream(content.path) : one(content.data)
-      const stored = await blobs.put(owner.tenant, key, source, signal)
-      return { ...stored, blob: key }
+    async store({ tenant }, content, signal) {
+      const blob = `${tenant}/${artifactFolder}/${ids.next<string>('blob')}`
+      const source = 'path' in content ? createReadStream(content.path) : content.data
+      return { ...(await blobs.put(blob, source, { maxBytes, signal })), blob }
     },
   }
 }
 
-async function* one(data: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (data.length > 0) yield data
-}
+/** Where the blobs of artifacts lie in the store, below their tenant. */
+export const artifactFolder = 'artifacts'

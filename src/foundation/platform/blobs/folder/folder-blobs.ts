@@ -61,15 +61,11 @@ export function createFolderBlobs({ folder, random = systemRandom }: FolderBlobs
       return incoming.summary()
     },
     async get(key, { range, signal } = {}) {
-      const file = await openFile(fileOf(key), key, folder)
-      try {
-        const { size } = await file.stat()
-        const { start, end } = resolveRange(range, size)
-        return { bytes: size, body: readFile(file, start, end, signal, key) }
-      } catch (error) {
-        await file.close()
-        throw error
-      }
+      const path = fileOf(key)
+      const entry = await entryOf(path, key, folder)
+      if (entry === null) throw blobErrors['blob-not-found'](`there is no blob ${key}`)
+      const { start, end } = resolveRange(range, entry.bytes)
+      return { bytes: entry.bytes, body: readFile(path, entry, { start, end }, folder, signal) }
     },
     async find(key) {
       return entryOf(fileOf(key), key, folder)
@@ -140,28 +136,24 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function openFile(path: string, key: string, folder: string) {
-  try {
-    return await open(path, 'r')
-  } catch (error) {
-    if (isMissing(error)) throw blobErrors['blob-not-found'](`there is no blob ${key}`)
-    throw explainFileError(error, folder)
-  }
-}
-
+/** Opens the file when the first byte is asked for: a body that nobody reads holds nothing. */
 async function* readFile(
-  file: Awaited<ReturnType<typeof open>>,
-  start: number,
-  end: number,
+  path: string,
+  { key, bytes }: BlobEntry,
+  { start, end }: { readonly start: number; readonly end: number },
+  folder: string,
   signal: AbortSignal | undefined,
-  key: string,
 ): AsyncGenerator<Uint8Array> {
+  const corrupt = () => blobErrors['blob-corrupt'](`the blob ${key} was replaced or cut off while it was read`)
+  const file = await open(path, 'r').catch((error) => {
+    throw isMissing(error) ? corrupt() : explainFileError(error, folder)
+  })
   try {
+    if ((await file.stat()).size !== bytes) throw corrupt()
     for (let at = start; at < end; ) {
       signal?.throwIfAborted()
-      const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - at))
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
-      if (bytesRead === 0) throw blobErrors['blob-corrupt'](`the blob ${key} became shorter while it was read`)
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(readBytes, end - at)), { position: at })
+      if (bytesRead === 0) throw corrupt()
       yield buffer.subarray(0, bytesRead)
       at += bytesRead
     }
