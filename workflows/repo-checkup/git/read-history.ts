@@ -75,7 +75,7 @@ export async function* readHistory(
       if (single === null || done === before) return
       single = null
     } catch (error) {
-      const less = weaker[asked]
+      const less: Detail | null = weaker[asked]
       if (less === null || !isAppError(error, 'git-failed')) throw error
       if (single === null) gaps += 1
       if (gaps > maxGaps) {
