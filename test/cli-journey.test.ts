@@ -2,12 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { readServerInfo } from '../src/foundation/platform/data-folder/server-info.ts'
 import { monitorSchema } from '../src/orchestration/monitor/monitor-contract.ts'
 import { startPostgresServer } from './support/postgres-server.ts'
 import { bin, type CliOptions, documentsOf, runCli, scratchFolder, startCli } from './support/run-cli.ts'
 
+// Each starts several processes, of which most start a database.
+vi.setConfig({ testTimeout: 120_000 })
 const scratch = scratchFolder('journey')
 afterAll(() => scratch.remove())
 

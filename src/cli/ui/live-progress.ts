@@ -9,7 +9,7 @@ export interface LiveProgress extends Progress {
   setNote(note: string | null): void
 }
 
-/** Progress as a tree that is redrawn in place, ten times a second. */
+/** Progress as a tree that is redrawn in place, five times a second. */
 export function createLiveProgress(out: Output, now: () => number = Date.now): LiveProgress {
   let latest: RunDetail | null = null
   let note: string | null = null
@@ -30,7 +30,7 @@ export function createLiveProgress(out: Output, now: () => number = Date.now): L
     }
   }
   const rowsOfTerminal = () => (out.stdout as { rows?: number }).rows || 24
-  const timer = setInterval(() => draw(rowsOfTerminal()), 100)
+  const timer = setInterval(() => draw(rowsOfTerminal()), 200)
 
   return {
     show(detail) {

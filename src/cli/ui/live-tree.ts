@@ -35,7 +35,7 @@ export function LiveTree({ detail, now, columns, maxRows, note }: LiveTreeProps)
 }
 
 function Row({ row, labels, now }: { row: TreeRow; labels: number; now: number }): ReactElement {
-  const symbol = row.mood === 'live' ? frames[Math.floor(now / 100) % frames.length]! : symbolOf[row.mood]
+  const symbol = row.mood === 'live' ? frames[Math.floor(now / 200) % frames.length]! : symbolOf[row.mood]
   return h(
     Box,
     { gap: 1, paddingLeft: row.depth * 2 },
