@@ -45,6 +45,7 @@ create table runs (
 ) with (fillfactor = 70);
 create index runs_recent on runs (tenant_id, created_at desc);
 create index runs_open on runs (tenant_id, state) where ended_at is null;
+create index runs_parent on runs (tenant_id, parent_task) where parent_task is not null;
 create index runs_pending on runs (tenant_id, concurrency_key, created_at) where state = 'pending';
 
 create table run_steps (
@@ -227,6 +228,8 @@ create table event_waits (
   run_id text collate "C" not null,
   type text collate "C" not null,
   created_at timestamptz not null,
+  -- Events up to this one do not end the wait.
+  after_seq bigint not null,
   primary key (tenant_id, task_id)
 );
 create index event_waits_type on event_waits (tenant_id, type);

@@ -13,7 +13,9 @@ import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
+import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-routes.ts'
+import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
@@ -63,6 +65,7 @@ export async function openPlatform(
         database,
         runs: orchestration.runs,
         catalog: orchestration.catalog,
+        sources: { artifactsOfRun, explainWaiting },
         graphOf: orchestration.graphOf,
         repoAt: repoAt(git),
         parallel,

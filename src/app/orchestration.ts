@@ -120,6 +120,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     insertApprovals,
     insertBudgets,
     budgetsOfRuns,
+    specsOf: readTaskSpecs,
     startCalls: calls.start,
     runsEnded: steering.runsEnded,
     beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
@@ -152,7 +153,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     'approval-deadline': approvals.deadlines,
     checkpoint: checkpoints.due,
   }
-  const waits = createEventWaits({ queue, dispatch, language })
+  const waits = createEventWaits({ queue, dispatch, language, specsOf: readTaskSpecs })
   return {
     graphOf,
     dispatchAll,

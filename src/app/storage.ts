@@ -1,5 +1,6 @@
 import type { RunId } from '../foundation/kernel/ids.ts'
 import { type BlobStore, openBlobStore } from '../foundation/platform/blobs/index.ts'
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import { logRoutes } from '../observability/logs/log-routes.ts'

@@ -1,7 +1,7 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
-import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import { appendEvents, type NewEvent } from '../../foundation/runtime/event-log.ts'
 import type { RunnerRegistration } from '../runners/exchange-contract.ts'
 
 /** A runner whose leases are no longer its own. */
@@ -23,7 +23,7 @@ export class RunnersStore {
       insert into pools (tenant_id, name)
       select * from unnest(${pools.map((p) => p.tenant)}::text[], ${pools.map((p) => p.pool)}::text[])
       on conflict do nothing`)
-    const rows = await tx.query<{ tenant_id: TenantId; id: string; rev: number; pool: string }>(sql`
+    const rows = await tx.query<AgentChange>(sql`
       insert into agents (tenant_id, id, pool, kind, state, capabilities, labels, slots, weight, runner_id, registered_at, last_seen_at)
       select i.tenant_id, i.id, i.pool, i.kind, 'healthy', i.capabilities::text[], i.labels, i.slots, i.weight,
         ${registration.runnerId}, ${now}, ${now}
@@ -36,23 +36,26 @@ export class RunnersStore {
         rev = agents.rev + 1, capabilities = excluded.capabilities, labels = excluded.labels,
         slots = greatest(excluded.slots, agents.used), weight = excluded.weight, runner_id = excluded.runner_id,
         last_seen_at = excluded.last_seen_at
-      returning tenant_id, id, rev, pool`)
-    await appendEvents(
-      tx,
-      rows.map((row) => ({
-        tenant: row.tenant_id,
-        type: 'agent.healthy',
-        subject: { kind: 'agent', id: row.id, rev: row.rev },
-        runId: null,
-        at: now,
-        data: { pool: row.pool, runner: registration.runnerId },
-      })),
-    )
+      returning tenant_id, id, rev, pool, runner_id`)
+    await appendEvents(tx, rows.map((row) => agentEvent(row, 'agent.healthy', now)))
   }
 
-  async heartbeat(tx: Tx, runnerId: string, now: Date): Promise<void> {
-    await tx.execute(sql`
-      update runners set heartbeat_at = ${now} where id = ${runnerId} and state in ('active', 'draining')`)
+  /**
+   * Notes that a runner lives. One that was given up and is heard of again gets its agents back, though not its leases.
+   * False: nobody knows it.
+   */
+  async heartbeat(tx: Tx, runnerId: string, now: Date): Promise<boolean> {
+    const noted = await tx.execute(sql`
+      update runners set heartbeat_at = ${now} where id = ${runnerId} and state <> 'lost'`)
+    if (noted === 1) return true
+    const returned = await tx.execute(sql`
+      update runners set heartbeat_at = ${now}, state = 'active' where id = ${runnerId} and state = 'lost'`)
+    if (returned === 0) return false
+    const agents = await tx.query<AgentChange>(sql`
+      update agents set state = 'healthy', rev = rev + 1, last_seen_at = ${now}
+      where runner_id = ${runnerId} and state = 'offline' returning tenant_id, id, rev, pool, runner_id`)
+    await appendEvents(tx, agents.map((agent) => agentEvent(agent, 'agent.healthy', now)))
+    return true
   }
 
   async shardsOf(tx: ReadTx, runnerId: string): Promise<readonly { tenant: TenantId; pool: string }[]> {
@@ -78,27 +81,11 @@ export class RunnersStore {
             returning id`)
     if (chosen.length === 0) return []
     const ids = chosen.map((row) => row.id)
-    const agents = await tx.query<{
-      tenant_id: TenantId
-      id: string
-      rev: number
-      pool: string
-      runner_id: string
-    }>(sql`
+    const agents = await tx.query<AgentChange>(sql`
       update agents set state = 'offline', rev = rev + 1
       where runner_id = any (${ids}::text[]) and state <> 'offline'
       returning tenant_id, id, rev, pool, runner_id`)
-    await appendEvents(
-      tx,
-      agents.map((agent) => ({
-        tenant: agent.tenant_id,
-        type: 'agent.offline',
-        subject: { kind: 'agent', id: agent.id, rev: agent.rev },
-        runId: null,
-        at: now,
-        data: { pool: agent.pool, runner: agent.runner_id },
-      })),
-    )
+    await appendEvents(tx, agents.map((agent) => agentEvent(agent, 'agent.offline', now)))
     return ids
   }
 
@@ -113,5 +100,24 @@ export class RunnersStore {
     await tx.execute(sql`
       delete from runners r where state = 'lost' and heartbeat_at < ${before}
         and not exists (select 1 from agents a where a.runner_id = r.id)`)
+  }
+}
+
+interface AgentChange {
+  readonly tenant_id: TenantId
+  readonly id: string
+  readonly rev: number
+  readonly pool: string
+  readonly runner_id: string
+}
+
+function agentEvent(agent: AgentChange, type: string, at: Date): NewEvent {
+  return {
+    tenant: agent.tenant_id,
+    type,
+    subject: { kind: 'agent', id: agent.id, rev: agent.rev },
+    runId: null,
+    at,
+    data: { pool: agent.pool, runner: agent.runner_id },
   }
 }

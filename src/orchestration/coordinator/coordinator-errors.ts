@@ -9,8 +9,8 @@ export const coordinatorErrors = defineErrors({
   },
   'runner-unknown': {
     kind: 'not-found',
-    retry: 'never',
-    when: 'a runner exchanges work without having registered, or after it was given up for dead',
-    next: 'register again and report what is still held',
+    retry: 'later',
+    when: 'a runner exchanges work that was never registered, or was forgotten long after it had been given up for dead',
+    next: 'start it again, so that it registers',
   },
 })

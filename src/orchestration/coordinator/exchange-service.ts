@@ -13,6 +13,7 @@ import type {
   ExchangeRequest,
 } from '../runners/exchange-contract.ts'
 import { afterFailure } from './after-failure.ts'
+import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters } from './counters.ts'
 import { joinSpec, type OwnSpec, sharedKeyOf } from './shared-spec.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
@@ -82,7 +83,9 @@ export class ExchangeService implements ExchangePort {
       const counters = new Counters()
       await this.#takeReports(tx, request, now, counters)
       await touchTasks(tx, request.progress, now)
-      if (reconcile) await this.#options.runners.heartbeat(tx, request.runnerId, now)
+      if (reconcile && !(await this.#options.runners.heartbeat(tx, request.runnerId, now))) {
+        throw coordinatorErrors['runner-unknown'](`nobody has registered a runner ${request.runnerId}`)
+      }
       const ticked = await this.#tick(tx, request.accept ? memory.shards : [], now, request, counters)
       const mine = ticked.filter((task) => task.runnerId === request.runnerId)
       const leases = reconcile

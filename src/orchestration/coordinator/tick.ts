@@ -4,11 +4,12 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import type { Counters } from './counters.ts'
-import { canServe, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
+import { canServe, type Decision, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
 import { parseLane } from './lane-contract.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
+import { lockShards } from './sql/lock-shards.ts'
 import { type LaneHeads, readHeads } from './sql/read-heads.ts'
 import { readRemaining } from './sql/read-remaining.ts'
 import { uniqueShards } from './task-queue.ts'
@@ -59,22 +60,43 @@ export class Ticker {
     forRunner: string | null,
     counters: Counters,
   ): Promise<TickResult> {
-    if (asked.length === 0) return idle
-    const shards = uniqueShards(asked)
+    const leased: LeasedTask[] = []
+    const shards = asked.length === 0 ? [] : await lockShards(tx, uniqueShards(asked))
+    if (shards.length === 0) return { leased, more: false }
+    // Tasks that a budget refuses leave their lane; what is behind them gets its chance in the same tick.
+    for (let round = 0; round < mostRounds; round++) {
+      const result = await this.#round(tx, shards, now, forRunner, counters, round > 0)
+      leased.push(...result.leased)
+      if (result.refused === 0) return { leased, more: leased.length >= this.#options.batch }
+    }
+    return { leased, more: true }
+  }
+
+  /** One decision. `deep` reads as many heads as a batch holds, not only as many as there are slots. */
+  async #round(
+    tx: Tx,
+    shards: readonly Shard[],
+    now: Date,
+    forRunner: string | null,
+    counters: Counters,
+    deep: boolean,
+  ): Promise<{ readonly leased: readonly LeasedTask[]; readonly refused: number }> {
     const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
     const found = await findLanes(tx, shards, from, this.#options.maxAgents, counters.freedAgents)
     const plans: Planned[] = []
     for (const shard of found) {
-      if (!shard.locked || shard.agents.length === 0) continue
+      if (shard.agents.length === 0) continue
       const plan = await this.#plan(tx, shard, counters)
       if (plan.lanes.length > 0) plans.push(plan)
       this.#rotate(shard)
     }
-    if (plans.length === 0) return idle
+    if (plans.length === 0) return { leased: [], refused: 0 }
 
     const heads = await readHeads(
       tx,
-      plans.flatMap((plan) => plan.lanes.map((lane) => ({ ...plan.shard, ...lane }))),
+      plans.flatMap((plan) =>
+        plan.lanes.map((lane) => ({ ...plan.shard, ...lane, ...(deep ? { limit: this.#options.batch } : {}) })),
+      ),
     )
     const budgets = await readBudgets(tx, heads, counters)
     const assignments: { tenant: TenantId; taskId: string; agentId: string; runnerId: string }[] = []
@@ -89,20 +111,19 @@ export class Ticker {
           : [{ ...lane, heads: found.ids.map((id, i) => toHead(id, found.readySeqs[i]!, found.holds[i]!)) }]
       })
       const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-      const decision = decide(
-        { lanes, agents: plan.agents, budgets: budgets.get(plan.shard.tenant) ?? noBudgets, limit },
-        this.#strategyOf(plan.shard),
-      )
+      const left = budgets.get(plan.shard.tenant) ?? new Map<string, number>()
+      const decision = decide({ lanes, agents: plan.agents, budgets: left, limit }, this.#strategyOf(plan.shard))
+      takeFrom(left, lanes, decision)
       for (const item of decision.assignments) assignments.push({ tenant: plan.shard.tenant, ...item })
       for (const item of decision.refused) {
         refused.push({ tenant: plan.shard.tenant, taskId: item.taskId, reason: `budget:${item.budget}` })
       }
     }
     await holdTasks(tx, refused, now)
-    if (assignments.length === 0) return { leased: [], more: refused.length > 0 }
+    if (assignments.length === 0) return { leased: [], refused: refused.length }
     const leased = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
     count(leased, heads, counters)
-    return { leased, more: leased.length >= this.#options.batch || refused.length > 0 }
+    return { leased, refused: refused.length }
   }
 
   async #plan(tx: Tx, shard: ShardLanes, counters: Counters): Promise<Planned> {
@@ -143,8 +164,9 @@ export class Ticker {
   }
 }
 
-const idle: TickResult = { leased: [], more: false }
-const noBudgets: ReadonlyMap<string, number> = new Map()
+/** How often one tick looks behind what budgets refused. */
+const mostRounds = 4
+
 
 function keyOf(shard: Shard): string {
   return `${shard.tenant}/${shard.pool}`
@@ -157,6 +179,15 @@ function toHead(taskId: string, readySeq: number, holds: string): Head {
     return { budget: text.slice(0, at), amount: Number(text.slice(at + 1)) }
   })
   return { taskId, readySeq, holds: parsed }
+}
+
+/** What one shard takes of a budget is not there for the next. */
+function takeFrom(left: Map<string, number>, lanes: readonly Lane[], { assignments }: Decision): void {
+  if (left.size === 0) return
+  const taken = new Set(assignments.map((item) => item.taskId))
+  for (const { holds } of lanes.flatMap((lane) => lane.heads.filter((head) => taken.has(head.taskId)))) {
+    for (const { budget, amount } of holds) left.set(budget, (left.get(budget) ?? Number.POSITIVE_INFINITY) - amount)
+  }
 }
 
 /** Adds what the leases take: a slot each, and what they hold. */
@@ -179,7 +210,7 @@ async function readBudgets(
   tx: Tx,
   heads: readonly { readonly tenant: TenantId; readonly holds: readonly string[] }[],
   counters: Counters,
-): Promise<ReadonlyMap<TenantId, ReadonlyMap<string, number>>> {
+): Promise<ReadonlyMap<TenantId, Map<string, number>>> {
   const named = new Map<TenantId, Set<string>>()
   for (const lane of heads) {
     let last = ''

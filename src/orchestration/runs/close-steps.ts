@@ -1,18 +1,20 @@
-import type { JsonValue } from '../../foundation/kernel/json.ts'
+import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import type { KnownBudget } from '../budgets/budget-rules-contract.ts'
-import type { ResolvedTask } from '../workflows/workflow-contract.ts'
-import { failedChecks, gateVerdict } from './gate-verdict.ts'
+import type { TaskRef } from '../coordinator/task-queue.ts'
+import type { ResolvedGate } from '../workflows/task-contract.ts'
+import type { ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import { stepStateOf } from './next-moves.ts'
 import type { RunChanges } from './run-changes.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
 import type { TaskState } from './states-contract.ts'
-import { type ActivationTools, addReview } from './step-activation.ts'
-import { taskRange } from './task-ids.ts'
+import { type ActivationTools, judge } from './step-activation.ts'
+import { taskIdOf, taskRange } from './task-ids.ts'
 
 interface Live {
   run: RunRow
+  readonly definition: WorkflowDefinition
   readonly steps: Map<string, StepRow>
   readonly budgets: readonly KnownBudget[] | null
 }
@@ -26,83 +28,83 @@ interface Summary {
   readonly cancelled: number
   readonly reason: string | null
   readonly error: { readonly code: string; readonly message: string } | null
-  /** Of a gate, its last task. */
-  readonly gate: ResolvedTask | null
+  /** Of the newest task, where the step is no map. */
   readonly output: JsonValue
+}
+
+export interface CloseTools extends ActivationTools {
+  /** What these tasks were to do, by task id; the `coordinator` part provides it. */
+  readonly specsOf: (tx: Tx, tasks: readonly TaskRef[]) => Promise<ReadonlyMap<string, ResolvedTask>>
+}
+
+/** A step whose tasks have all ended. */
+interface Due {
+  readonly live: Live
+  readonly row: StepRow
+  /** The first task of a gate whose checks have run: they are to be judged. */
+  readonly checked: TaskRef | null
 }
 
 /** Ends the steps whose tasks have all ended. A gate may ask people first: then it stays open with one task more. */
 export async function closeSteps(
   tx: Tx,
   lives: readonly Live[],
-  tools: ActivationTools,
+  tools: CloseTools,
   changes: RunChanges,
   now: Date,
 ): Promise<void> {
-  const due = lives.flatMap((live) =>
-    [...live.steps.values()]
-      .filter((row) => (row.state === 'running' || row.state === 'waiting') && row.total > 0 && row.open === 0)
-      .map((row) => ({ live, row })),
-  )
+  const due = lives.flatMap((live) => [...live.steps.values()].filter(isDue).map((row) => dueOf(live, row)))
   if (due.length === 0) return
   const summaries = await summarise(tx, due)
-  for (const { live, row } of due) {
+  const checked = due.flatMap((item) => item.checked ?? [])
+  const specs = checked.length === 0 ? new Map<string, ResolvedTask>() : await tools.specsOf(tx, checked)
+  for (const { live, row, checked } of due) {
     const ref = { tenant: live.run.tenant, runId: live.run.id }
     const summary = summaries.get(`${keyOf(ref)}/${row.step}`)!
-    const closed = close(live, row, summary, tools, changes, now)
+    const gate = checked === null ? null : (specs.get(checked.taskId) as ResolvedGate)
+    const closed =
+      gate !== null && summary.failed + summary.timed_out + summary.cancelled === 0
+        ? judge({ run: live.run, step: row, budgets: live.budgets ?? [], now }, gate, summary.output, tools, changes)
+        : close(row, summary, now)
     live.steps.set(row.step, closed)
     changes.step(ref, closed, closed.open > 0)
   }
 }
 
-function close(
-  live: Live,
-  row: StepRow,
-  summary: Summary,
-  tools: ActivationTools,
-  changes: RunChanges,
-  now: Date,
-): StepRow {
+function isDue(row: StepRow): boolean {
+  return (row.state === 'running' || row.state === 'waiting') && row.total > 0 && row.open === 0
+}
+
+function dueOf(live: Live, row: StepRow): Due {
+  const step = live.definition.steps[row.step] ?? live.definition.finally[row.step]
+  // A gate that has asked people has its verdict already.
+  const isGate = step?.kind === 'gate' && row.outputs === null
+  return { live, row, checked: isGate ? { tenant: live.run.tenant, taskId: taskIdOf(live.run.id, row.position, null) } : null }
+}
+
+function close(row: StepRow, summary: Summary, now: Date): StepRow {
   const failed = summary.failed + summary.timed_out
-  const state: TaskState = stepStateOf({
-    total: row.total,
-    failed,
-    cancelled: summary.cancelled,
-    tolerate: row.tolerate,
-  })
-  if (state === 'succeeded' && summary.gate?.kind === 'gate') {
-    const verdict = gateVerdict(summary.gate, summary.output)
-    const outputs = { verdict: verdict.verdict, failed: failedChecks(verdict) }
-    if (verdict.verdict === 'block') {
-      const message = `the gate is closed: ${outputs.failed}`
-      return {
-        ...row,
-        state: 'failed',
-        reason: message,
-        error: { code: 'gate-blocked', message },
-        outputs,
-        endedAt: now,
-      }
-    }
-    if (verdict.verdict === 'review') {
-      addReview({ run: live.run, step: row, budgets: live.budgets ?? [], now }, tools, changes, summary.gate, outputs)
-      return { ...row, state: 'waiting', total: row.total + 1, open: 1 }
-    }
-    return { ...row, state: 'succeeded', outputs, endedAt: now }
+  const state = stepStateOf({ total: row.total, failed, cancelled: summary.cancelled, tolerate: row.tolerate })
+  // Of a gate that asked: its verdict, and who answered what.
+  const asked = row.outputs !== null
+  const outputs = asked ? { ...(row.outputs as JsonObject), ...answerOf(summary.output) } : row.outputs
+  if (state === 'succeeded') {
+    const reason = failed > 0 ? `${failed} of ${row.total} failed, as tolerated` : null
+    return { ...row, state, reason, error: null, outputs, failed, endedAt: now }
   }
-  const single = row.total === 1
+  const single = row.total === 1 || asked
   const ended: TaskState = state === 'failed' && single && summary.timed_out > 0 ? 'timed-out' : state
-  const reason =
-    state === 'succeeded'
-      ? failed > 0
-        ? `${failed} of ${row.total} failed, as tolerated`
-        : null
-      : reasonOf(row, summary, failed)
-  return { ...row, state: ended, reason, error: state === 'succeeded' ? null : summary.error, failed, endedAt: now }
+  const reason = single ? summary.reason : reasonOf(row, summary, failed)
+  return { ...row, state: ended, reason, error: summary.error, outputs, failed, endedAt: now }
+}
+
+function answerOf(output: JsonValue): JsonObject {
+  const { by = null, comment = null } = (output ?? {}) as { readonly by?: JsonValue; readonly comment?: JsonValue }
+  return { by, comment }
 }
 
 function reasonOf(row: StepRow, summary: Summary, failed: number): string | null {
-  if (row.total <= 1 || failed === 0) return summary.reason
+  if (failed === 0) return summary.reason
   return `${failed} of ${row.total} failed, the first: ${summary.reason ?? summary.error?.message ?? 'without a reason'}`
 }
 
@@ -121,9 +123,7 @@ async function summarise(
         count(*) filter (where t.state = 'cancelled')::int as cancelled,
         (array_agg(t.reason order by t.ended_at) filter (where t.state in ('failed', 'timed-out', 'cancelled')))[1] as reason,
         (array_agg(t.error order by t.ended_at) filter (where t.state in ('failed', 'timed-out')))[1] as error,
-        (array_agg(t.spec order by t.created_at desc) filter (where t.spec->>'kind' = 'gate' and t.item is null
-          and not exists (select 1 from tasks o where o.tenant_id = w.tenant_id and o.id >= w.first and o.id < w.past and o.spec->>'kind' = 'approval')))[1] as gate,
-        (array_agg(t.output) filter (where t.item is null))[1] as output
+        (array_agg(t.output order by t.id desc) filter (where t.item is null))[1] as output
       from tasks t where t.tenant_id = w.tenant_id and t.id >= w.first and t.id < w.past) s`)
   return new Map(rows.map((row) => [`${row.tenant_id}/${row.run_id}/${row.step}`, row]))
 }

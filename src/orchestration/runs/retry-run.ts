@@ -23,7 +23,7 @@ export async function retryFrom(tx: Tx, retry: Retry, now: Date) {
   const { source, from, runs, catalog } = retry
   const definition = await catalog.read(tx, source.tenant, source.workflow, source.version)
   runs.requireStep(definition, from)
-  const snapshot = await snapshotRun(tx, { tenant: source.tenant, runId: source.id })
+  const snapshot = await snapshotRun(tx, { tenant: source.tenant, runId: source.id }, async () => [])
   if (snapshot === null) throw runErrors['run-not-found'](`there is no run ${source.id}`)
   if (!isRunEnded(snapshot.run.state)) throw runErrors['run-not-ended'](`run ${source.id} is ${snapshot.run.state}`)
   const again = new Set([...Object.keys(definition.finally), ...(from === null ? [] : [from])])

@@ -48,6 +48,13 @@ export class RunChanges {
     this.#steps.set(key, { tenant: ref.tenant, runId: ref.runId, row, counts: counts || (before?.counts ?? false) })
   }
 
+  /** Takes the changed steps of a run out, for whoever writes them now. */
+  takeSteps(ref: RunRef): readonly (RunRef & { readonly row: StepRow; readonly counts: boolean })[] {
+    const own = [...this.#steps].filter(([, step]) => keyOf(step) === keyOf(ref))
+    for (const [key] of own) this.#steps.delete(key)
+    return own.map(([, step]) => step)
+  }
+
   run(row: RunRow): void {
     this.#runs.set(keyOf({ tenant: row.tenant, runId: row.id }), row)
   }

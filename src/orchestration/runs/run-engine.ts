@@ -8,17 +8,17 @@ import type { EndedStep } from '../coordinator/sql/apply-counters.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { closeSteps } from './close-steps.ts'
+import { type CloseTools, closeSteps } from './close-steps.ts'
 import { type Move, nextMoves, type RunOutcome, type StepNode } from './next-moves.ts'
 import { RunChanges } from './run-changes.ts'
 import { contextOf, readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
-import { callersOf, lockRuns, readSteps } from './runs-store.ts'
+import { callersOf, lockRuns, readSteps, saveSteps } from './runs-store.ts'
 import { isRunEnded, isTaskEnded, runStates } from './states-contract.ts'
-import { type ActivationTools, activateOnEnd, activateStep, onEndStep } from './step-activation.ts'
+import { activateOnEnd, activateStep, onEndStep } from './step-activation.ts'
 import { type WriteTools, writeChanges } from './write-changes.ts'
 
-export interface RunEngineOptions extends ActivationTools, WriteTools {
+export interface RunEngineOptions extends CloseTools, WriteTools {
   readonly ids: IdSource
   readonly queue: () => TaskQueue
   readonly definitionOf: (tx: Tx, tenant: TenantId, workflow: string, version: number) => Promise<WorkflowDefinition>
@@ -92,7 +92,7 @@ export class RunEngine {
         outcome: live.run.outcome,
       })
       if (moves.length === 0) break
-      await this.#prepareRisky(tx, live, moves, now)
+      await this.#prepareRisky(tx, live, moves, changes, now)
       for (const move of moves) {
         await this.#apply(tx, live, move, changes, now)
         if (move.kind !== 'end') continue
@@ -184,14 +184,19 @@ export class RunEngine {
     }
   }
 
-  async #prepareRisky(tx: Tx, live: Live, moves: readonly Move[], now: Date): Promise<void> {
+  async #prepareRisky(tx: Tx, live: Live, moves: readonly Move[], changes: RunChanges, now: Date): Promise<void> {
     if (live.definition.checkpoints?.beforeRisky === false) return
     const risky = moves.flatMap((move) => {
       if (move.kind !== 'activate') return []
       const step = live.definition.steps[move.step] ?? live.definition.finally[move.step]
       return step?.risky ? [move.step] : []
     })
-    if (risky.length > 0) await this.#options.beforeRisky(tx, refOf(live.run), risky, now)
+    if (risky.length === 0) return
+    // What has ended in this round must be in the checkpoint.
+    const written = changes.takeSteps(refOf(live.run))
+    await saveSteps(tx, written, now)
+    for (const { row } of written) live.steps.set(row.step, { ...row, rev: row.rev + 1 })
+    await this.#options.beforeRisky(tx, refOf(live.run), risky, now)
   }
 
   /** A run in which nothing but waiting is left waits itself, and wakes when something is to be done again. */

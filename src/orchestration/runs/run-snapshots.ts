@@ -1,5 +1,5 @@
 import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
-import type { Tx } from '../../foundation/platform/database/database.ts'
+import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import type { CheckpointDocument } from '../checkpoints/checkpoint-document.ts'
 import { readStepOutputs } from './run-context.ts'
@@ -7,8 +7,15 @@ import { keyOf, type RunRef, type RunRow } from './run-rows.ts'
 import { lockRuns, readSteps } from './runs-store.ts'
 import { taskRange } from './task-ids.ts'
 
+/** The artifacts of a run; the `artifacts` part provides them. */
+export type ArtifactsOfRun = (tx: ReadTx, tenant: TenantId, runId: string) => Promise<CheckpointDocument['artifacts']>
+
 /** Reads a run as one consistent whole: no step of it can change while its row is locked. */
-export async function snapshotRun(tx: Tx, ref: RunRef): Promise<{ run: RunRow; document: CheckpointDocument } | null> {
+export async function snapshotRun(
+  tx: Tx,
+  ref: RunRef,
+  artifactsOfRun: ArtifactsOfRun,
+): Promise<{ run: RunRow; document: CheckpointDocument } | null> {
   const [run] = await lockRuns(tx, [ref])
   if (run === undefined) return null
   const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
@@ -18,8 +25,7 @@ export async function snapshotRun(tx: Tx, ref: RunRef): Promise<{ run: RunRow; d
     select distinct on (step) step, workspace_commit from tasks
     where tenant_id = ${ref.tenant} and id >= ${range.from} and id < ${range.to} and workspace_commit is not null order by step, ended_at desc`)
   const commitOf = new Map(commits.map((row) => [row.step, row.workspace_commit]))
-  const artifacts = await tx.query<CheckpointDocument['artifacts'][number]>(sql`
-    select id, step, name, bytes, sha256, blob from artifacts where tenant_id = ${ref.tenant} and run_id = ${ref.runId} order by id`)
+  const artifacts = await artifactsOfRun(tx, ref.tenant, ref.runId)
   return {
     run,
     document: {
@@ -42,7 +48,7 @@ export async function snapshotRun(tx: Tx, ref: RunRef): Promise<{ run: RunRow; d
         outputs: outputs.get(step.step) ?? {},
         workspaceCommit: commitOf.get(step.step) ?? null,
       })),
-      artifacts: [...artifacts],
+      artifacts: artifacts.map(({ id, step, name, bytes, sha256, blob }) => ({ id, step, name, bytes, sha256, blob })),
     },
   }
 }

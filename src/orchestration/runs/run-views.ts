@@ -1,4 +1,4 @@
-import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
@@ -29,37 +29,45 @@ export function toRunView(run: RunRow): RunView {
   }
 }
 
+/** What other parts know of a run; the context provides it. */
+export interface DetailSources {
+  artifactsOfRun(
+    tx: ReadTx,
+    tenant: TenantId,
+    runId: string,
+  ): Promise<readonly (ArtifactView & { readonly blob: string })[]>
+  /** Why ready tasks have not started, by id. */
+  explainWaiting(
+    tx: ReadTx,
+    tenant: TenantId,
+    tasks: readonly { readonly id: string; readonly pool: string; readonly lane: string }[],
+  ): Promise<ReadonlyMap<string, string>>
+}
+
 /** A run with its steps, its tasks (at most 1,000, open ones first) and its artifacts. */
-export async function readRunDetail(tx: ReadTx, run: RunRow, definition: WorkflowDefinition): Promise<RunDetail> {
+export async function readRunDetail(
+  tx: ReadTx,
+  run: RunRow,
+  definition: WorkflowDefinition,
+  others: DetailSources,
+): Promise<RunDetail> {
   const ref = { tenant: run.tenant, runId: run.id }
   const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
   const outputs = await readStepOutputs(tx, ref)
   const range = taskRange(run.id)
   const tasks = await tx.query<TaskColumns>(sql`
-    select id, run_id, step, item, state, reason, attempt, agent_id, runner_id, priority, output, error, created_at, started_at, leased_at, ended_at
+    select id, run_id, step, item, state, reason, pool, lane, attempt, agent_id, runner_id, priority, output, error, created_at, started_at, leased_at, ended_at
     from tasks where tenant_id = ${run.tenant} and id >= ${range.from} and id < ${range.to}
     order by ended_at is not null, step, item nulls first limit 1000`)
-  const artifacts = await readArtifacts(tx, run.tenant, run.id)
+  const ready = tasks.filter((task) => task.state === 'ready')
+  const reasons = await others.explainWaiting(tx, run.tenant, ready)
+  const artifacts = await others.artifactsOfRun(tx, run.tenant, run.id)
   return {
     run: toRunView(run),
     steps: steps.map((step) => toStepView(step, definition, outputs.get(step.step) ?? null)),
-    tasks: tasks.map(toTaskView),
-    artifacts,
+    tasks: tasks.map((task) => toTaskView({ ...task, reason: task.reason ?? reasons.get(task.id) ?? null })),
+    artifacts: artifacts.map(({ blob: _, ...artifact }) => artifact),
   }
-}
-
-async function readArtifacts(tx: ReadTx, tenant: TenantId, runId: RunId): Promise<ArtifactView[]> {
-  const rows = await tx.query<
-    Omit<ArtifactView, 'runId' | 'taskId' | 'mediaType'> & { run_id: string; task_id: string; media_type: string }
-  >(sql`
-    select id, run_id, task_id, step, name, media_type, bytes, sha256 from artifacts
-    where tenant_id = ${tenant} and run_id = ${runId} order by step, name, id limit 1000`)
-  return rows.map(({ run_id, task_id, media_type, ...rest }) => ({
-    ...rest,
-    runId: run_id,
-    taskId: task_id,
-    mediaType: media_type,
-  }))
 }
 
 function toStepView(step: StepRow, definition: WorkflowDefinition, outputs: JsonValue): StepView {
@@ -86,6 +94,8 @@ interface TaskColumns {
   item: number | null
   state: TaskView['state']
   reason: string | null
+  pool: string
+  lane: string
   attempt: number
   agent_id: string | null
   runner_id: string | null

@@ -9,7 +9,7 @@ import { retryFrom } from './retry-run.ts'
 import { cancelRun, listRuns, pauseRun, resumeRun, retryRun, showRun, startRun } from './run-endpoints-contract.ts'
 import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
-import { readRunDetail, toRunView } from './run-views.ts'
+import { type DetailSources, readRunDetail, toRunView } from './run-views.ts'
 import { startRunSchema } from './runs-contract.ts'
 import type { RepoAt, RunsService } from './runs-service.ts'
 import { findRun, listRunRows } from './runs-store.ts'
@@ -19,6 +19,7 @@ export interface RunRoutesOptions {
   readonly database: Database
   readonly runs: RunsService
   readonly catalog: WorkflowCatalog
+  readonly sources: DetailSources
   readonly graphOf: (definition: WorkflowDefinition) => StepGraph
   /** Looks a repository up; the place of the work is fixed when a run starts. Throws `not-a-repository`. */
   readonly repoAt: (path: string) => Promise<RepoAt>
@@ -77,7 +78,8 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
         return database.forTenant(tenant).read(async (tx) => {
           const run = await findRun(tx, tenant, params.id)
           if (run === null) throw runErrors['run-not-found'](`there is no run ${params.id}`)
-          return readRunDetail(tx, run, await catalog.read(tx, tenant, run.workflow, run.version))
+          const definition = await catalog.read(tx, tenant, run.workflow, run.version)
+          return readRunDetail(tx, run, definition, options.sources)
         })
       },
     }),

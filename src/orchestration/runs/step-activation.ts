@@ -1,6 +1,6 @@
 import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
 import type { IdSource } from '../../foundation/kernel/ids.ts'
-import type { JsonObject } from '../../foundation/kernel/json.ts'
+import type { JsonValue } from '../../foundation/kernel/json.ts'
 import { holdsOf, type KnownBudget } from '../budgets/budget-rules-contract.ts'
 import { laneOf } from '../coordinator/lane-contract.ts'
 import type { ResolvedCommand, ResolvedGate, ResolvedMap } from '../workflows/task-contract.ts'
@@ -43,7 +43,7 @@ export function activateStep(input: Activation, tools: ActivationTools, changes:
     const begun: StepRow = { ...step, state: isWaitingKind(spec) ? 'waiting' : 'running', startedAt: now }
     if (spec.kind === 'map') return put(activateMap(input, tools, changes, spec, begun), true)
     if (spec.kind === 'gate' && spec.checks.every((check) => 'passed' in check))
-      return put(judgeAtOnce(input, tools, changes, spec, begun), true)
+      return put(judge({ ...input, step: begun }, spec, null, tools, changes), true)
     addTask(input, tools, changes, spec, null, [])
     return put({ ...begun, total: 1, open: 1 }, true)
   } catch (error) {
@@ -89,38 +89,34 @@ function activateMap(
   return open > 0 ? counted : { ...counted, state: 'succeeded', endedAt: now }
 }
 
-function judgeAtOnce(
-  input: Activation,
+/** What follows from the checks of a gate, `reported` being what its commands found: it ends, or people are asked. */
+export function judge(
+  input: TaskOwner,
+  gate: ResolvedGate,
+  reported: JsonValue,
   tools: ActivationTools,
   changes: RunChanges,
-  gate: ResolvedGate,
-  begun: StepRow,
 ): StepRow {
-  const verdict = gateVerdict(gate, null)
-  const outputs = { verdict: verdict.verdict, failed: failedChecks(verdict) }
-  if (verdict.verdict === 'pass') return { ...begun, state: 'succeeded', outputs, endedAt: input.now }
+  const { step, now } = input
+  const verdict = gateVerdict(gate, reported)
+  const failed = failedChecks(verdict)
+  const outputs = { verdict: verdict.verdict, failed, by: null, comment: null }
+  if (verdict.verdict === 'pass') return { ...step, state: 'succeeded', outputs, endedAt: now }
   if (verdict.verdict === 'block') {
-    const message = `the gate is closed: ${outputs.failed}`
-    return {
-      ...begun,
-      state: 'failed',
-      reason: message,
-      error: { code: 'gate-blocked', message },
-      outputs,
-      endedAt: input.now,
-    }
+    const message = `the gate is closed: ${failed}`
+    return { ...step, state: 'failed', reason: message, error: { code: 'gate-blocked', message }, outputs, endedAt: now }
   }
-  addReview(input, tools, changes, gate, outputs)
-  return { ...begun, state: 'waiting', total: 1, open: 1 }
+  askForReview(input, tools, changes, gate, failed)
+  return { ...step, state: 'waiting', total: step.total + 1, open: 1, outputs }
 }
 
 /** Asks people to decide about a gate whose checks call for a review. */
-export function addReview(
+function askForReview(
   input: TaskOwner,
   tools: ActivationTools,
   changes: RunChanges,
   gate: ResolvedGate,
-  outputs: JsonObject,
+  failed: string,
 ): void {
   const { stepId, priority, labels, risky, allowFailure, who, deadlineMs } = gate
   const spec: ResolvedTask = {
@@ -131,7 +127,7 @@ export function addReview(
     risky,
     allowFailure,
     timeoutMs: null,
-    message: `the gate ${input.step.step} asks for a review: ${String(outputs.failed)}`,
+    message: `the gate ${input.step.step} asks for a review: ${failed}`,
     who,
     deadlineMs,
     default: 'reject',

@@ -39,7 +39,8 @@ export async function writeChanges(
 async function insertEventWaits(tx: Tx, waits: readonly NewEventWait[], now: Date): Promise<void> {
   if (waits.length === 0) return
   await tx.execute(sql`
-    insert into event_waits (tenant_id, task_id, run_id, type, created_at)
-    select *, ${now}::timestamptz from unnest(${waits.map((w) => w.tenant)}::text[], ${waits.map((w) => w.taskId)}::text[],
-      ${waits.map((w) => w.runId)}::text[], ${waits.map((w) => w.type)}::text[])`)
+    insert into event_waits (tenant_id, task_id, run_id, type, created_at, after_seq)
+    select i.*, ${now}::timestamptz, coalesce((select max(e.seq) from events e where e.xid = pg_current_xact_id()), 0)
+    from unnest(${waits.map((w) => w.tenant)}::text[], ${waits.map((w) => w.taskId)}::text[],
+      ${waits.map((w) => w.runId)}::text[], ${waits.map((w) => w.type)}::text[]) as i`)
 }

@@ -49,15 +49,15 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, s.open)) from
           (select tenant_id, run_id, step, -count(*) as n from done group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
-        (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
-          select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit
-              when 'runs' then 1
-              when 'wall-ms' then least(h.amount, ceil((d.usage->>'wallSeconds')::float8 * 1000))
-              when 'cpu-ms' then least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))
-              else h.amount end) as spent
-          from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
-          join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
-          where d.budget_ids is not null group by 1, 2) settled) as budgets`,
+        (select json_agg(json_build_array(u.tenant_id, u.budget, -u.held,
+            case b.unit when 'runs' then u.runs when 'wall-ms' then u.wall when 'cpu-ms' then u.cpu else u.held end))
+          from (
+            select d.tenant_id, h.budget, sum(h.amount) as held, count(*) as runs,
+              sum(least(h.amount, ceil((d.usage->>'wallSeconds')::float8 * 1000))) as wall,
+              sum(least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))) as cpu
+            from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
+            where d.budget_ids is not null group by 1, 2) u
+          join budgets b on b.tenant_id = u.tenant_id and b.id = u.budget) as budgets`,
     values: [
       reports.map((r) => r.tenant),
       reports.map((r) => r.taskId),

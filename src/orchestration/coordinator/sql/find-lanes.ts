@@ -7,8 +7,6 @@ export interface Shard {
 }
 
 export interface ShardLanes extends Shard {
-  /** Whether this transaction holds the shard; others leave it alone. Only saves double work. */
-  readonly locked: boolean
   readonly strategy: string | null
   readonly lanes: readonly string[]
   readonly agents: readonly AgentRow[]
@@ -18,7 +16,7 @@ export interface ShardLanes extends Shard {
 export type AgentRow = readonly [string, string, number, number, number, number]
 
 /**
- * Takes the shards that nobody else is ticking and names their lanes that hold ready tasks, by hopping from lane to lane
+ * Names the lanes of shards that hold ready tasks, by hopping from lane to lane
  * along the index: the cost grows with the lanes, not with the tasks. With them the agents that have room, at most `maxAgents`
  * from a place that the caller rotates; and those in `freed`, whose slots the caller has yet to write.
  */
@@ -33,15 +31,14 @@ export async function findLanes(
     name: 'find-lanes',
     text: `
       with held as materialized (
-        select tenant_id, pool, after, pg_try_advisory_xact_lock(hashtextextended(tenant_id || '/' || pool, 1)) as locked
-        from unnest($1::text[], $2::text[], $3::text[]) as s(tenant_id, pool, after))
-      select held.tenant_id, held.pool, held.locked, pools.strategy, coalesce(l.lanes, '{}') as lanes, a.agents
+        select * from unnest($1::text[], $2::text[], $3::text[]) as s(tenant_id, pool, after))
+      select held.tenant_id, held.pool, pools.strategy, coalesce(l.lanes, '{}') as lanes, a.agents
       from held
       left join pools on pools.tenant_id = held.tenant_id and pools.name = held.pool
       cross join lateral (
         with recursive hop as (
           (select t.lane from tasks t
-            where held.locked and t.tenant_id = held.tenant_id and t.pool = held.pool and t.state = 'ready'
+            where t.tenant_id = held.tenant_id and t.pool = held.pool and t.state = 'ready'
             order by t.lane limit 1)
           union all
           select (select t.lane from tasks t
@@ -53,12 +50,12 @@ export async function findLanes(
         select coalesce(json_agg(json_build_array(id, runner_id, slots, used, weight, rev)), '[]') as agents
         from (
           (select id, runner_id, slots, used, weight, rev from agents
-            where held.locked and tenant_id = held.tenant_id and pool = held.pool and state = 'healthy'
+            where tenant_id = held.tenant_id and pool = held.pool and state = 'healthy'
               and (used < slots or id = any ($5::text[])) and id > held.after
             order by id limit $4)
           union all
           (select id, runner_id, slots, used, weight, rev from agents
-            where held.locked and tenant_id = held.tenant_id and pool = held.pool and state = 'healthy'
+            where tenant_id = held.tenant_id and pool = held.pool and state = 'healthy'
               and (used < slots or id = any ($5::text[])) and id <= held.after
             order by id limit $4)
           limit $4) free) a
@@ -68,7 +65,6 @@ export async function findLanes(
   return rows.map((row) => ({
     tenant: row.tenant_id,
     pool: row.pool,
-    locked: row.locked,
     strategy: row.strategy,
     lanes: row.lanes,
     agents: row.agents,
@@ -78,7 +74,6 @@ export async function findLanes(
 interface Row {
   tenant_id: TenantId
   pool: string
-  locked: boolean
   strategy: string | null
   lanes: string[]
   agents: AgentRow[]
