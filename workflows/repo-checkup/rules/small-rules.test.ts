@@ -136,6 +136,7 @@ describe('tests and what they name', () => {
     ).toBe(6)
     expect(countSwitches("it.only('a', () => {})\nfdescribe('b')\n")).toEqual({ skipped: 0, focused: 2 })
     expect(countSwitches("exit(1)\nprofit('x')\nlist.only('x')\n")).toEqual({ skipped: 0, focused: 0 })
+    expect(countSwitches(`write("it.only(1)"); // it.skip(2)\n`)).toEqual({ skipped: 0, focused: 0 })
   })
 })
 

@@ -66,9 +66,10 @@ export function createMentions(): Mentions {
   }
 }
 
+/** Both stand at the beginning of a line; elsewhere they are text that speaks of tests. */
 const skipped =
-  /\b(?:it|test|describe|context)\.(?:skip|todo)\b|\bx(?:it|describe|test|context)\s*\(|@(?:Ignore|Disabled)\b|@(?:pytest\.mark|unittest)\.skip|\bt\.Skip(?:Now|f)?\(|#\[ignore|\bpending\s*\(|\bmarkTestSkipped\b|\[(?:Fact|Theory)\(Skip\s*=/g
-const focused = /\b(?:it|test|describe|context)\.only\s*\(|^\s*f(?:it|describe|context)\s*\(/gm
+  /^[ \t]*(?:(?:it|test|describe|context)\.(?:skip|todo)\b|x(?:it|describe|test|context)\s*\(|@(?:Ignore|Disabled)\b|@(?:pytest\.mark|unittest)\.skip|t\.Skip(?:Now|f)?\(|#\[ignore|pending\s*\(|(?:\$this->|self::)?markTestSkipped\b|\[(?:Fact|Theory)\(Skip\s*=)/gm
+const focused = /^[ \t]*(?:(?:it|test|describe|context)\.only\s*\(|f(?:it|describe|context)\s*\()/gm
 
 /** Tests that are switched off, and tests that switch off all others. */
 export function countSwitches(text: string): { readonly skipped: number; readonly focused: number } {
