@@ -127,12 +127,8 @@ export function createOrchestration(options: OrchestrationOptions) {
   })
   const approvals = new ApprovalsService({ database, queue, dispatch })
   const exchange: ExchangeService = new ExchangeService({ database, queue, ticker, runners, random, onCommit })
-  const tickShards = (shards: readonly Shard[]) => {
-    database
-      .asSystem('dispatch')
-      .write((tx) => dispatch(tx, shards, database.clock.now()))
-      .catch(onError)
-  }
+  const tickShards = (shards: readonly Shard[]) =>
+    database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
   /** Ticks every shard that holds ready work: at start, when nothing else has reason to. */
   const dispatchAll = async () => {
     const shards = await database.asSystem('dispatch').read(findReadyShards)

@@ -157,6 +157,36 @@ steps:
     await platform.check()
   })
 
+  test('pools that share a budget do not take it twice', async () => {
+    const platform = new TestPlatform(use())
+    const workers = [await platform.worker({ pool: 'p' }), await platform.worker({ pool: 'q' })]
+    const run = await platform.start(`
+name: shared
+budget: { runs: 3 }
+steps:
+  a: { command: [a], pool: p }
+  b: { command: [b], pool: p }
+  c: { command: [c], pool: q }
+  d: { command: [d], pool: q }
+`)
+    const held = [...(await workers[0]!.take()), ...(await workers[1]!.take())]
+    expect(held.map((lease) => lease.step).sort()).toHaveLength(3)
+    expect(await budgetsOf(run.id)).toMatchObject([{ held: 3, spent: 0 }])
+    await platform.check()
+  })
+
+  test('tasks that a budget refuses do not hold up those behind them', async () => {
+    const platform = new TestPlatform(use())
+    const worker = await platform.register(1)
+    const poor = await platform.start(wide('runs: 1', 30))
+    const rich = await platform.start(wide('runs: 1', 1))
+    const [first] = await worker.take()
+    expect(first!.runId).toBe(poor.id)
+    const { assignments } = await worker.finish([first!], () => ({ output: {} }))
+    expect(assignments.map((lease) => lease.runId)).toEqual([rich.id])
+    await platform.check()
+  })
+
   test('a budget that was raised admits those who waited for it', async () => {
     await budget('tenant', 'default', 'wall-ms', 20_000)
     const platform = new TestPlatform(use())

@@ -23,7 +23,8 @@ export interface ReaperOptions {
   readonly random?: Random
   /** Starts runs whose turn it is and whom nobody told; the `runs` part provides it. */
   readonly startWaitingRuns: (tx: Tx, now: Date) => Promise<readonly Shard[]>
-  readonly onShards: (shards: readonly Shard[]) => void
+  /** Matches what became ready with free slots. */
+  readonly onShards: (shards: readonly Shard[]) => Promise<void>
   readonly onError: (error: unknown) => void
 }
 
@@ -78,10 +79,8 @@ export class Reaper {
 
   async #write(fn: (tx: Tx, now: Date) => Promise<readonly Shard[]>): Promise<void> {
     const { database, onShards } = this.#options
-    await database.asSystem('reaper').write(async (tx) => {
-      const shards = await fn(tx, database.clock.now())
-      if (shards.length > 0) tx.afterCommit(() => onShards(shards))
-    })
+    const shards = await database.asSystem('reaper').write((tx) => fn(tx, database.clock.now()))
+    if (shards.length > 0) await onShards(shards)
   }
 
   async #loseLeasesOf(tx: Tx, runnerIds: readonly string[], now: Date): Promise<readonly Shard[]> {

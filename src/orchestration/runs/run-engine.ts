@@ -212,7 +212,10 @@ export class RunEngine {
   async #outputsOf(tx: Tx, live: Live): Promise<ReadonlyMap<string, JsonObject>> {
     if (live.outputs === null) {
       const any = [...live.steps.values()].some((row) => row.endedAt !== null)
-      live.outputs = any ? await readStepOutputs(tx, refOf(live.run)) : new Map()
+      const stored = any ? await readStepOutputs(tx, refOf(live.run)) : new Map<string, JsonObject>()
+      // What ended in this round is not written yet.
+      const fresh = [...live.steps.values()].filter((row) => row.outputs !== null)
+      live.outputs = new Map([...stored, ...fresh.map((row) => [row.step, row.outputs as JsonObject] as const)])
     }
     return live.outputs
   }
