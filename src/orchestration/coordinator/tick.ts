@@ -167,7 +167,6 @@ export class Ticker {
 /** How often one tick looks behind what budgets refused. */
 const mostRounds = 4
 
-
 function keyOf(shard: Shard): string {
   return `${shard.tenant}/${shard.pool}`
 }

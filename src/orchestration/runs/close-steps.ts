@@ -79,7 +79,11 @@ function dueOf(live: Live, row: StepRow): Due {
   const step = live.definition.steps[row.step] ?? live.definition.finally[row.step]
   // A gate that has asked people has its verdict already.
   const isGate = step?.kind === 'gate' && row.outputs === null
-  return { live, row, checked: isGate ? { tenant: live.run.tenant, taskId: taskIdOf(live.run.id, row.position, null) } : null }
+  return {
+    live,
+    row,
+    checked: isGate ? { tenant: live.run.tenant, taskId: taskIdOf(live.run.id, row.position, null) } : null,
+  }
 }
 
 function close(row: StepRow, summary: Summary, now: Date): StepRow {

@@ -104,7 +104,14 @@ export function judge(
   if (verdict.verdict === 'pass') return { ...step, state: 'succeeded', outputs, endedAt: now }
   if (verdict.verdict === 'block') {
     const message = `the gate is closed: ${failed}`
-    return { ...step, state: 'failed', reason: message, error: { code: 'gate-blocked', message }, outputs, endedAt: now }
+    return {
+      ...step,
+      state: 'failed',
+      reason: message,
+      error: { code: 'gate-blocked', message },
+      outputs,
+      endedAt: now,
+    }
   }
   askForReview(input, tools, changes, gate, failed)
   return { ...step, state: 'waiting', total: step.total + 1, open: 1, outputs }
