@@ -254,6 +254,17 @@ describe('one data folder', () => {
   })
 })
 
+test('several calls that want a server in the background agree on one', async () => {
+  const place = await project('crowd')
+  try {
+    const calls = await Promise.all([1, 2, 3].map(() => runCli(['orchestrate', '--detach', './hello.yaml'], place)))
+    for (const call of calls) expect(call).toMatchObject({ code: 0, stderr: '' })
+    expect(new Set(calls.map(({ stdout }) => stdout)).size).toBe(3)
+  } finally {
+    await stopServer(place)
+  }
+})
+
 describe('people', () => {
   test('answer questions, keep checkpoints and fork from them', async () => {
     const flow = `name: asked\nsteps:\n  first: { command: [echo, first] }\n  ask: { needs: [first], approval: { message: 'Go on?' } }\n  last: { needs: [ask], command: [echo, last] }\n`

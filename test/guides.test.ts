@@ -52,15 +52,24 @@ function runBlock(part: GuidePart & { kind: 'sh' }, place: ReturnType<typeof pre
       stream.setEncoding('utf8').on('data', (text: string) => {
         output += text
       })
-    // The whole group: a block may have left something in the background.
-    const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), 120_000)
+    const timer = setTimeout(() => endGroup(child.pid!), 120_000)
     child.once('error', reject)
+    // What a block leaves in the background ends with it.
+    child.once('exit', () => endGroup(child.pid!))
     child.once('close', (code) => {
       clearTimeout(timer)
       if (code === 0) resolve(output)
       else reject(new Error(`the block at line ${part.line} ended with ${code}:\n${part.text}\n${output}`))
     })
   })
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 describe.each(readdirSync(guides).filter((name) => name.endsWith('.md')))('%s', (name) => {

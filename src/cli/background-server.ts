@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { exitCodeOf } from '../foundation/kernel/errors.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { findServer, load } from './connect.ts'
@@ -20,11 +21,13 @@ export async function startInBackground(context: CliContext, patienceMs = 30_000
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   })
-  const ended = new Promise<never>((_, reject) => {
+  const ended = new Promise<void>((resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (code) =>
-      reject(cliErrors['server-not-started'](`the server ended with code ${code}: see ${folder}/serve.log`)),
-    )
+    child.once('exit', (code) => {
+      // Another process took the folder first and will serve it in a moment: that one is as good.
+      if (code === exitCodeOf.conflict) resolve()
+      else reject(cliErrors['server-not-started'](`the server ended with code ${code}: see ${folder}/serve.log`))
+    })
   })
   ended.catch(() => {})
   const deadline = performance.now() + patienceMs
@@ -37,7 +40,7 @@ export async function startInBackground(context: CliContext, patienceMs = 30_000
           `the server does not answer after ${patienceMs / 1_000} s: see ${folder}/serve.log`,
         )
       }
-      await Promise.race([delay(100), ended])
+      await Promise.race([delay(100), ended.then(() => delay(100))])
     }
   } finally {
     child.removeAllListeners()
