@@ -64,6 +64,7 @@ test.each([
   ['a commit', '0123456789abcdef0123456789abcdef01234567'],
   ['a UUID', '123e4567-e89b-42d3-a456-426614174000'],
   ['a path', '/usr/local/lib/Node24/Modules/Of/This/Project'],
+  ['a temporary folder', '/tmp/build-of-7-parts-qW3xZ9/Kj4Lm8Np2R'],
   ['a class', 'org.example.Very.Long.Name.Of.A.Class.Number7'],
   ['words', 'AQuickBrownFoxJumpsOverTheLazyDog'],
   ['a template', '${{ inputs.something }}'],

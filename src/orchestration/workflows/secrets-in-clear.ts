@@ -64,8 +64,9 @@ function nameOf(path: Path): string | null {
   return null
 }
 
-/** One long word of mixed letters and digits without any order. Hexadecimal (commits, digests) and UUIDs are let pass. */
+/** One long word of mixed letters and digits without any order. Hexadecimal (commits, digests), UUIDs and paths are let pass. */
 function looksRandom(text: string): boolean {
+  if (/^~?\/[A-Z]?[a-z]+\//.test(text)) return false
   if (!/^[A-Za-z0-9+/_=-]{24,200}$/.test(text) || /^[0-9a-fA-F-]+$/.test(text)) return false
   if (!/[a-z]/.test(text) || !/[A-Z]/.test(text) || !/\d/.test(text)) return false
   return entropy(text) >= 4.2
