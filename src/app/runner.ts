@@ -49,7 +49,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
   await sweepLeftovers(processFolder)
   await workspaces.cleanLeftovers()
 
-  const supervisor = new Supervisor({ folder: processFolder })
+  const supervisor = new Supervisor({ folder: processFolder, failpoints: config.failpoints ?? '' })
   const agents = config.pools.flatMap((pool) => agentsOf(pool, options, id, supervisor))
   await database
     .asSystem('runner')

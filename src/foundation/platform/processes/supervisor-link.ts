@@ -26,7 +26,7 @@ export interface SupervisorOptions {
   readonly parentMarker?: string
   /** From SIGTERM to SIGKILL for what runs when this process dies. Default 1,000. */
   readonly orphanGraceMs?: number
-  /** Failpoints to arm in the supervisor. Default none. */
+  /** Failpoints to arm in the first supervisor; one that takes the place of a lost one has none. Default none. */
   readonly failpoints?: string
 }
 

@@ -187,7 +187,8 @@ export class Supervisor {
   async #openLink(): Promise<SupervisorLink> {
     if (this.#closed) throw processErrors['supervisor-lost']('the supervisor has been closed')
     if (this.#link?.open) return this.#link
-    this.#opening ??= SupervisorLink.open(this.#options, this.#table)
+    const failpoints = this.#link === null ? (this.#options.failpoints ?? '') : ''
+    this.#opening ??= SupervisorLink.open({ ...this.#options, failpoints }, this.#table)
       .then((link) => {
         this.#link = link
         return link
