@@ -7,7 +7,7 @@ import { afterFailure } from './after-failure.ts'
 import { relieveWaiting } from './relieve-waiting.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
-import { type LeaseRow, leasesOf, lostRunnersWithLeases, overdueLeases } from './sql/find-leases.ts'
+import { type LeaseRow, lockLeasesOf, lostRunnersWithLeases, overdueLeases } from './sql/find-leases.ts'
 import { lockRunsOf } from './sql/lock-runs.ts'
 import type { TaskQueue } from './task-queue.ts'
 
@@ -86,9 +86,9 @@ export class Reaper {
   async #loseLeasesOf(tx: Tx, runnerIds: readonly string[], now: Date): Promise<readonly Shard[]> {
     const ids = await lostRunnersWithLeases(tx, runnerIds)
     if (ids.length === 0) return []
-    // Runs are locked before the second look, so that a run is not paused or cancelled between it and the change.
-    await lockRunsOf(tx, await leasesOf(tx, ids, mostLost))
-    const rows = await leasesOf(tx, ids, mostLost)
+    // Tasks, then runs, as everywhere; the second look sees what a run became until its lock was ours.
+    await lockRunsOf(tx, await lockLeasesOf(tx, ids, mostLost))
+    const rows = await lockLeasesOf(tx, ids, mostLost)
     const { queue } = this.#options
     const { shards } = await queue.change(
       tx,

@@ -11,6 +11,7 @@ import { keyOf, type RunRef, type RunRow } from './run-rows.ts'
 import { type RunStarter, runTimerIds } from './run-starter.ts'
 import {
   idleTasks,
+  lockOpenTasks,
   lockUpcoming,
   openCalls,
   pausedQueueReason,
@@ -30,12 +31,23 @@ export interface RunSteeringOptions {
   readonly wakeRunners: (tx: Tx, runnerIds: readonly string[]) => void
 }
 
-/** Cancels, pauses and resumes runs with what belongs to them. Callers hold the lock of the run. */
+/** Cancels, pauses and resumes runs with what belongs to them. Callers hold the locks that `lock` takes. */
 export class RunSteering {
   readonly #options: RunSteeringOptions
 
   constructor(options: RunSteeringOptions) {
     this.#options = options
+  }
+
+  /** Locks runs for being steered: first the open tasks of them and of the runs they wait for, then the runs. */
+  async lock(tx: Tx, refs: readonly RunRef[]): Promise<readonly RunRow[]> {
+    const tree = [...refs]
+    for (const ref of tree) {
+      const calls = await openCalls(tx, ref)
+      tree.push(...calls.map((runId) => ({ tenant: ref.tenant, runId })))
+    }
+    await lockOpenTasks(tx, tree)
+    return lockRuns(tx, refs)
   }
 
   async cancel(tx: Tx, run: RunRow, error: NonNullable<RunRow['error']>, now: Date): Promise<readonly Shard[]> {
@@ -62,7 +74,7 @@ export class RunSteering {
 
   /** Ends a run whose own time is up: as a cancellation, but the outcome is a failure. `finally` steps have their own time. */
   async timeOut(tx: Tx, tenant: TenantId, runId: string, now: Date): Promise<readonly Shard[]> {
-    const [run] = await lockRuns(tx, [{ tenant, runId: runId as RunId }])
+    const [run] = await this.lock(tx, [{ tenant, runId: runId as RunId }])
     if (run === undefined || isRunEnded(run.state) || run.outcome !== null) return []
     const error = { code: 'timeout', message: 'the run took longer than its timeout' }
     return this.cancel(tx, { ...run, error }, error, now)
@@ -71,7 +83,7 @@ export class RunSteering {
   /** Cancels the runs of these ids that are still open. */
   async cancelOpen(tx: Tx, refs: readonly RunRef[], reason: string, now: Date): Promise<readonly Shard[]> {
     const shards: Shard[] = []
-    for (const run of await lockRuns(tx, refs)) {
+    for (const run of await this.lock(tx, refs)) {
       if (!isRunEnded(run.state))
         shards.push(...(await this.cancel(tx, run, { code: 'cancelled', message: reason }, now)))
     }

@@ -13,6 +13,20 @@ export interface HeldTask {
   readonly isCall: boolean
 }
 
+/**
+ * Locks the open tasks of runs, in id order. Whoever steers a run does this before locking the run itself, because those
+ * who report tasks go the same way: from tasks to their run.
+ */
+export async function lockOpenTasks(tx: Tx, refs: readonly RunRef[]): Promise<void> {
+  const ranges = refs.map((ref) => taskRange(ref.runId))
+  await tx.execute(sql`
+    select 1 from unnest(${refs.map((r) => r.tenant)}::text[], ${ranges.map((r) => r.from)}::text[],
+      ${ranges.map((r) => r.to)}::text[]) as w(tenant_id, first, past)
+    join tasks t on t.tenant_id = w.tenant_id and t.id >= w.first and t.id < w.past
+    where t.state || '' in ('ready', 'waiting', 'leased', 'running')
+    order by t.tenant_id, t.id for update of t`)
+}
+
 /** Asks the runners that work on tasks of the run to end them. Returns those runners. */
 export async function requestCancel(tx: Tx, ref: RunRef, reason: string): Promise<readonly string[]> {
   const range = taskRange(ref.runId)

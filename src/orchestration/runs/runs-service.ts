@@ -7,7 +7,7 @@ import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
 import type { Inherited, RunStarter } from './run-starter.ts'
 import type { RunSteering } from './run-steering.ts'
-import { findRun, lockRuns } from './runs-store.ts'
+import { findRun } from './runs-store.ts'
 import type { WorkflowCatalog } from './workflow-catalog.ts'
 
 export interface RepoAt {
@@ -88,7 +88,7 @@ export class RunsService {
     act: (tx: Tx, run: RunRow, now: Date) => Promise<readonly Shard[]>,
   ): Promise<RunRow> {
     return this.#write(tenant, async (tx, now) => {
-      const [run] = await lockRuns(tx, [{ tenant, runId: id as RunId }])
+      const [run] = await this.#options.steering.lock(tx, [{ tenant, runId: id as RunId }])
       if (run === undefined) throw runErrors['run-not-found'](`there is no run ${id}`)
       return { run, shards: await act(tx, run, now) }
     })

@@ -1,5 +1,5 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
-import type { ReadTx } from '../../../foundation/platform/database/database.ts'
+import type { ReadTx, Tx } from '../../../foundation/platform/database/database.ts'
 import { type Query, sql } from '../../../foundation/platform/database/sql.ts'
 import type { FailurePolicy } from '../after-failure.ts'
 import { joinSharedSpecs, wholeSpec } from './shared-specs.ts'
@@ -19,11 +19,12 @@ const columns: Query = sql`t.tenant_id as tenant, t.id as "taskId", t.run_id as 
   t.attempt - t.losses as attempt, (${wholeSpec})->'retry' as retry, r.state = 'paused' as paused`
 const joins: Query = sql`join runs r on r.tenant_id = t.tenant_id and r.id = t.run_id ${joinSharedSpecs}`
 
-export async function leasesOf(tx: ReadTx, runnerIds: readonly string[], limit: number): Promise<readonly LeaseRow[]> {
+/** Leases of these runners; their tasks are locked. */
+export async function lockLeasesOf(tx: Tx, runnerIds: readonly string[], limit: number): Promise<readonly LeaseRow[]> {
   return tx.query<LeaseRow>(sql`
     select ${columns} from tasks t ${joins}
     where t.runner_id = any (${runnerIds}::text[]) and t.state in ('leased', 'running')
-    order by t.tenant_id, t.id limit ${limit}`)
+    order by t.tenant_id, t.id limit ${limit} for update of t`)
 }
 
 /** Of the runners named, and of those given up before whose leases did not fit into one look, the ones that hold leases. */
