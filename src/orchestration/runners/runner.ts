@@ -41,7 +41,7 @@ export interface RunnerOptions {
   readonly onError: (error: unknown, assignment?: Assignment) => void
 }
 
-const mostReports = 500
+const fullCall = 500
 const mostCalls = 4
 /** A further call goes out beside others only with this many reports: fuller calls cost less. */
 const pipelineReports = 200
@@ -70,7 +70,9 @@ export class Runner {
   #closed = false
   #look = true
   #progressDue = false
-  #mostReports = mostReports
+  #mostReports = fullCall
+  #hungry = false
+  #fetching = false
   #lookedAt = Number.NEGATIVE_INFINITY
   #retryAt = Number.NEGATIVE_INFINITY
   #failures = 0
@@ -172,9 +174,17 @@ export class Runner {
     if (now < this.#retryAt) return
     while (this.#calls.size < mostCalls) {
       const alone = this.#calls.size === 0
-      if (this.#outbox.unsent < (alone ? 1 : pipelineReports) && !(alone && (this.#look || this.#progressDue))) return
-      const call = this.#exchange(now).finally(() => {
+      const toTell = this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#progressDue))
+      // Leases are fetched beside the reports of the ones before: the two cost the coordinator about the same.
+      const toFetch = !toTell && this.#hungry && !this.#fetching
+      if (!toTell && !toFetch) return
+      if (toFetch) {
+        this.#fetching = true
+        this.#hungry = false
+      }
+      const call = this.#exchange(now, toFetch ? 0 : this.#mostReports).finally(() => {
         this.#calls.delete(call)
+        if (toFetch) this.#fetching = false
         this.#settleIdle()
         this.#pumpSoon()
       })
@@ -183,9 +193,9 @@ export class Runner {
   }
 
   /** One call. Never rejects. */
-  async #exchange(now: number): Promise<void> {
+  async #exchange(now: number, mostReports: number): Promise<void> {
     const { id, port } = this.#options
-    const reports = this.#outbox.take(this.#mostReports)
+    const reports = this.#outbox.take(mostReports)
     const sent = new Set(reports.map((report) => report.fence))
     const progress = this.#takeProgress(now)
     const call = this.#recent.begin()
@@ -198,7 +208,7 @@ export class Runner {
       const request = { runnerId: id, reports, progress, holding: this.#holding(sent), accept: this.#accept }
       const reply = await port.exchange(request, controller.signal)
       this.#failures = 0
-      if (this.#outbox.unsent === 0) this.#mostReports = mostReports
+      if (this.#outbox.unsent === 0) this.#mostReports = fullCall
       for (const fence of sent) this.#recent.add(fence)
       this.#outbox.acknowledge(reports)
       this.#take(reply)
@@ -260,6 +270,7 @@ export class Runner {
     }
     // There was work, and there is room: there may be more.
     if (started > 0 && this.#attempts.size < this.#slots) this.#look = true
+    if (started >= pipelineReports && this.#attempts.size < this.#slots) this.#hungry = true
   }
 
   #begin(assignment: Assignment, cancelReason: string | undefined): void {
