@@ -53,7 +53,8 @@ export class CheckpointsService {
       const runId = (what.runId as RunId | undefined) ?? (await snapshots.newestOpen(tx, tenant))
       if (runId === null) throw checkpointErrors['checkpoint-no-run']('no run is under way')
       const now = database.clock.now()
-      const name = what.name ?? `checkpoint-${now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15)}`
+      const usual = `checkpoint-${now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15)}`
+      const name = what.name === undefined ? namesLike(usual) : [what.name]
       const row = await this.#keep(tx, { tenant, runId }, name, 'manual', now)
       if (row === null) throw checkpointErrors['checkpoint-no-run'](`there is no run ${runId}`)
       return row
@@ -78,7 +79,7 @@ export class CheckpointsService {
   /** Made by the engine in its own transaction, right before the steps start. */
   async beforeRisky(tx: Tx, ref: RunRef, steps: readonly string[], now: Date): Promise<void> {
     const name = `${ref.runId}-before-${steps.join('-').slice(0, 80)}-${now.getTime().toString(36)}`
-    await this.#keep(tx, ref, name, 'risky', now)
+    await this.#keep(tx, ref, namesLike(name), 'risky', now)
   }
 
   /** Makes the checkpoint a running workflow asks for every so often, and sets the next timer. */
@@ -88,34 +89,26 @@ export class CheckpointsService {
       const snapshot = await this.#options.snapshots.snapshot(tx, ref)
       if (snapshot === null || snapshot.run.endedAt !== null) continue
       const every = Number(timer.data?.everyMs)
-      await this.#keep(tx, ref, `${ref.runId}-${now.getTime().toString(36)}`, 'timer', now)
+      await this.#keep(tx, ref, namesLike(`${ref.runId}-${now.getTime().toString(36)}`), 'timer', now)
       await setTimers(tx, [{ ...timer, dueAt: new Date(now.getTime() + every) }])
     }
   }
 
+  /** Under the first of the names that is free. Null: there is no such run. */
   async #keep(
     tx: Tx,
     ref: RunRef,
-    name: string,
+    names: Iterable<string>,
     reason: CheckpointRow['reason'],
     now: Date,
   ): Promise<CheckpointRow | null> {
     const snapshot = await this.#options.snapshots.snapshot(tx, ref)
     if (snapshot === null) return null
     const id = this.#options.ids.next<string>('cp')
-    const row: CheckpointRow = {
-      id,
-      tenant_id: ref.tenant,
-      name,
-      run_id: ref.runId,
-      reason,
-      document: snapshot.document,
-      created_at: now,
-    }
-    if (!(await insertCheckpoint(tx, row)))
-      throw checkpointErrors['checkpoint-name-taken'](`there is already a checkpoint ${name}`)
+    const base = { id, tenant_id: ref.tenant, run_id: ref.runId, reason, document: snapshot.document, created_at: now }
+    const row = await insertUnderOne(tx, base, names)
     if (reason !== 'manual') await pruneAutomatic(tx, ref.tenant, ref.runId, keepAutomatic)
-    const data: JsonObject = { name, reason }
+    const data: JsonObject = { name: row.name, reason }
     await appendEvents(tx, [
       {
         tenant: ref.tenant,
@@ -128,6 +121,26 @@ export class CheckpointsService {
     ])
     return row
   }
+}
+
+/** The name, and what to call it where that is taken. */
+function* namesLike(name: string): Iterable<string> {
+  yield name
+  for (let n = 2; ; n++) yield `${name}-${n}`
+}
+
+async function insertUnderOne(
+  tx: Tx,
+  base: Omit<CheckpointRow, 'name'>,
+  names: Iterable<string>,
+): Promise<CheckpointRow> {
+  let taken = ''
+  for (const name of names) {
+    const row = { ...base, name }
+    if (await insertCheckpoint(tx, row)) return row
+    taken = name
+  }
+  throw checkpointErrors['checkpoint-name-taken'](`there is already a checkpoint ${taken}`)
 }
 
 function sourceRun(tenant: TenantId, document: CheckpointDocument, now: Date): RunRow {
