@@ -14,13 +14,14 @@ export const tickChannel = 'lv_ticks'
 export async function insertTick(tx: Tx, now: Date): Promise<number | null> {
   const [lock] = await tx.query<{ got: boolean }>(sql`select pg_try_advisory_xact_lock(${tickLock}) as got`)
   if (!lock?.got) return null
-  // A statement of its own: its snapshot must be younger than the lock.
+  // A statement of its own: its snapshot must be younger than the lock. The newest event is looked up at the end of the
+  // index; for `exists (... xid >= ...)` the planner expects so many that it may read the whole log in vain.
   const rows = await tx.query<{ id: number }>(sql`
     with last as (select id, snapshot from ticks order by id desc limit 1)
     insert into ticks (id, epoch, snapshot, at)
     select last.id + 1, (select max(epoch) from log_epochs), pg_current_snapshot(), ${now}
     from last
-    where exists (select 1 from events e where e.xid >= pg_snapshot_xmax(last.snapshot))
+    where (select e.xid from events e order by e.xid desc limit 1) >= pg_snapshot_xmax(last.snapshot)
       or exists (select 1 from pg_snapshot_xip(last.snapshot) as held(xid) join events e on e.xid = held.xid)
     returning id`)
   return rows[0]?.id ?? null

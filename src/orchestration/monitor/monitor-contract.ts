@@ -26,19 +26,25 @@ export const monitorSchema = z.object({
       pool: z.string(),
       state: z.enum(['pending', 'ready', 'waiting', 'leased', 'running']),
       count: z.int(),
-      /** How long the oldest has been in the queue, in seconds. */
+      /** True: there are more. Counting stops at 10,000 of a pool that are ready, and of a tenant that wait or are at work. */
+      atLeast: z.boolean(),
+      /** How long the oldest has been in the queue, in seconds: of ready tasks, the oldest of those first in their lanes. */
       oldestSeconds: z.number().nullable(),
     }),
   ),
+  /** Runs that have not ended, and of those started in the last 24 hours the ended ones; at most 10,000 of each sort. */
   runs: z.object({ byState: z.record(z.string(), z.int()) }),
   rates: z.object({
-    /** Tasks that ended, a second, over the last minute and the last five. */
+    /**
+     * Tasks that ended, a second, over the last minute and the last five. Where these saw more than 50,000 events, over
+     * the time of the newest 50,000.
+     */
     throughput1m: z.number(),
     throughput5m: z.number(),
     /** Share of the tasks ended in the last five minutes that did not succeed; null when none ended. */
     failures5m: share.nullable(),
   }),
-  /** Age of the newest committed event that readers cannot see yet, in milliseconds; 0 when they see all. */
+  /** Age of the oldest committed event that readers cannot see yet, in milliseconds; 0 when they see all. */
   eventLagMs: z.number(),
   databaseBytes: z.number().nullable(),
 })

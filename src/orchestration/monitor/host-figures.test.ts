@@ -1,0 +1,107 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ManualClock } from '../../foundation/kernel/clock.ts'
+import { readCgroupMemory } from './cgroup-memory.ts'
+import { type CpuTimes, HostSampler, type HostSource, systemHost } from './host-figures.ts'
+
+describe('the host', () => {
+  const source = (times: CpuTimes, over: Partial<HostSource> = {}): HostSource => ({
+    ...systemHost,
+    cpu: () => ({ ...times }),
+    ...over,
+  })
+
+  test('the share of the CPU is that between two calls', async () => {
+    const clock = new ManualClock()
+    const times = { busy: 1_000, all: 10_000 }
+    const sampler = new HostSampler('/', source(times), clock)
+    expect((await sampler.read()).cpu).toBeNull()
+    clock.advance(1_000)
+    Object.assign(times, { busy: 2_000, all: 14_000 })
+    expect((await sampler.read()).cpu).toBe(0.25)
+    Object.assign(times, { busy: 2_001, all: 14_001 })
+    clock.advance(50)
+    expect((await sampler.read()).cpu).toBe(0.25)
+    clock.advance(50)
+    expect((await sampler.read()).cpu).toBe(1)
+  })
+
+  test('real figures: a busy core shows', async () => {
+    const clock = { now: () => new Date(), monotonic: () => performance.now() }
+    const sampler = new HostSampler(tmpdir(), systemHost, clock)
+    for (const end = performance.now() + 300; performance.now() < end; );
+    const { cpu, cores, memory, disk } = await sampler.read()
+    expect(cpu).toBeGreaterThan(0.5 / cores)
+    expect(memory.usedBytes).toBeGreaterThan(10_000_000)
+    expect(memory.usedBytes).toBeLessThan(memory.totalBytes)
+    expect(disk!.usedBytes).toBeLessThan(disk!.totalBytes)
+  })
+
+  test('what cannot be told is null', async () => {
+    const unknown = source({ busy: 0, all: 0 }, { load: () => [0, 0, 0] })
+    expect(await new HostSampler('/no/such/folder', unknown).read()).toMatchObject({
+      cpu: null,
+      load: null,
+      disk: null,
+    })
+  })
+
+  test('a memory limit below that of the host counts, one above does not', async () => {
+    const of = (totalBytes: number) => ({ usedBytes: 1, totalBytes })
+    const read = async (limit: number) =>
+      (
+        await new HostSampler(
+          '/',
+          source({ busy: 0, all: 0 }, { memory: () => of(100), memoryLimit: async () => of(limit) }),
+        ).read()
+      ).memory.totalBytes
+    expect([await read(50), await read(200)]).toEqual([50, 100])
+  })
+})
+
+describe('control groups', () => {
+  let root: string
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'leanvibe-cgroup-'))
+  })
+  afterEach(() => rm(root, { recursive: true }))
+  const write = async (files: Readonly<Record<string, string>>) => {
+    for (const [path, text] of Object.entries(files)) {
+      await mkdir(dirname(join(root, path)), { recursive: true })
+      await writeFile(join(root, path), text)
+    }
+  }
+
+  test('version 2: the tightest limit on the way up, without cache that can be given back', async () => {
+    const base = 'sys/fs/cgroup/pod'
+    await write({
+      'proc/self/cgroup': '0::/pod/app\n',
+      [`${base}/app/memory.max`]: 'max\n',
+      [`${base}/app/memory.current`]: '5000\n',
+      [`${base}/memory.max`]: '10000\n',
+      [`${base}/memory.current`]: '7000\n',
+      [`${base}/memory.stat`]: 'anon 3000\ninactive_file 2500\nactive_file 1\n',
+    })
+    expect(await readCgroupMemory(root)).toEqual({ usedBytes: 4_500, totalBytes: 10_000 })
+    await write({ [`${base}/app/memory.max`]: '8000\n' })
+    expect(await readCgroupMemory(root)).toEqual({ usedBytes: 5_000, totalBytes: 8_000 })
+  })
+
+  test('version 1, whose number for no limit is beyond all memory', async () => {
+    const base = 'sys/fs/cgroup/memory/docker'
+    await write({
+      'proc/self/cgroup': '5:cpu,cpuacct:/docker\n4:memory:/docker\n',
+      [`${base}/memory.limit_in_bytes`]: '9223372036854771712\n',
+      [`${base}/memory.usage_in_bytes`]: '600\n',
+    })
+    expect(await readCgroupMemory(root)).toBeNull()
+    await write({ [`${base}/memory.limit_in_bytes`]: '1000\n', [`${base}/memory.stat`]: 'total_inactive_file 100\n' })
+    expect(await readCgroupMemory(root)).toEqual({ usedBytes: 500, totalBytes: 1_000 })
+  })
+
+  test('none where the system has none', async () => {
+    expect(await readCgroupMemory(root)).toBeNull()
+  })
+})
