@@ -9,6 +9,7 @@ import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { type LeaseRow, lockLeasesOf, lostRunnersWithLeases, overdueLeases } from './sql/find-leases.ts'
 import { lockRunsOf } from './sql/lock-runs.ts'
+import { moveBack } from './sql/move-back.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 export interface ReaperOptions {
@@ -90,10 +91,11 @@ export class Reaper {
     await lockRunsOf(tx, await lockLeasesOf(tx, ids, mostLost))
     const rows = await lockLeasesOf(tx, ids, mostLost)
     const { queue } = this.#options
-    const { shards } = await queue.change(
+    const changes = rows.map((row) => this.#afterLoss(row))
+    const { shards } = await queue.change(tx, changes, now)
+    await moveBack(
       tx,
-      rows.map((row) => this.#afterLoss(row)),
-      now,
+      changes.filter((change) => change.to === 'ready'),
     )
     const held = rows.filter((row) => row.paused)
     if (held.length === 0) return shards
