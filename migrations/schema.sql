@@ -181,6 +181,7 @@ create table event_waits (
   run_id text collate "C" not null,
   type text collate "C" not null,
   created_at timestamp with time zone not null,
+  after_seq bigint not null,
   constraint event_waits_pkey PRIMARY KEY (tenant_id, task_id)
 );
 CREATE INDEX event_waits_type ON event_waits USING btree (tenant_id, type);
@@ -330,6 +331,7 @@ create table runs (
   constraint runs_pkey PRIMARY KEY (tenant_id, id)
 ) with (fillfactor=70);
 CREATE INDEX runs_open ON runs USING btree (tenant_id, state) WHERE (ended_at IS NULL);
+CREATE INDEX runs_parent ON runs USING btree (tenant_id, parent_task) WHERE (parent_task IS NOT NULL);
 CREATE INDEX runs_pending ON runs USING btree (tenant_id, concurrency_key, created_at) WHERE (state = 'pending'::text);
 CREATE INDEX runs_recent ON runs USING btree (tenant_id, created_at DESC);
 row level security enabled and forced;

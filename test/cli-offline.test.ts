@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bin, documentsOf, runCli, scratchFolder } from './support/run-cli.ts'
+import { testWhen } from './support/when.ts'
 
 const scratch = scratchFolder('cli')
 afterAll(() => scratch.remove())
@@ -222,17 +223,20 @@ describe('completion', () => {
 
 describe('an old Node', () => {
   const old = findOldNode()
-  test.skipIf(old === null)('is replaced by the pinned one, or told what to do', async () => {
-    const found = await runCli(['--version', '--json'], { cwd: scratch.path, node: old! })
-    expect(documentsOf(found.stdout)[0]?.node).toMatch(/^24\./)
-    await mkdir(join(scratch.path, 'alone', 'bin'), { recursive: true })
-    const copy = join(scratch.path, 'alone', 'bin', 'leanvibe.js')
-    await writeFile(copy, await readFile(bin))
-    await writeFile(join(scratch.path, 'alone', 'package.json'), '{"type":"module"}')
-    const alone = spawnSync(old!, [copy, '--version'], { encoding: 'utf8' })
-    expect(alone.status).toBe(69)
-    expect(alone.stderr).toMatch(/needs Node 22\.18 or newer[\s\S]*next: /)
-  })
+  testWhen(old !== null, 'there is no older Node here')(
+    'is replaced by the pinned one, or told what to do',
+    async () => {
+      const found = await runCli(['--version', '--json'], { cwd: scratch.path, node: old! })
+      expect(documentsOf(found.stdout)[0]?.node).toMatch(/^24\./)
+      await mkdir(join(scratch.path, 'alone', 'bin'), { recursive: true })
+      const copy = join(scratch.path, 'alone', 'bin', 'leanvibe.js')
+      await writeFile(copy, await readFile(bin))
+      await writeFile(join(scratch.path, 'alone', 'package.json'), '{"type":"module"}')
+      const alone = spawnSync(old!, [copy, '--version'], { encoding: 'utf8' })
+      expect(alone.status).toBe(69)
+      expect(alone.stderr).toMatch(/needs Node 22\.18 or newer[\s\S]*next: /)
+    },
+  )
 })
 
 function findOldNode(): string | null {

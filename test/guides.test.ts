@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type GuidePart, readGuide } from './support/guide.ts'
 import { bin, scratchFolder } from './support/run-cli.ts'
+import { testWhen } from './support/when.ts'
 
 const guides = fileURLToPath(new URL('../docs/guides', import.meta.url))
 const scratch = scratchFolder('guides')
@@ -74,7 +75,10 @@ function endGroup(pid: number): void {
 
 describe.each(readdirSync(guides).filter((name) => name.endsWith('.md')))('%s', (name) => {
   const parts = readGuide(readFileSync(join(guides, name), 'utf8'))
-  test.runIf(parts.some(({ kind }) => kind === 'sh'))('runs as it is written', { timeout: 600_000 }, async () => {
+  testWhen(
+    parts.some(({ kind }) => kind === 'sh'),
+    'it has no commands',
+  )('runs as it is written', { timeout: 600_000 }, async () => {
     const place = prepareFolder(name)
     for (const part of parts) {
       if (part.kind === 'sh') await runBlock(part, place)

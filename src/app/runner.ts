@@ -6,6 +6,7 @@ import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
+import { markerVariable } from '../foundation/platform/processes/process-table.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
@@ -49,7 +50,11 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
   await sweepLeftovers(processFolder)
   await workspaces.cleanLeftovers()
 
-  const supervisor = new Supervisor({ folder: processFolder, failpoints: config.failpoints ?? '' })
+  const supervisor = new Supervisor({
+    folder: processFolder,
+    failpoints: config.failpoints ?? '',
+    ...parentMarkerOf(loaded),
+  })
   const agents = config.pools.flatMap((pool) => agentsOf(pool, options, id, supervisor))
   await database
     .asSystem('runner')
@@ -113,9 +118,16 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
           weight: pool.weight,
         },
         adapter,
+        promptTimeoutMs: pool.agent?.timeoutMs ?? null,
         env: { ...open, ...Object.fromEntries(own), ...ourselves },
         masked: own.map(([, value]) => value),
       }),
     )
   }
+}
+
+/** When we are ourselves the work of an agent, what we start belongs to that attempt, too. */
+function parentMarkerOf(loaded: LoadedConfig): { readonly parentMarker?: string } {
+  const parentMarker = loaded.env.variable(markerVariable)
+  return parentMarker === undefined ? {} : { parentMarker }
 }

@@ -17,7 +17,7 @@ export interface EventRoutesOptions {
 
 /** The event log to clients: as a stream that can be resumed, and as pages for one run. */
 export function eventRoutes({ database, reader, runCreatedAt }: EventRoutesOptions): Route[] {
-  const startOf = async (tenant: TenantId, from: string | undefined): Promise<LogPosition> => {
+  const startOf = async (from: string | undefined): Promise<LogPosition> => {
     if (from === undefined || from === 'now') return database.asSystem('streams').read(headPosition)
     if (from === 'start') return database.asSystem('streams').read(tailPosition)
     return parseCursor(from)
@@ -27,7 +27,7 @@ export function eventRoutes({ database, reader, runCreatedAt }: EventRoutesOptio
       ...streamEvents,
       permission: 'events:read',
       handle: async ({ query, principal, signal, lastEventId }) => {
-        const from = await startOf(principal.tenant, lastEventId ?? query.from)
+        const from = await startOf(lastEventId ?? query.from)
         const matches = eventFilter({ tenant: principal.tenant, run: query.run, types: query.types })
         const batches = await reader.open({ from, matches }, signal)
         return (async function* () {

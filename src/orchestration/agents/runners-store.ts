@@ -37,7 +37,10 @@ export class RunnersStore {
         slots = greatest(excluded.slots, agents.used), weight = excluded.weight, runner_id = excluded.runner_id,
         last_seen_at = excluded.last_seen_at
       returning tenant_id, id, rev, pool, runner_id`)
-    await appendEvents(tx, rows.map((row) => agentEvent(row, 'agent.healthy', now)))
+    await appendEvents(
+      tx,
+      rows.map((row) => agentEvent(row, 'agent.healthy', now)),
+    )
   }
 
   /**
@@ -54,7 +57,10 @@ export class RunnersStore {
     const agents = await tx.query<AgentChange>(sql`
       update agents set state = 'healthy', rev = rev + 1, last_seen_at = ${now}
       where runner_id = ${runnerId} and state = 'offline' returning tenant_id, id, rev, pool, runner_id`)
-    await appendEvents(tx, agents.map((agent) => agentEvent(agent, 'agent.healthy', now)))
+    await appendEvents(
+      tx,
+      agents.map((agent) => agentEvent(agent, 'agent.healthy', now)),
+    )
     return true
   }
 
@@ -85,7 +91,10 @@ export class RunnersStore {
       update agents set state = 'offline', rev = rev + 1
       where runner_id = any (${ids}::text[]) and state <> 'offline'
       returning tenant_id, id, rev, pool, runner_id`)
-    await appendEvents(tx, agents.map((agent) => agentEvent(agent, 'agent.offline', now)))
+    await appendEvents(
+      tx,
+      agents.map((agent) => agentEvent(agent, 'agent.offline', now)),
+    )
     return ids
   }
 

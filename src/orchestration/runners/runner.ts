@@ -174,7 +174,8 @@ export class Runner {
     if (now < this.#retryAt) return
     while (this.#calls.size < mostCalls) {
       const alone = this.#calls.size === 0
-      const toTell = this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#progressDue))
+      const toTell =
+        this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#progressDue))
       // Leases are fetched beside the reports of the ones before: the two cost the coordinator about the same.
       const toFetch = !toTell && this.#hungry && !this.#fetching
       if (!toTell && !toFetch) return

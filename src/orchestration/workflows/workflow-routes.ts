@@ -1,7 +1,7 @@
 import { parseDocument } from 'yaml'
+import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
-import { isAppError } from '../../foundation/kernel/errors.ts'
 import { parseWorkflow } from './parse-workflow.ts'
 import type { Problem } from './problem.ts'
 import type { WorkflowDefinition } from './workflow-contract.ts'
@@ -44,7 +44,9 @@ export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Rout
         const { tenant } = principal
         const stored = await database.forTenant(tenant).read((tx) => newestVersions(tx, tenant, null))
         const versions = new Map(stored.map((row) => [row.name, row]))
-        const found = new Map<string, Found>(stored.map((row) => [row.name, { name: row.name, origin: 'stored', text: row.source, file: row.name }]))
+        const found = new Map<string, Found>(
+          stored.map((row) => [row.name, { name: row.name, origin: 'stored', text: row.source, file: row.name }]),
+        )
         for (const file of await files.list()) found.set(file.name, file)
         const items = [...found.values()].map((item) => toSummary(item, versions.get(item.name)?.version ?? null))
         return { items: items.sort((a, b) => (a.name < b.name ? -1 : 1)) }
@@ -57,7 +59,8 @@ export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Rout
         const { tenant } = principal
         const [stored] = await database.forTenant(tenant).read((tx) => newestVersions(tx, tenant, params.name))
         const file = await files.find(params.name)
-        if (file === null && stored === undefined) throw workflowErrors['workflow-not-found'](`there is no workflow called ${params.name}`)
+        if (file === null && stored === undefined)
+          throw workflowErrors['workflow-not-found'](`there is no workflow called ${params.name}`)
         const found: Found = file ?? { name: params.name, origin: 'stored', text: stored!.source, file: params.name }
         return toDetail(found, stored?.version ?? null)
       },
@@ -75,7 +78,8 @@ export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Rout
 
 async function sourceOf(files: WorkflowRoutesOptions['files'], name: string | undefined) {
   const file = name === undefined ? null : await files.find(name)
-  if (file === null) throw workflowErrors['workflow-not-found'](`there is no workflow called ${name ?? '(none was named)'}`)
+  if (file === null)
+    throw workflowErrors['workflow-not-found'](`there is no workflow called ${name ?? '(none was named)'}`)
   return { text: file.text, fileName: file.file }
 }
 
@@ -83,20 +87,32 @@ function validate(text: string, fileName: string, inputs: Parameters<typeof reso
   try {
     const { definition, warnings } = parseWorkflow(text, fileName)
     const problems = inputs === undefined ? [] : inputProblems(definition, fileName, inputs)
-    return { valid: problems.length === 0, name: definition.name, steps: countSteps(definition), problems, warnings: [...warnings] }
+    return {
+      valid: problems.length === 0,
+      name: definition.name,
+      steps: countSteps(definition),
+      problems,
+      warnings: [...warnings],
+    }
   } catch (error) {
     if (!isAppError(error, 'workflow-invalid')) throw error
     return { valid: false, name: null, steps: 0, problems: error.details.problems as Problem[], warnings: [] }
   }
 }
 
-function inputProblems(definition: WorkflowDefinition, file: string, inputs: Parameters<typeof resolveInputs>[1]): Problem[] {
+function inputProblems(
+  definition: WorkflowDefinition,
+  file: string,
+  inputs: Parameters<typeof resolveInputs>[1],
+): Problem[] {
   try {
     resolveInputs(definition, inputs)
     return []
   } catch (error) {
     if (!isAppError(error, 'workflow-inputs-invalid')) throw error
-    return [{ file, line: null, column: null, path: 'inputs', message: error.message, expected: null }] as unknown as Problem[]
+    return [
+      { file, line: null, column: null, path: 'inputs', message: error.message, expected: null },
+    ] as unknown as Problem[]
   }
 }
 
@@ -104,11 +120,23 @@ function inputProblems(definition: WorkflowDefinition, file: string, inputs: Par
 function toSummary(found: Found, version: number | null): WorkflowSummary {
   try {
     const { definition } = parseWorkflow(found.text, found.file)
-    return { name: found.name, description: definition.description ?? null, origin: found.origin, version, steps: countSteps(definition) }
+    return {
+      name: found.name,
+      description: definition.description ?? null,
+      origin: found.origin,
+      version,
+      steps: countSteps(definition),
+    }
   } catch (error) {
     if (!isAppError(error, 'workflow-invalid')) throw error
     const description: unknown = parseDocument(found.text).get('description')
-    return { name: found.name, description: typeof description === 'string' ? description : null, origin: found.origin, version, steps: 0 }
+    return {
+      name: found.name,
+      description: typeof description === 'string' ? description : null,
+      origin: found.origin,
+      version,
+      steps: 0,
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { temporaryFolder } from '../../../../test/support/postgres-server.ts'
+import { testWhen } from '../../../../test/support/when.ts'
 import { isAppError } from '../../kernel/errors.ts'
 import { findHolder, lockFolder } from './folder-lock.ts'
 import { readProcessIdentity } from './process-identity.ts'
@@ -98,12 +99,15 @@ test('a holder whose lock was taken over is told', async () => {
   await lock.release()
 })
 
-test.skipIf(process.getuid?.() === 0)('a folder that cannot be written is named', async () => {
-  const sealed = join(folder, 'sealed')
-  await mkdir(sealed)
-  await chmod(sealed, 0o500)
-  await expect(lockFolder(sealed)).rejects.toSatisfy((error) => isAppError(error, 'data-folder-unusable'))
-})
+testWhen(process.getuid?.() !== 0, 'root may write everywhere')(
+  'a folder that cannot be written is named',
+  async () => {
+    const sealed = join(folder, 'sealed')
+    await mkdir(sealed)
+    await chmod(sealed, 0o500)
+    await expect(lockFolder(sealed)).rejects.toSatisfy((error) => isAppError(error, 'data-folder-unusable'))
+  },
+)
 
 test('a file in the place of the folder is refused', async () => {
   const path = join(folder, 'file')

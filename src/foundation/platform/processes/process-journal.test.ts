@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, it } from 'vitest'
+import { testWhen } from '../../../../test/support/when.ts'
 import { ProcessJournal, readJournal } from './process-journal.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'leanvibe-journal-'))
@@ -66,6 +67,6 @@ it('is none where there is no file', () => {
   expect(readJournal(join(folder, 'none'))).toBe(null)
 })
 
-it.runIf(existsSync('/dev/full'))('refuses to open an attempt on a full disk', () => {
+testWhen(existsSync('/dev/full'), 'there is no /dev/full')('refuses to open an attempt on a full disk', () => {
   expect(() => new ProcessJournal('/dev/full', owner)).toThrow('ENOSPC')
 })

@@ -5,6 +5,7 @@ import { platform, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { testWhen } from '../../../../test/support/when.ts'
 import { aliveOf, Supervisor, sweepLeftovers, systemProcessTable } from './index.ts'
 import { ProcessJournal } from './process-journal.ts'
 import { processScope } from './system-process-table.ts'
@@ -174,20 +175,23 @@ it('a polite end of the supervisor ends its commands too', async () => {
   await once(runner, 'exit')
 })
 
-it.runIf(platform() === 'linux')('keeps files that were left open to the runner from its commands', async () => {
-  const args = [program, folder, '', JSON.stringify({ marker: marker(), file: 'ls', args: ['/proc/self/fd'] })]
-  const open = ['-c', 'exec 77</etc/passwd; exec "$@"', 'bash', process.execPath]
-  const runner = spawn('bash', [...open, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-  let output = ''
-  runner.stdout!.on('data', (chunk) => {
-    output += chunk
-  })
-  await expect.poll(() => output, { timeout: 10_000 }).toContain('ended')
-  expect(output).toContain('0\n1\n2\n3\n')
-  expect(output).not.toMatch(/^(?:[4-9]|\d\d+)$/m)
-  runner.stdin!.end()
-  await once(runner, 'exit')
-})
+testWhen(platform() === 'linux', 'only on Linux')(
+  'keeps files that were left open to the runner from its commands',
+  async () => {
+    const args = [program, folder, '', JSON.stringify({ marker: marker(), file: 'ls', args: ['/proc/self/fd'] })]
+    const open = ['-c', 'exec 77</etc/passwd; exec "$@"', 'bash', process.execPath]
+    const runner = spawn('bash', [...open, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    let output = ''
+    runner.stdout!.on('data', (chunk) => {
+      output += chunk
+    })
+    await expect.poll(() => output, { timeout: 10_000 }).toContain('ended')
+    expect(output).toContain('0\n1\n2\n3\n')
+    expect(output).not.toMatch(/^(?:[4-9]|\d\d+)$/m)
+    runner.stdin!.end()
+    await once(runner, 'exit')
+  },
+)
 
 it('refuses work once it is closed', async () => {
   const supervisor = new Supervisor({ folder })

@@ -4,6 +4,7 @@ import { appendFile, chmod, mkdtemp, readdir, rm, stat, truncate, utimes, writeF
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { testWhen } from '../../../../../test/support/when.ts'
 import { collect } from '../blobs.fixture.ts'
 import { explainFileError } from './file-errors.ts'
 import { createFolderBlobs } from './folder-blobs.ts'
@@ -83,22 +84,32 @@ test('a place that is no folder is told as such, with the name', async () => {
   })
 })
 
-test.skipIf(process.getuid?.() === 0)('a folder that may not be written is told as such', async () => {
-  await chmod(folder, 0o500)
-  await expect(createFolderBlobs({ folder }).put(key, randomBytes(1))).rejects.toMatchObject({
-    code: 'blob-store-unavailable',
-  })
-  await chmod(folder, 0o700)
-})
+testWhen(process.getuid?.() !== 0, 'root may write everywhere')(
+  'a folder that may not be written is told as such',
+  async () => {
+    await chmod(folder, 0o500)
+    await expect(createFolderBlobs({ folder }).put(key, randomBytes(1))).rejects.toMatchObject({
+      code: 'blob-store-unavailable',
+    })
+    await chmod(folder, 0o700)
+  },
+)
 
-test.skipIf(!existsSync('/dev/full'))('a full disk is told as such, other failures by their own words', async () => {
-  const full = await writeFile('/dev/full', 'x').catch((error) => error)
-  expect(explainFileError(full, folder)).toMatchObject({ code: 'blob-store-full', kind: 'unavailable', retry: 'later' })
-  const other = await writeFile(join(folder, 'no', 'folder'), 'x').catch((error) => error)
-  expect(explainFileError(other, folder)).toMatchObject({ code: 'blob-store-unavailable' })
-  const foreign = new Error('of the source')
-  expect(explainFileError(foreign, folder)).toBe(foreign)
-})
+testWhen(existsSync('/dev/full'), 'there is no /dev/full')(
+  'a full disk is told as such, other failures by their own words',
+  async () => {
+    const full = await writeFile('/dev/full', 'x').catch((error) => error)
+    expect(explainFileError(full, folder)).toMatchObject({
+      code: 'blob-store-full',
+      kind: 'unavailable',
+      retry: 'later',
+    })
+    const other = await writeFile(join(folder, 'no', 'folder'), 'x').catch((error) => error)
+    expect(explainFileError(other, folder)).toMatchObject({ code: 'blob-store-unavailable' })
+    const foreign = new Error('of the source')
+    expect(explainFileError(foreign, folder)).toBe(foreign)
+  },
+)
 
 test('uploads that broke off long ago are removed, those under way stay', async () => {
   const store = createFolderBlobs({ folder })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { preparedImage } from '../../../../../test/support/databases.ts'
 import { temporaryFolder } from '../../../../../test/support/postgres-server.ts'
+import { testWhen } from '../../../../../test/support/when.ts'
 import { isAppError } from '../../../kernel/errors.ts'
 import { asId, type TenantId } from '../../../kernel/ids.ts'
 import { findHolder } from '../../data-folder/folder-lock.ts'
@@ -180,36 +181,40 @@ function tryMount(): boolean {
   }
 }
 
-test.skipIf(!canMount)('a full disk is said so, and space that comes free is used', { timeout: 60_000 }, async () => {
-  execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=90m', 'tmpfs', folder])
-  try {
-    const { database: db } = await open()
-    const ballast = join(folder, 'ballast')
-    await writeFile(ballast, Buffer.alloc(30 * 1_048_576))
-    const fill = (n: number) =>
-      db.forTenant(a).write((tx) =>
-        tx.execute(sql`insert into things (tenant_id, id, data)
+testWhen(canMount, 'only root can mount a small disk')(
+  'a full disk is said so, and space that comes free is used',
+  { timeout: 60_000 },
+  async () => {
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=90m', 'tmpfs', folder])
+    try {
+      const { database: db } = await open()
+      const ballast = join(folder, 'ballast')
+      await writeFile(ballast, Buffer.alloc(30 * 1_048_576))
+      const fill = (n: number) =>
+        db.forTenant(a).write((tx) =>
+          tx.execute(sql`insert into things (tenant_id, id, data)
           select ${a}, ${n} || '-' || g, jsonb_build_object('x', repeat(md5(g::text), 40)) from generate_series(1, 500) g`),
-      )
-    let committed = 0
-    const failure = await (async () => {
-      for (;;) {
-        try {
-          await fill(committed)
-          committed += 1
-        } catch (error) {
-          // The statement that meets the full disk may be the COMMIT.
-          if (!isAppError(error, 'commit-unknown')) return error
+        )
+      let committed = 0
+      const failure = await (async () => {
+        for (;;) {
+          try {
+            await fill(committed)
+            committed += 1
+          } catch (error) {
+            // The statement that meets the full disk may be the COMMIT.
+            if (!isAppError(error, 'commit-unknown')) return error
+          }
         }
-      }
-    })()
-    expect(failure).toSatisfy(withCode('database-disk-full'))
-    await rm(ballast)
-    const [row] = await db.forTenant(a).read((tx) => tx.query<{ count: number }>(sql`select count(*) from things`))
-    expect(row!.count).toBeGreaterThanOrEqual(committed * 500)
-    await fill(1_000_000)
-    await db.close()
-  } finally {
-    execFileSync('/bin/umount', [folder])
-  }
-})
+      })()
+      expect(failure).toSatisfy(withCode('database-disk-full'))
+      await rm(ballast)
+      const [row] = await db.forTenant(a).read((tx) => tx.query<{ count: number }>(sql`select count(*) from things`))
+      expect(row!.count).toBeGreaterThanOrEqual(committed * 500)
+      await fill(1_000_000)
+      await db.close()
+    } finally {
+      execFileSync('/bin/umount', [folder])
+    }
+  },
+)

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pgbouncerBinary, startPgbouncer } from '../../../../../test/support/pgbouncer.ts'
 import { systemBinaries } from '../../../../../test/support/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../../../../../test/support/postgres-server.ts'
+import { describeWhen, testWhen } from '../../../../../test/support/when.ts'
 import { startWireProxy, type WireProxy } from '../../../../../test/support/wire-proxy.ts'
 import { isAppError } from '../../../kernel/errors.ts'
 import { asId, type TenantId } from '../../../kernel/ids.ts'
@@ -274,18 +275,21 @@ test('an ordinary owner without superuser rights is enough', async () => {
   expect(await exists(db, 'x')).toBe(true)
 })
 
-test.skipIf(!systemBinaries(15))('PostgreSQL 15 from the system serves as well', async () => {
-  const old = await startPostgresServer({ binaries: systemBinaries(15)! })
-  try {
-    await using db = await open({ url: old.url() })
-    await db.forTenant(a).write((tx) => tx.execute(insert('x')))
-    expect(await exists(db, 'x')).toBe(true)
-  } finally {
-    await old.destroy()
-  }
-})
+testWhen(systemBinaries(15), 'PostgreSQL 15 is not installed')(
+  'PostgreSQL 15 from the system serves as well',
+  async () => {
+    const old = await startPostgresServer({ binaries: systemBinaries(15)! })
+    try {
+      await using db = await open({ url: old.url() })
+      await db.forTenant(a).write((tx) => tx.execute(insert('x')))
+      expect(await exists(db, 'x')).toBe(true)
+    } finally {
+      await old.destroy()
+    }
+  },
+)
 
-describe.skipIf(!pgbouncerBinary)('behind PgBouncer', () => {
+describeWhen(pgbouncerBinary, 'PgBouncer is not installed')('behind PgBouncer', () => {
   test.each([true, false])(
     'session mode serves, whether or not it drops start-up options (%s)',
     async (ignoreOptions) => {

@@ -1,2 +1,0 @@
-// Kept as the name that package.json calls; the work is in coverage.ts.
-import './coverage.ts'
