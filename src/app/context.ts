@@ -8,14 +8,22 @@ import type { Database } from '../foundation/platform/database/database.ts'
 import { openDatabase } from '../foundation/platform/database/open-database.ts'
 import { createGit, type Git } from '../foundation/platform/git/index.ts'
 import { startConsumer } from '../foundation/runtime/consumer.ts'
+import { keepEventPartitions, startEventPartitions } from '../foundation/runtime/event-partitions.ts'
 import { EventReader } from '../foundation/runtime/event-reader.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
+import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
+import { countAgents } from '../orchestration/agents/agents-view.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
+import { startBlobSweep } from '../orchestration/artifacts/blob-sweep.ts'
+import { blobsOfCheckpoints } from '../orchestration/checkpoints/checkpoint-blobs.ts'
 import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-routes.ts'
 import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
+import { monitorRoutes } from '../orchestration/monitor/monitor-routes.ts'
+import { MonitorService } from '../orchestration/monitor/monitor-service.ts'
+import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
@@ -43,7 +51,8 @@ export async function openPlatform(
   const database = await openConfigured(loaded, lock, onError)
   const closers: (() => Promise<unknown>)[] = [() => database.close()]
   try {
-    const git = createGit()
+    const searchPath = loaded.env.variable('PATH')
+    const git = createGit(searchPath === undefined ? {} : { searchPath })
     const files = createDefinitionFiles(config.workflowFolder)
     let ticker: Loop | null = null
     const orchestration = createOrchestration({
@@ -74,6 +83,10 @@ export async function openPlatform(
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
       ...eventRoutes({ database, reader, runCreatedAt }),
+      ...agentRoutes(database),
+      ...monitorRoutes(
+        new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
+      ),
       ...storage.routes,
     ]
     return {
@@ -105,7 +118,11 @@ async function startWork(work: Work): Promise<void> {
   const { loaded, database, orchestration, git, storage, closers, onError } = work
   await giveUpFormerOwners(loaded, database, orchestration)
   const { reaper } = orchestration
+  // Before the first event of this process, so that it lands in a partition of its day.
+  await keepEventPartitions(database, {})
   const loops: Loop[] = [
+    startEventPartitions(database, { onError }),
+    startBlobSweep({ database, blobs: storage.blobs, references: [blobsOfCheckpoints], onError }),
     reaper.start(),
     startTimers(database, { handlers: orchestration.timers, onError }),
     startConsumer(database, {
