@@ -139,6 +139,8 @@ export class ExchangeService implements ExchangePort {
     for (const report of reports) {
       const row = known.get(report.fence)
       if (row === undefined) continue
+      // Of two reports of one lease the first counts.
+      known.delete(report.fence)
       const { change, timer } = afterFailure({ ...report, usage: { ...report.usage } }, row, now, this.#random)
       changes.push(change)
       if (timer !== null) timers.push(timer)
