@@ -13,10 +13,14 @@ export interface DefinitionSource {
   find(name: string): Promise<{ readonly text: string; readonly file: string } | null>
 }
 
+/** Texts kept parsed; each is at most 1 MiB. */
+const mostParsed = 100
+
 /** Finds workflows by name, keeps every content that a run used as a version, and gives runs the version they began with. */
 export class WorkflowCatalogService {
   readonly #source: DefinitionSource
   readonly #versions = new Map<string, WorkflowDefinition>()
+  readonly #parsed = new Map<string, { readonly definition: WorkflowDefinition; readonly hash: string }>()
 
   constructor(source: DefinitionSource) {
     this.#source = source
@@ -29,9 +33,20 @@ export class WorkflowCatalogService {
     now: Date,
   ): Promise<{ definition: WorkflowDefinition; version: number }> {
     const { text, fileName } = 'text' in what ? what : await this.#find(tx, tenant, what.name)
-    const { definition } = parseWorkflow(text, fileName)
-    const version = await storeDefinition(tx, tenant, definition, hashDefinition(definition), text, now)
+    const { definition, hash } = this.#parse(text, fileName)
+    const version = await storeDefinition(tx, tenant, definition, hash, text, now)
     return { definition, version }
+  }
+
+  /** The same text is started again and again: it is parsed once. */
+  #parse(text: string, fileName: string): { readonly definition: WorkflowDefinition; readonly hash: string } {
+    const known = this.#parsed.get(text)
+    if (known !== undefined) return known
+    const { definition } = parseWorkflow(text, fileName)
+    const parsed = { definition, hash: hashDefinition(definition) }
+    if (this.#parsed.size >= mostParsed) this.#parsed.clear()
+    this.#parsed.set(text, parsed)
+    return parsed
   }
 
   async read(tx: ReadTx, tenant: TenantId, name: string, version: number): Promise<WorkflowDefinition> {
