@@ -1,4 +1,5 @@
 import type { Client } from '../client/client.ts'
+import { isAppError } from '../foundation/kernel/errors.ts'
 import { showRun, streamEvents } from '../orchestration/runs/run-endpoints-contract.ts'
 import type { EventView, RunDetail } from '../orchestration/runs/runs-contract.ts'
 
@@ -12,6 +13,9 @@ export interface WatchOptions {
   readonly pollMs?: number
 }
 
+/** How long the platform may be without its database before the watch gives up. */
+const patienceMs = 120_000
+
 const ending: ReadonlySet<string> = new Set(['run.succeeded', 'run.failed', 'run.cancelled'])
 
 /** Yields the run whenever it has changed, the last time when it has ended. */
@@ -23,6 +27,21 @@ export async function* watchRun(client: Client, id: string, options: WatchOption
   const ended = Promise.withResolvers<void>()
   const over = new AbortController()
   const reading = readEvents()
+  let answeredAt = performance.now()
+
+  /** Null where the platform cannot answer just now, because its database is away: the run goes on when it is back. */
+  async function look(): Promise<RunDetail | null> {
+    try {
+      const detail = await client.call(showRun, { params: { id }, signal })
+      answeredAt = performance.now()
+      return detail
+    } catch (error) {
+      const mayPass = isAppError(error) && error.kind === 'unavailable' && error.code !== 'server-unreachable'
+      if (!mayPass || performance.now() - answeredAt > patienceMs) throw error
+      await wait(Math.max(pauseMs, 500), signal)
+      return null
+    }
+  }
 
   async function readEvents(): Promise<void> {
     const query = { run: id, from: onEvent === undefined ? 'now' : 'start' }
@@ -45,7 +64,8 @@ export async function* watchRun(client: Client, id: string, options: WatchOption
     for (;;) {
       options.signal.throwIfAborted()
       const started = performance.now()
-      const detail = await client.call(showRun, { params: { id }, signal })
+      const detail = await look()
+      if (detail === null) continue
       yield detail
       if (detail.run.endedAt !== null) {
         if (onEvent !== undefined) await Promise.race([ended.promise, wait(10_000, signal)])
