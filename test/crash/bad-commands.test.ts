@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
+import { describeWhen } from '../support/when.ts'
 import { type Cli, CrashPlace, runIn } from './crash-place.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 })
@@ -136,7 +137,7 @@ const canMount = (() => {
   }
 })()
 
-describe.skipIf(!canMount)('the disk', () => {
+describeWhen(canMount, 'only root can mount a small disk')('the disk', () => {
   test('that a task fills up fails that task, and the run ends', async () => {
     mkdirSync(place.data, { recursive: true })
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', place.data])
