@@ -19,10 +19,15 @@ export function createArtifactSink({
   return {
     async store({ tenant }, content, signal) {
       const blob = `${tenant}/${artifactFolder}/${ids.next<string>('blob')}`
-      const source = 'path' in content ? createReadStream(content.path) : content.data
+      const source = 'path' in content ? readLater(content.path) : content.data
       return { ...(await blobs.put(blob, source, { maxBytes, signal })), blob }
     },
   }
+}
+
+/** Opens the file when it is wanted: a stream that fails before anybody reads from it would end the process. */
+async function* readLater(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path)
 }
 
 /** Where the blobs of artifacts lie in the store, below their tenant. */

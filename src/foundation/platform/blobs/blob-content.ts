@@ -8,6 +8,8 @@ const defaultMaxBytes = 5 * 1_073_741_824
 export interface IncomingContent extends AsyncIterable<Uint8Array> {
   /** What has passed so far. Final once the iteration has ended. */
   summary(): StoredBlob
+  /** Whether the error came from the source, or was ours about it, and not from where the content goes. */
+  threw(error: unknown): boolean
 }
 
 export function receive(content: BlobContent, options: PutOptions = {}): IncomingContent {
@@ -15,17 +17,24 @@ export function receive(content: BlobContent, options: PutOptions = {}): Incomin
   const maxBytes = options.maxBytes ?? defaultMaxBytes
   let bytes = 0
   let digest: string | undefined
+  let thrown: { readonly error: unknown } | undefined
   return {
     async *[Symbol.asyncIterator]() {
-      for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+      try {
+        for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+          options.signal?.throwIfAborted()
+          bytes += chunk.byteLength
+          if (bytes > maxBytes) throw blobErrors['blob-too-large'](`the content is larger than ${maxBytes} bytes`)
+          hash.update(chunk)
+          if (chunk.byteLength > 0) yield chunk
+        }
         options.signal?.throwIfAborted()
-        bytes += chunk.byteLength
-        if (bytes > maxBytes) throw blobErrors['blob-too-large'](`the content is larger than ${maxBytes} bytes`)
-        hash.update(chunk)
-        if (chunk.byteLength > 0) yield chunk
+      } catch (error) {
+        thrown = { error }
+        throw error
       }
-      options.signal?.throwIfAborted()
     },
+    threw: (error) => thrown !== undefined && thrown.error === error,
     summary() {
       digest ??= hash.digest('hex')
       return { bytes, sha256: digest }

@@ -8,7 +8,7 @@ export function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
-/** What a failed call of the file system means to the caller. What the source of the content threw passes through. */
+/** What a failed call of the file system means to the caller; other errors pass through. */
 export function explainFileError(error: unknown, folder: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException
   if (error instanceof AppError || code === undefined || syscall === undefined) return error

@@ -56,7 +56,7 @@ export function createFolderBlobs({ folder, random = systemRandom }: FolderBlobs
           throw error
         }
       } catch (error) {
-        throw explainFileError(error, folder)
+        throw incoming.threw(error) ? error : explainFileError(error, folder)
       }
       return incoming.summary()
     },
