@@ -59,6 +59,8 @@ export async function openPlatform(
       database,
       definitions: files,
       choosePool: choosePoolFrom(config.pools),
+      checkpointEveryMs: config.checkpointEveryMs,
+      onRunEnd: config.onRunEnd,
       onCommit: () => ticker?.poke(),
       onError,
     })

@@ -45,6 +45,10 @@ export interface OrchestrationOptions {
   readonly definitions: DefinitionSource
   /** The pool for tasks that name none. */
   readonly choosePool: (spec: ResolvedTask) => string
+  /** How often a checkpoint is made of runs whose workflow does not say. Default null: never. */
+  readonly checkpointEveryMs?: number | null
+  /** Program and arguments told of the end of every run whose workflow names none. Default null: nobody. */
+  readonly onRunEnd?: readonly string[] | null
   readonly ids?: IdSource
   readonly random?: Random
   readonly tick?: Partial<TickOptions>
@@ -83,6 +87,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     })
   }
   const starter = new RunStarter({
+    checkpointEveryMs: options.checkpointEveryMs ?? null,
     ids,
     engine: () => engine,
     queue: () => queue,
@@ -112,6 +117,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     },
   })
   const engine: RunEngine = new RunEngine({
+    onRunEnd: options.onRunEnd ?? null,
     ids,
     language,
     choosePool,

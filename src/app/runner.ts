@@ -56,15 +56,13 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     ...parentMarkerOf(loaded),
   })
   const agents = config.pools.flatMap((pool) => agentsOf(pool, options, id, supervisor))
-  await database
-    .asSystem('runner')
-    .write((tx) =>
-      orchestration.runners.register(
-        tx,
-        { runnerId: id, host: hostname(), pid: process.pid, agents: agents.map((agent) => agent.registration) },
-        database.clock.now(),
-      ),
-    )
+  await database.asSystem('runner').write(async (tx) => {
+    const registrations = agents.map((agent) => agent.registration)
+    const registration = { runnerId: id, host: hostname(), pid: process.pid, agents: registrations }
+    await orchestration.runners.register(tx, registration, database.clock.now())
+    const pools = config.pools.map(({ name, strategy }) => ({ tenant, name, strategy }))
+    await orchestration.runners.configurePools(tx, pools)
+  })
   const runner = new Runner({
     id,
     port: orchestration.exchange,

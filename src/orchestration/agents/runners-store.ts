@@ -47,6 +47,18 @@ export class RunnersStore {
    * Notes that a runner lives. One that was given up and is heard of again gets its agents back, though not its leases.
    * False: nobody knows it.
    */
+  /** Sets how pools choose among their agents; null leaves the usual way. */
+  async configurePools(
+    tx: Tx,
+    pools: readonly { readonly tenant: TenantId; readonly name: string; readonly strategy: string | null }[],
+  ): Promise<void> {
+    await tx.execute(sql`
+      update pools p set strategy = coalesce(i.strategy, 'least_connections')
+      from unnest(${pools.map((p) => p.tenant)}::text[], ${pools.map((p) => p.name)}::text[],
+        ${pools.map((p) => p.strategy)}::text[]) as i(tenant_id, name, strategy)
+      where p.tenant_id = i.tenant_id and p.name = i.name`)
+  }
+
   async heartbeat(tx: Tx, runnerId: string, now: Date): Promise<boolean> {
     const noted = await tx.execute(sql`
       update runners set heartbeat_at = ${now} where id = ${runnerId} and state <> 'lost'`)

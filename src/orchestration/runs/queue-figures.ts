@@ -23,30 +23,30 @@ export interface QueueFigure {
  */
 export async function readQueue(tx: ReadTx, tenant: TenantId): Promise<readonly QueueFigure[]> {
   const ready = await tx.query<Row>(sql`
-    with recursive pools as (
+    with recursive busy as (
       (select pool from tasks where tenant_id = ${tenant} and state = 'ready' order by pool limit 1)
       union all
-      select (select t.pool from tasks t where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool > pools.pool
+      select (select t.pool from tasks t where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool > busy.pool
         order by t.pool limit 1)
-      from pools where pools.pool is not null)
-    select pools.pool, 'ready' as state, counted.count, oldest.at as oldest_at
-    from pools
+      from busy where busy.pool is not null)
+    select busy.pool, 'ready' as state, counted.count, oldest.at as oldest_at
+    from busy
     cross join lateral (
       select count(*)::int as count from (
-        select from tasks t where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool = pools.pool
+        select from tasks t where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool = busy.pool
         limit ${mostCounted + 1}) some_tasks) counted
     cross join lateral (
       with recursive heads as (
         (select t.lane, t.created_at, 1 as nth from tasks t
-          where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool = pools.pool order by t.lane, t.ready_seq limit 1)
+          where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool = busy.pool order by t.lane, t.ready_seq limit 1)
         union all
         select next.lane, next.created_at, heads.nth + 1 from heads cross join lateral (
           select t.lane, t.created_at from tasks t
-          where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool = pools.pool and t.lane > heads.lane
+          where t.tenant_id = ${tenant} and t.state = 'ready' and t.pool = busy.pool and t.lane > heads.lane
           order by t.lane, t.ready_seq limit 1) next
         where heads.nth < ${mostLanes})
       select min(created_at) as at from heads) oldest
-    where pools.pool is not null`)
+    where busy.pool is not null`)
   const others = await tx.query<Row>(sql`
     select pool, state, count(*)::int as count, min(created_at) as oldest_at,
       sum(count(*)) over (partition by state) > ${mostCounted} as "atLeast"

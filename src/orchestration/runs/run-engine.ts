@@ -140,7 +140,9 @@ export class RunEngine {
 
   /** Whether the end has to wait until a command has been told of it. */
   async #tellEnd(tx: Tx, live: Live, outcome: RunOutcome, changes: RunChanges, now: Date): Promise<boolean> {
-    if (live.definition.onEnd === undefined) return false
+    const told =
+      live.definition.onEnd !== undefined || (this.#options.onRunEnd !== null && live.run.parentTask === null)
+    if (!told) return false
     const known = live.steps.get(onEndStep)
     if (known !== undefined) return !isTaskEnded(known.state)
     const run = { ...live.run, outcome }

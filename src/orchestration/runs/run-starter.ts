@@ -23,6 +23,8 @@ export interface Inherited {
 }
 
 export interface RunStarterOptions {
+  /** How often a checkpoint is made of runs whose workflow does not say; null: never. */
+  readonly checkpointEveryMs: number | null
   readonly ids: IdSource
   readonly engine: () => RunEngine
   readonly queue: () => TaskQueue
@@ -68,7 +70,7 @@ export class RunStarter {
     )
     await this.#options.insertBudgets(tx, this.#budgetsOf(run, what))
     if (run.startedAt === null) return { run, shards: [] }
-    await setTimers(tx, runTimers(run, definition, now))
+    await setTimers(tx, runTimers(run, definition, this.#options.checkpointEveryMs, now))
     return { run, shards: await this.#options.engine().advance(tx, [ref], now) }
   }
 
@@ -83,7 +85,10 @@ export class RunStarter {
       const ref = { tenant, runId: next.id }
       const [run] = await lockRuns(tx, [ref])
       await saveRuns(tx, [{ ...run!, state: 'running', startedAt: now }], now)
-      await setTimers(tx, runTimers(run!, await this.#options.definitionOf(tx, run!), now))
+      await setTimers(
+        tx,
+        runTimers(run!, await this.#options.definitionOf(tx, run!), this.#options.checkpointEveryMs, now),
+      )
       shards.push(...(await this.#options.engine().advance(tx, [ref], now)))
     }
   }
@@ -179,16 +184,21 @@ function stepRows(definition: WorkflowDefinition, inherited: Inherited | undefin
 }
 
 /** Timers of the whole run; they count from its beginning, not from when it was asked for. */
-function runTimers(run: RunRow, definition: WorkflowDefinition, now: Date): readonly Timer[] {
-  const timer = (kind: string, duration: string): Timer => {
-    const everyMs = parseDuration(duration)
+function runTimers(
+  run: RunRow,
+  definition: WorkflowDefinition,
+  checkpointEveryMs: number | null,
+  now: Date,
+): readonly Timer[] {
+  const timer = (kind: string, everyMs: number): Timer => {
     const dueAt = new Date(now.getTime() + everyMs)
     return { tenant: run.tenant, id: `${kind}:${run.id}`, kind, subjectId: run.id, dueAt, data: { everyMs } }
   }
   const { timeout, checkpoints } = definition
+  const every = checkpoints?.every === undefined ? checkpointEveryMs : parseDuration(checkpoints.every)
   return [
-    ...(timeout === undefined ? [] : [timer('run-timeout', timeout)]),
-    ...(checkpoints?.every === undefined ? [] : [timer('checkpoint', checkpoints.every)]),
+    ...(timeout === undefined ? [] : [timer('run-timeout', parseDuration(timeout))]),
+    ...(every === null ? [] : [timer('checkpoint', every)]),
   ]
 }
 

@@ -23,6 +23,8 @@ export interface Activation {
 type TaskOwner = Pick<Activation, 'run' | 'step' | 'budgets' | 'now'>
 
 export interface ActivationTools {
+  /** Program and arguments told of the end of every run whose workflow names none; null: nobody. */
+  readonly onRunEnd: readonly string[] | null
   readonly language: StepLanguage
   readonly ids: IdSource
   /** The pool for tasks that name none. */
@@ -244,7 +246,7 @@ export const onEndStep = '$on-end'
 
 /** Creates the command that is told when a run has ended, if the workflow names one. Returns its step. */
 export function activateOnEnd(input: Activation, tools: ActivationTools, changes: RunChanges): StepRow | null {
-  const argv = tools.language.resolveOnEnd(input.definition, input.context)
+  const argv = tools.language.resolveOnEnd(input.definition, input.context) ?? tools.onRunEnd
   if (argv === null) return null
   const { run, now } = input
   const spec: ResolvedCommand = {
