@@ -23,6 +23,8 @@ export interface TestPlatformOptions {
   /** Texts of workflows that can be called by name. */
   readonly definitions?: Readonly<Record<string, string>>
   readonly random?: Random
+  readonly checkpointEveryMs?: number
+  readonly onRunEnd?: readonly string[]
 }
 
 export interface StartOptions {
@@ -59,6 +61,8 @@ export class TestPlatform {
         },
       },
       choosePool: () => 'default',
+      checkpointEveryMs: options.checkpointEveryMs ?? null,
+      onRunEnd: options.onRunEnd ?? null,
       ...(options.random === undefined ? {} : { random: options.random }),
       onError: (error) => this.errors.push(error),
     })
