@@ -227,7 +227,8 @@ export class Runner {
   #onFailedCall(error: unknown, reports: readonly AttemptReport[]): void {
     const { onError, random = systemRandom } = this.#options
     onError(error)
-    if (isAppError(error) && error.retry === 'never') this.#isolate(reports, error)
+    // A database that went away may have taken the reports or not: either way they are sent again, and the fence tells.
+    if (isAppError(error) && error.retry === 'never' && error.kind !== 'unavailable') this.#isolate(reports, error)
     this.#failures += 1
     const delay = Math.min(longestDelayMs, shortestDelayMs * 2 ** (this.#failures - 1))
     this.#retryAt = this.#clock.monotonic() + delay * (0.5 + random.next() / 2)
