@@ -46,7 +46,9 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
   const { config, secrets } = loaded
   const id = (options.ids ?? systemIds).next<RunnerId>('rnr')
   const processFolder = join(config.dataFolder, 'processes')
-  const workspaces = new Workspaces({ folder: join(config.dataFolder, 'workspaces'), git, clock: database.clock })
+  const folder = join(config.dataFolder, 'workspaces')
+  // We hold the lock of the data folder, and nobody has made a workspace yet.
+  const workspaces = new Workspaces({ folder, git, clock: database.clock, alone: true })
   await sweepLeftovers(processFolder)
   await workspaces.cleanLeftovers()
 

@@ -14,14 +14,14 @@ export async function writeRecord(home: string, record: WorkspaceRecord): Promis
   await rename(`${path}.new`, path)
 }
 
-/** Workspaces in `folder` whose maker is dead. */
-export async function readLeftRecords(folder: string, processes: ProcessTable): Promise<Workspace[]> {
+/** Workspaces in `folder` whose maker is dead. `alone`: nobody else makes any there, so that none without a record is being made. */
+export async function readLeftRecords(folder: string, processes: ProcessTable, alone: boolean): Promise<Workspace[]> {
   const left: Workspace[] = []
   for (const id of await namesIn(folder)) {
     const record = await readRecord(join(folder, id))
     if (record !== null) {
       if (!isAlive(record.owner, processes)) left.push(record)
-    } else if (Date.now() - (await stat(join(folder, id))).mtimeMs > youngMs) {
+    } else if (alone || Date.now() - (await stat(join(folder, id))).mtimeMs > youngMs) {
       left.push(workspaceAt(join(folder, id), id, null))
     }
   }

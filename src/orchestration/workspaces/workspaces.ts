@@ -30,6 +30,8 @@ export interface WorkspacesOptions {
   readonly git: Git
   readonly clock?: Clock
   readonly processes?: ProcessTable
+  /** No other process makes workspaces in this folder, so that leftovers without a record are known at once. Default false. */
+  readonly alone?: boolean
 }
 
 export interface CreateWorkspace {
@@ -61,6 +63,7 @@ export class Workspaces {
   readonly #git: Git
   readonly #clock: Clock
   readonly #processes: ProcessTable
+  readonly #alone: boolean
   readonly #owner: WorkspaceRecord['owner']
   readonly #adding = new KeyedQueue()
   readonly #repositories = new Map<string, Promise<RepositoryInfo>>()
@@ -70,6 +73,7 @@ export class Workspaces {
     this.#git = options.git
     this.#clock = options.clock ?? systemClock
     this.#processes = options.processes ?? systemProcessTable()
+    this.#alone = options.alone ?? false
     const start = this.#processes.find(process.pid)?.start ?? ''
     this.#owner = { pid: process.pid, start, scope: processScope() }
   }
@@ -163,7 +167,7 @@ export class Workspaces {
   }
 
   async #leftovers(repositories: readonly string[]) {
-    const records = await readLeftRecords(this.#folder, this.#processes)
+    const records = await readLeftRecords(this.#folder, this.#processes, this.#alone)
     const known = new Set(records.map((record) => record.id))
     for (const repository of repositories) {
       const { commonDir } = await this.#git.inspect(repository)
