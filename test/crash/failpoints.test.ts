@@ -1,0 +1,101 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, test, vi } from 'vitest'
+import { listSources } from '../meta/source-tree.ts'
+import { checkEnd } from './check-end.ts'
+import { CrashPlace, failuresIn, runIn } from './crash-place.ts'
+import { fleetWorkflow } from './fleet.ts'
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 })
+
+const tasks = 90
+/** Commits of the platform while runs go on: before and after each. */
+const commits = [
+  'consumer-event-waits',
+  'dispatch',
+  'event-partitions',
+  'exchange',
+  'reaper',
+  'runner',
+  'tenant',
+  'ticks',
+  'timers',
+]
+/** Commits that only come about with time, or with a server. Their own tests crash them. */
+const elsewhere = ['blob-remains']
+const points = [
+  ...commits.map((name) => `commit.X.${name}`),
+  'attempt.X',
+  'exchange.X',
+  'git.spawn.X',
+  'spawn.X',
+  'workspace.create.X',
+  'workspace.remove.X',
+].flatMap((name) => [name.replace('X', 'before'), name.replace('X', 'after')])
+const ofSupervisor = ['supervisor.spawn.before', 'supervisor.spawn.after']
+/** Passed once or at the start only; all others are armed for later, so that some work is done between two crashes. */
+const early = /\.(runner|dispatch|event-partitions|reaper|timers|consumer-event-waits)$/
+
+const place = new CrashPlace('points')
+writeFileSync(join(place.folder, 'fleet.yaml'), fleetWorkflow(place.folder, tasks))
+afterAll(() => place.remove())
+
+test('every failpoint of the sources is known here, and none that is no longer there', () => {
+  const sources = listSources('src')
+  const named = sources.flatMap(({ text }) => [...text.matchAll(/failpoint\('([^']+)'\)/g)].map((match) => match[1]!))
+  const fixed = [...points, ...ofSupervisor].filter((name) => !name.startsWith('commit.'))
+  expect(fixed.sort()).toEqual([...new Set(named)].sort())
+  const scopes = sources.flatMap(({ text }) => [
+    ...text.matchAll(/\.asSystem\(\s*['`]([^'`]+)['`]\s*\)(\s*\.read\()?/g),
+  ])
+  const written = scopes.filter(([, , read]) => read === undefined).map(([, reason]) => reason!)
+  const purposes = written.map((reason) => reason.replace('${options.name}', 'event-waits').replace(/[^a-z]+/g, '-'))
+  expect([...commits, ...elsewhere].sort()).toEqual([...new Set([...purposes, 'tenant'])].sort())
+})
+
+test('a kill -9 at any failpoint loses nothing, doubles nothing and leaves nothing behind', async () => {
+  let slowest = 0
+  const crash = async (args: readonly string[], name: string) => {
+    const count = early.test(name) ? 1 : name.includes('tenant') ? 2 : 4
+    const cli = place.cli(args, { env: { LEANVIBE_FAILPOINTS: `${name}=kill@${count}` } })
+    const { signal, code, stdout, stderr } = await cli.ended
+    expect(signal, `${name} was not passed: ${code} ${stderr} ${stdout.slice(-500)}`).toBe('SIGKILL')
+    slowest = Math.max(slowest, await place.untilQuiet())
+    return stdout
+  }
+  const start = ['orchestrate', 'fleet.yaml', '--repo', place.repo, '--agents', '4']
+  const run = runIn(await crash(start, 'attempt.after'))
+  const resume = ['orchestrate', '--resume', run, '--agents', '4']
+  for (const name of points.filter((point) => point !== 'attempt.after')) await crash(resume, name)
+  const from = performance.now()
+  const end = await place.cli(resume).ended
+  expect(end.code, failuresIn(end)).toBe(0)
+  const { lost } = await checkEnd(place, tasks)
+  expect(slowest).toBeLessThan(2_000)
+  const figures = { failpoints: points.length, slowestCleanMs: Math.round(slowest), lost }
+  console.log('kills at failpoints', JSON.stringify({ ...figures, lastStartMs: Math.round(performance.now() - from) }))
+})
+
+test.each(ofSupervisor)('a supervisor that dies at %s costs attempts, not the run', async (name) => {
+  const own = new CrashPlace('supervisor')
+  try {
+    writeFileSync(
+      join(own.folder, 'few.yaml'),
+      `name: few
+steps:
+  work:
+    map:
+      over: [1, 2, 3, 4, 5, 6, 7, 8]
+      step: { command: [echo, '\${{ item }}'], retry: { attempts: 3, backoff: { initial: 50ms } } }
+`,
+    )
+    const env = { LEANVIBE_FAILPOINTS: `${name}=kill@3` }
+    const end = await own.cli(['orchestrate', 'few.yaml', '--agents', '2'], { env }).ended
+    expect(end.code, failuresIn(end)).toBe(0)
+    // It did die: what it had under way was told as lost with it, and tried again.
+    expect(end.stdout).toContain('supervisor-lost')
+    expect(own.supervisors()).toEqual([])
+  } finally {
+    await own.remove()
+  }
+})
