@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { eachDatabase } from '../../../test/support/databases.ts'
 import { asId, type TenantId } from '../kernel/ids.ts'
+import { openDatabase } from '../platform/database/open-database.ts'
 import { sql } from '../platform/database/sql.ts'
 import { claimCursor, parseCursor, saveCursor } from './cursors.ts'
 import { appendEvents, endOfTick, readEvents } from './event-log.ts'
@@ -174,3 +175,35 @@ eachDatabase('partitions of the event log', (use) => {
     await loop.stop()
   })
 })
+
+eachDatabase(
+  'partitions of the event log',
+  (use) => {
+    test('an owner of the tables who is no superuser, as managed servers have it, is enough', async () => {
+      const { owner, url } = use()
+      const name = `plain_${process.pid}`
+      await owner(`create role ${name} login password 'plain'`)
+      await owner(`grant leanvibe_app, leanvibe_system to ${name}`)
+      await owner(`create database ${name} owner ${name}`)
+      const own = Object.assign(new URL(url!), { pathname: `/${name}`, username: name, password: 'plain' }).href
+      const db = await openDatabase({ kind: 'postgres', url: own })
+      try {
+        const at = db.clock.now()
+        await db.forTenant(tenant).write((tx) => changeSubject(tx, 'early', new Date(at.getTime() + day)))
+        const round = await keepEventPartitions(db)
+        expect(round.made).toHaveLength(4)
+        await db.forTenant(tenant).write((tx) => changeSubject(tx, 'now', at))
+        await tick(db)
+        const events = await db.asSystem('test').read((tx) => readEvents(tx, parseCursor(`1.0.${endOfTick}`), 9))
+        expect(events.map(nameOf)).toEqual(['early@1', 'now@1'])
+        await db.asSystem('test').write((tx) => tx.query(sql`select make_event_partition('2020-01-01'::date)`))
+        expect((await keepEventPartitions(db)).dropped).toEqual(['2020-01-01'])
+      } finally {
+        await db.close()
+        await owner(`drop database ${name} with (force)`)
+        await owner(`drop role ${name}`)
+      }
+    })
+  },
+  { kinds: ['postgres'] },
+)
