@@ -93,6 +93,13 @@ export async function readEventsOfRun(
   return rows.map(fromRow)
 }
 
+/** The number of the last event that this transaction has appended; 0 where it has appended none. */
+export async function lastOwnEvent(tx: Tx): Promise<number> {
+  const [row] = await tx.query<{ seq: number | null }>(sql`
+    select max(seq) as seq from events where xid = pg_current_xact_id()`)
+  return row?.seq ?? 0
+}
+
 interface EventRow {
   tick: number
   seq: number

@@ -1,5 +1,6 @@
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
+import { lastOwnEvent } from '../../foundation/runtime/event-log.ts'
 import { setTimers } from '../../foundation/runtime/timers.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
@@ -38,9 +39,11 @@ export async function writeChanges(
 
 async function insertEventWaits(tx: Tx, waits: readonly NewEventWait[], now: Date): Promise<void> {
   if (waits.length === 0) return
+  // Only what is recorded from now on ends the wait, not what this transaction has recorded so far.
+  const after = await lastOwnEvent(tx)
   await tx.execute(sql`
     insert into event_waits (tenant_id, task_id, run_id, type, created_at, after_seq)
-    select i.*, ${now}::timestamptz, coalesce((select max(e.seq) from events e where e.xid = pg_current_xact_id()), 0)
+    select i.*, ${now}::timestamptz, ${after}::bigint
     from unnest(${waits.map((w) => w.tenant)}::text[], ${waits.map((w) => w.taskId)}::text[],
       ${waits.map((w) => w.runId)}::text[], ${waits.map((w) => w.type)}::text[]) as i`)
 }
