@@ -17,7 +17,7 @@ interface TaskRow {
 
 /** What must hold when all runs of a place have ended, however often it was killed. Returns how many attempts were lost. */
 export async function checkEnd(place: CrashPlace, tasks: number, url?: string): Promise<{ readonly lost: number }> {
-  expect(await place.untilQuiet(5_000)).toBeLessThan(5_000)
+  await place.untilQuiet()
   expect(place.supervisors()).toEqual([])
   expect(place.worktrees()).toHaveLength(1)
   expect(place.workspaces()).toEqual([])

@@ -22,6 +22,8 @@ export interface End {
 export interface Cli {
   readonly child: ChildProcess
   readonly ended: Promise<End>
+  /** When it was gone, by `performance.now()`; null while it is there. */
+  readonly goneAt: () => number | null
   /** Resolves with the first output, or at the end: the platform is up, and all that former ones left is dealt with. */
   readonly spoke: Promise<void>
   readonly stdout: () => string
@@ -62,6 +64,10 @@ export class CrashPlace {
       stdout += text
       spoke.resolve()
     })
+    let goneAt: number | null = null
+    child.once('exit', () => {
+      goneAt = performance.now()
+    })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
     })
@@ -74,7 +80,7 @@ export class CrashPlace {
         resolve({ code, signal, stdout, stderr })
       })
     })
-    return { child, ended, spoke: spoke.promise, stdout: () => stdout }
+    return { child, ended, spoke: spoke.promise, stdout: () => stdout, goneAt: () => goneAt }
   }
 
   /** Living processes of attempts that belong to this place, wherever they went. */
@@ -95,9 +101,8 @@ export class CrashPlace {
     )
   }
 
-  /** Waits until no process of an attempt is left; resolves to the milliseconds it took. */
-  async untilQuiet(limitMs = 20_000): Promise<number> {
-    const from = performance.now()
+  /** Waits until no process of an attempt is left; resolves to the milliseconds since `from`, the moment of the kill. */
+  async untilQuiet(from: number = performance.now(), limitMs = 20_000): Promise<number> {
     for (;;) {
       const left = this.processes()
       const took = performance.now() - from

@@ -42,9 +42,10 @@ test(`${crashes} crashes of the server and one of ours in between: the run ends,
     signal: null,
   })
   const run = runIn(first.stdout())
+  const killedAt = performance.now()
   first.child.kill('SIGKILL')
   await first.ended
-  const cleanMs = await place.untilQuiet()
+  const cleanMs = await place.untilQuiet(killedAt)
 
   const from = performance.now()
   const second = place.cli(['orchestrate', '--resume', run, '--agents', '4'], { env, timeoutMs: 300_000 })
