@@ -30,7 +30,7 @@ export function createStorage({
 }): Storage {
   const { config } = loaded
   const blobs = openBlobStore({
-    location: null,
+    location: config.blobs,
     dataFolder: config.dataFolder,
     database,
     variable: (name) => loaded.env.variable(name),

@@ -17,9 +17,9 @@ export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: b
     ['runs', counts(runs.byState)],
   ]
   if (queue.length === 0) rows.push(['queue', 'empty'])
-  for (const [index, { pool, state, count, oldestSeconds }] of queue.entries()) {
+  for (const [index, { pool, state, count, atLeast, oldestSeconds }] of queue.entries()) {
     const oldest = oldestSeconds === null ? '' : `, oldest ${formatDuration(oldestSeconds * 1_000)}`
-    rows.push([index === 0 ? 'queue' : '', `${oneLine(pool, 40)}: ${count} ${state}${oldest}`])
+    rows.push([index === 0 ? 'queue' : '', `${oneLine(pool, 40)}: ${count}${atLeast ? '+' : ''} ${state}${oldest}`])
   }
   if (metrics) rows.push(...metricRows(figures))
   return [

@@ -2,6 +2,7 @@ import { type StrategyName, strategyNames } from '../../balancing/strategies.ts'
 import { isAppError } from '../../kernel/errors.ts'
 import { z } from '../../kernel/schema.ts'
 import { parseDuration, parseSize } from '../../kernel/units.ts'
+import { parseBlobLocation } from '../blobs/blob-location.ts'
 
 const name = z
   .string()
@@ -53,6 +54,17 @@ const secretSchema = z.union(
 export type SecretReference = z.output<typeof secretSchema>
 
 /** leanvibe.yaml. Everything may be left out. */
+/** `postgres`, `folder:/absolute/path` or `s3://bucket/prefix?...` as the place it means. */
+export const blobsSchema = z.string().transform((text, context) => {
+  try {
+    return parseBlobLocation(text)
+  } catch (error) {
+    if (!isAppError(error, 'blob-location-invalid')) throw error
+    context.addIssue({ code: 'custom', message: error.message })
+    return z.NEVER
+  }
+})
+
 export const configFileSchema = z.strictObject({
   data: z.string().min(1).optional(),
   agents: agentsSchema.optional(),
@@ -67,6 +79,7 @@ export const configFileSchema = z.strictObject({
   limits: z
     .strictObject({ log: sizeSchema.optional(), output: sizeSchema.optional(), artifact: sizeSchema.optional() })
     .optional(),
+  blobs: blobsSchema.optional(),
   onRunEnd: argv.optional(),
   env: z.array(variable).optional(),
   pools: z.record(name, poolSchema).optional(),

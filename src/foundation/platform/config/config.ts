@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { z } from '../../kernel/schema.ts'
+import type { BlobLocation } from '../blobs/index.ts'
 import { type Chooser, createChooser, numeric } from './choose.ts'
 import { configErrors } from './config-errors.ts'
 import type { ReadConfigFile } from './config-file.ts'
@@ -30,6 +31,8 @@ export interface Config {
     readonly outputBytes: number
     readonly artifactBytes: number
   }
+  /** Where artifacts are kept; null: a folder beside the embedded database, else the database. */
+  readonly blobs: BlobLocation | null
   /** Program and arguments told when any run ends; null: nobody. */
   readonly onRunEnd: readonly string[] | null
   /** Names of the variables passed on to all work. */
@@ -117,6 +120,7 @@ export function shapeConfig(sources: ConfigSources): Config {
       outputBytes,
       artifactBytes: values.limits?.artifact ?? 1_024 * mb,
     },
+    blobs: choose(schemas.blobsSchema, [{ from: envSettings.blobs, value: env.settings.blobs }], values.blobs ?? null),
     onRunEnd: values.onRunEnd ?? null,
     env: [...new Set([...generalVariables, ...(values.env ?? [])])],
     failpoints: env.settings.failpoints ?? null,

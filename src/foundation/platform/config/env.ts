@@ -27,6 +27,7 @@ export const envSettings = {
   port: 'LEANVIBE_PORT',
   logLevel: 'LEANVIBE_LOG_LEVEL',
   checkpointEvery: 'LEANVIBE_CHECKPOINT_EVERY',
+  blobs: 'LEANVIBE_BLOBS',
   poolSize: 'LEANVIBE_DATABASE_POOL_SIZE',
   systemUrl: 'LEANVIBE_DATABASE_SYSTEM_URL',
   ownerUrl: 'LEANVIBE_DATABASE_OWNER_URL',
