@@ -58,7 +58,6 @@ create table timers (
   primary key (tenant_id, id)
 );
 create index timers_due on timers (due_at);
-create index timers_subject on timers (tenant_id, subject_id);
 
 -- A blob is a row with chunk -1, which says how large it is and when it was stored, and its pieces from 0 on. The size
 -- is null while it is being uploaded; then it also has a name that is not a key.

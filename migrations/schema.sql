@@ -424,7 +424,6 @@ create table timers (
   constraint timers_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX timers_due ON timers USING btree (due_at);
-CREATE INDEX timers_subject ON timers USING btree (tenant_id, subject_id);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));

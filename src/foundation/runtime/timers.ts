@@ -95,18 +95,6 @@ export function startTimers(database: Database, options: TimerLoopOptions): Loop
   })
 }
 
-/** Removes all timers of these subjects. */
-export async function cancelTimersOf(
-  tx: Tx,
-  subjects: readonly { readonly tenant: TenantId; readonly subjectId: string }[],
-): Promise<void> {
-  if (subjects.length === 0) return
-  await tx.execute(sql`
-    delete from timers t using unnest(${subjects.map((s) => s.tenant)}::text[], ${subjects.map((s) => s.subjectId)}::text[])
-      as gone(tenant_id, subject_id)
-    where t.tenant_id = gone.tenant_id and t.subject_id = gone.subject_id`)
-}
-
 /** Removes and returns what is due, skipping what another process is firing. */
 async function takeDue(tx: Tx, kinds: readonly string[], now: Date, limit: number): Promise<Timer[]> {
   const rows = await tx.query<TimerRow>(sql`

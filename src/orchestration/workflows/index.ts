@@ -2,7 +2,7 @@ export { defineWorkflow } from './define-workflow.ts'
 export { buildGraph, type StepGraph } from './graph.ts'
 export { type ParsedWorkflow, parseWorkflow } from './parse-workflow.ts'
 export { printWorkflow } from './print-workflow.ts'
-export { formatProblem, type Problem } from './problem.ts'
+export type { Problem } from './problem.ts'
 export {
   evaluateIf,
   eventMatches,

@@ -1,3 +1,3 @@
-export { type BlobLocation, parseBlobLocation } from './blob-location.ts'
+export type { BlobLocation } from './blob-location.ts'
 export type { BlobContent, BlobEntry, BlobStore, ByteRange, OpenBlob, PutOptions, StoredBlob } from './blob-store.ts'
 export { type BlobStoreOptions, openBlobStore } from './open-blob-store.ts'
