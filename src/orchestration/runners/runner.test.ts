@@ -240,6 +240,30 @@ describe('while the coordinator is away', () => {
     expect(port.accepted).toHaveLength(1)
   })
 
+  it('a commit that may or may not have happened costs no result', async () => {
+    for (const when of ['before', 'after'] as const) {
+      const agent = kit.functionAgent({ fine: () => 'fine' })
+      const port = new MemoryExchange([agent.registration])
+      const exchange = port.exchange.bind(port)
+      let broken = 0
+      port.exchange = async (request, signal) => {
+        const breaks = request.reports.length === 1 && broken < 3
+        if (breaks) broken += 1
+        const unknown = databaseErrors['commit-unknown']('the connection broke during COMMIT')
+        if (breaks && when === 'before') throw unknown
+        const reply = await exchange(request, signal)
+        if (breaks) throw unknown
+        return reply
+      }
+      const id = port.enqueue(call('fine'))
+      kit.runner(port, [agent])
+      await port.settled(1)
+      await expect.poll(() => broken).toBe(3)
+      expect(port.accepted).toHaveLength(1)
+      expect(port.reportOf(id)).toMatchObject({ outcome: 'succeeded', output: 'fine' })
+    }
+  })
+
   it('one report that can never be recorded does not hold up the others', async () => {
     const agent = kit.functionAgent({ fine: () => 'fine', poison: () => 'poison' }, 10)
     const port = new MemoryExchange([agent.registration])

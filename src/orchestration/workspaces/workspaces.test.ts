@@ -299,4 +299,10 @@ describe('leftovers', () => {
     expect(await workspaces.cleanLeftovers()).toEqual([])
     expect(await readdir(folder)).toEqual([])
   })
+
+  it('without a record go at once where nobody else could be making them', async () => {
+    await mkdir(join(folder, 'halfway'), { recursive: true })
+    expect(await new Workspaces({ folder, git, alone: true }).cleanLeftovers()).toEqual([])
+    expect(await readdir(folder)).toEqual([])
+  })
 })
