@@ -36,6 +36,18 @@ eachDatabase('lost runners', (use) => {
     await platform.check()
   })
 
+  test('a task that was lost waits behind those that were not', async () => {
+    const platform = new TestPlatform(use())
+    const lost = await platform.worker({ slots: 2 })
+    const run = await platform.start(three)
+    expect((await lost.take()).map((lease) => lease.step).sort()).toEqual(['a', 'b'])
+    await platform.parts.reaper.giveUp([lost.runnerId])
+    const next = await platform.worker({ slots: 1 })
+    expect((await next.take()).map((lease) => lease.step)).toEqual(['c'])
+    expect((await next.workOn(run.id, () => ({ output: {} }))).state).toBe('succeeded')
+    await platform.check()
+  })
+
   test('a runner that says nothing for too long is given up; what it holds is revoked when it comes back', async () => {
     const platform = new TestPlatform(use())
     const worker = await platform.worker()
