@@ -43,10 +43,6 @@ export class RunnersStore {
     )
   }
 
-  /**
-   * Notes that a runner lives. One that was given up and is heard of again gets its agents back, though not its leases.
-   * False: nobody knows it.
-   */
   /** Sets how pools choose among their agents; null leaves the usual way. */
   async configurePools(
     tx: Tx,
@@ -59,6 +55,10 @@ export class RunnersStore {
       where p.tenant_id = i.tenant_id and p.name = i.name`)
   }
 
+  /**
+   * Notes that a runner lives. One that was given up and is heard of again gets its agents back, though not its leases.
+   * False: nobody knows it.
+   */
   async heartbeat(tx: Tx, runnerId: string, now: Date): Promise<boolean> {
     const noted = await tx.execute(sql`
       update runners set heartbeat_at = ${now} where id = ${runnerId} and state <> 'lost'`)
@@ -82,11 +82,10 @@ export class RunnersStore {
     return rows.map((row) => ({ tenant: row.tenant_id, pool: row.pool }))
   }
 
-  /** Gives up runners that were last heard of before `silentSince`, or that are named, and takes their agents offline. */
+  /** Gives up runners that were last heard of before `silentSince`, or that are named. */
   async giveUp(
     tx: Tx,
     which: { readonly silentSince: Date } | { readonly ids: readonly string[] },
-    now: Date,
   ): Promise<readonly string[]> {
     const chosen =
       'ids' in which
@@ -97,8 +96,12 @@ export class RunnersStore {
               select id from runners where state <> 'lost' and heartbeat_at < ${which.silentSince}
               order by id for update skip locked)
             returning id`)
-    if (chosen.length === 0) return []
-    const ids = chosen.map((row) => row.id)
+    return chosen.map((row) => row.id)
+  }
+
+  /** Takes the agents of runners that were given up offline: last of all, because those who report change agents last. */
+  async takeOffline(tx: Tx, ids: readonly string[], now: Date): Promise<void> {
+    if (ids.length === 0) return
     const agents = await tx.query<AgentChange>(sql`
       update agents set state = 'offline', rev = rev + 1
       where runner_id = any (${ids}::text[]) and state <> 'offline'
@@ -107,7 +110,6 @@ export class RunnersStore {
       tx,
       agents.map((agent) => agentEvent(agent, 'agent.offline', now)),
     )
-    return ids
   }
 
   /** All runners that count as alive. */

@@ -81,11 +81,12 @@ export class ExchangeService implements ExchangePort {
     const reply = await database.asSystem('exchange').write(async (tx) => {
       const now = database.clock.now()
       const counters = new Counters()
-      await this.#takeReports(tx, request, now, counters)
-      await touchTasks(tx, request.progress, now)
+      // Runners, then tasks: the order of whoever gives a runner up.
       if (reconcile && !(await this.#options.runners.heartbeat(tx, request.runnerId, now))) {
         throw coordinatorErrors['runner-unknown'](`nobody has registered a runner ${request.runnerId}`)
       }
+      await this.#takeReports(tx, request, now, counters)
+      await touchTasks(tx, request.progress, now)
       const ticked = await this.#tick(tx, request.accept ? memory.shards : [], now, request, counters)
       const mine = ticked.filter((task) => task.runnerId === request.runnerId)
       const leases = reconcile

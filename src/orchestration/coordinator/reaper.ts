@@ -61,9 +61,10 @@ export class Reaper {
     this.#lastLook = monotonic
     if (monotonic < this.#graceUntil) return
     await this.#write(async (tx, now) => {
-      const lost = await runners.giveUp(tx, { silentSince: new Date(now.getTime() - silence) }, now)
-      return [...(await this.#loseLeasesOf(tx, lost, now)), ...(await this.#endOverdue(tx, now))]
+      const lost = await runners.giveUp(tx, { silentSince: new Date(now.getTime() - silence) })
+      return this.#lose(tx, lost, lost, now)
     })
+    await this.#write((tx, now) => this.#endOverdue(tx, now))
     await this.#write(async (tx, now) => [
       ...(await relieveWaiting(tx, this.#options.queue, now)),
       ...(await this.#options.startWaitingRuns(tx, now)),
@@ -73,9 +74,16 @@ export class Reaper {
   /** Gives up runners known to be dead, for example those of a former owner of the data folder. */
   async giveUp(runnerIds: readonly string[]): Promise<void> {
     await this.#write(async (tx, now) => {
-      await this.#options.runners.giveUp(tx, { ids: runnerIds }, now)
-      return this.#loseLeasesOf(tx, runnerIds, now)
+      const lost = await this.#options.runners.giveUp(tx, { ids: runnerIds })
+      return this.#lose(tx, lost, runnerIds, now)
     })
+  }
+
+  /** Takes the leases of runners away, and the agents of those that were not lost before offline. */
+  async #lose(tx: Tx, fresh: readonly string[], all: readonly string[], now: Date): Promise<readonly Shard[]> {
+    const shards = await this.#loseLeasesOf(tx, all, now)
+    await this.#options.runners.takeOffline(tx, fresh, now)
+    return shards
   }
 
   async #write(fn: (tx: Tx, now: Date) => Promise<readonly Shard[]>): Promise<void> {

@@ -1,6 +1,7 @@
 import type { AgentId, RunId, RunnerId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { OwnSpec } from '../shared-spec.ts'
+import { inIdOrder } from './in-id-order.ts'
 
 export interface LeasedTask {
   readonly tenant: TenantId
@@ -25,7 +26,7 @@ export interface LeasedTask {
  */
 export async function assignTasks(
   tx: Tx,
-  input: readonly {
+  decided: readonly {
     readonly tenant: TenantId
     readonly taskId: string
     readonly agentId: string
@@ -35,6 +36,7 @@ export async function assignTasks(
   graceMs: number,
   forRunner: string | null,
 ): Promise<readonly LeasedTask[]> {
+  const input = inIdOrder(decided)
   const rows = await tx.query<Row>({
     name: 'assign-tasks',
     text: `

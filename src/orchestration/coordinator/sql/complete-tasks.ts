@@ -3,6 +3,7 @@ import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { AttemptReport } from '../../runners/exchange-contract.ts'
 import type { CounterDeltas } from './apply-counters.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
+import { inIdOrder } from './in-id-order.ts'
 
 export interface CompleteResult {
   /** Fences that were accepted; a report whose fence is missing was stale and changed nothing. */
@@ -18,7 +19,8 @@ export interface CompleteResult {
  *
  * `t.state || ''` keeps the planner from the index of a runner's leases: the update must come by the primary key.
  */
-export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<CompleteResult> {
+export async function completeTasks(tx: Tx, given: readonly AttemptReport[], now: Date): Promise<CompleteResult> {
+  const reports = inIdOrder(given)
   const rows = await tx.query<Row>({
     name: 'complete-tasks',
     text: `

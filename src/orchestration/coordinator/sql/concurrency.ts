@@ -9,7 +9,7 @@ export interface Candidate {
   readonly keys: readonly string[]
 }
 
-/** Makes keys known; a key keeps the limit it was last given. */
+/** Makes keys known; a key keeps the limit it was last given. What is known already is not locked. */
 export async function defineGroups(
   tx: Tx,
   groups: readonly { readonly tenant: TenantId; readonly key: string; readonly max: number }[],
@@ -18,8 +18,11 @@ export async function defineGroups(
   const unique = [...new Map(groups.map((group) => [`${group.tenant}/${group.key}`, group])).values()]
   await tx.execute(sql`
     insert into concurrency_groups (tenant_id, key, max)
-    select * from unnest(${unique.map((g) => g.tenant)}::text[], ${unique.map((g) => g.key)}::text[],
-      ${unique.map((g) => g.max)}::int[]) as g(tenant_id, key, max) order by tenant_id, key
+    select i.* from unnest(${unique.map((g) => g.tenant)}::text[], ${unique.map((g) => g.key)}::text[],
+      ${unique.map((g) => g.max)}::int[]) as i(tenant_id, key, max)
+    where not exists (
+      select from concurrency_groups g where g.tenant_id = i.tenant_id and g.key = i.key and g.max = i.max)
+    order by i.tenant_id, i.key
     on conflict (tenant_id, key) do update set max = excluded.max where concurrency_groups.max <> excluded.max`)
 }
 

@@ -1,20 +1,22 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import { sql } from '../../../foundation/platform/database/sql.ts'
+import { inIdOrder } from './in-id-order.ts'
 
 /** Takes ready tasks out of their lane until what they wait for has room. */
 export async function holdTasks(
   tx: Tx,
-  tasks: readonly { readonly tenant: TenantId; readonly taskId: string; readonly reason: string }[],
+  refused: readonly { readonly tenant: TenantId; readonly taskId: string; readonly reason: string }[],
   now: Date,
 ): Promise<void> {
-  if (tasks.length === 0) return
+  if (refused.length === 0) return
+  const tasks = inIdOrder(refused)
   await tx.execute(sql`
     with held as (
       update tasks t set state = 'waiting', reason = i.reason, rev = t.rev + 1
       from unnest(${tasks.map((t) => t.tenant)}::text[], ${tasks.map((t) => t.taskId)}::text[],
         ${tasks.map((t) => t.reason)}::text[]) as i(tenant_id, id, reason)
-      where t.tenant_id = i.tenant_id and t.id = i.id and t.state = 'ready'
+      where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
       returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.reason)
     insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
     select tenant_id, 'task.waiting', 'task', id, rev, run_id, ${now}, jsonb_build_object('step', step, 'reason', reason)
