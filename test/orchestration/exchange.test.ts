@@ -189,11 +189,11 @@ steps:
     expect((await theirs.take()).map((lease) => lease.runId)).toEqual([other.id])
     const { runs, approvals, checkpoints } = platform.parts
     for (const steer of [
-      runs.cancel(tenant, other.id, 'no'),
-      runs.pause(tenant, other.id),
-      runs.resume(tenant, other.id),
+      () => runs.cancel(tenant, other.id, 'no'),
+      () => runs.pause(tenant, other.id),
+      () => runs.resume(tenant, other.id),
     ]) {
-      await expect(steer).rejects.toMatchObject({ code: 'run-not-found' })
+      await expect(steer()).rejects.toMatchObject({ code: 'run-not-found' })
     }
     const rows = await use().owner<{ id: string; tenant_id: string }>('select id, tenant_id from approvals')
     const foreign = rows.find((row) => row.tenant_id === acme)!
