@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bin, documentsOf, runCli, scratchFolder } from './support/run-cli.ts'
@@ -105,6 +105,38 @@ describe('the command line', () => {
     })
     expect(shell.stdout).toBe('Usage: leanvibe [options] [command]\n')
     expect(shell.stderr).toBe('')
+  })
+})
+
+describe('folders that cannot be made', () => {
+  // Neither root nor anybody else can make a folder below a file.
+  const below = join(import.meta.filename, 'below')
+  const folders = process.platform === 'linux' ? [below, '/proc/leanvibe'] : [below]
+
+  test.each(folders)('%s is refused as a data folder, at once', async (folder) => {
+    const calls = [
+      ['runs', '--data', folder],
+      ['orchestrate', 'example', '--detach', '--data', folder],
+      ['serve', '--data', folder],
+    ]
+    for (const args of calls) {
+      const { code, stdout, stderr } = await cli(...args)
+      expect({ code, stdout }).toEqual({ code: 69, stdout: '' })
+      expect(stderr).toMatch(/^error .*\[data-folder-unusable\]\nnext {2}.*name another data folder/)
+    }
+    const doctor = await cli('doctor', '--data', folder)
+    expect(doctor.code).toBe(69)
+    expect(doctor.stdout).toMatch(/✖ data folder/)
+  })
+
+  test.each(folders)('%s is refused for results, before any work is done', async (folder) => {
+    const cwd = await project(`out-${folders.indexOf(folder)}`, {
+      'workflows/mark.yaml': 'name: mark\nsteps:\n  a: { command: [touch, started] }\n',
+    })
+    const { code, stderr } = await runCli(['orchestrate', 'mark', '--out', join(folder, 'out')], { cwd })
+    expect(code).toBe(69)
+    expect(stderr).toMatch(/^error .*\[file-not-written\]\nnext {2}/)
+    await expect(stat(join(cwd, '.leanvibe'))).rejects.toThrow('ENOENT')
   })
 })
 

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
@@ -6,6 +6,7 @@ import { z } from '../foundation/kernel/schema.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import { folderError } from '../foundation/platform/data-folder/data-folder-errors.ts'
 import { type FolderLock, lockFolder } from '../foundation/platform/data-folder/folder-lock.ts'
+import { makeFolder } from '../foundation/platform/data-folder/make-folder.ts'
 import { removeServerInfo, writeServerInfo } from '../foundation/platform/data-folder/server-info.ts'
 import { bearerTokenOf, createToken, writeTokenFile } from '../foundation/platform/http/bearer-token.ts'
 import { httpErrors } from '../foundation/platform/http/http-errors.ts'
@@ -113,7 +114,7 @@ async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void
 /** Makes the data folder, readable by its owner alone, and hides it from the repository it may lie in. */
 export async function prepareDataFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder)
     await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
     })

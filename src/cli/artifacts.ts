@@ -1,11 +1,13 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Client } from '../client/client.ts'
+import { makeFolder } from '../foundation/platform/data-folder/make-folder.ts'
 import { artifactContent } from '../orchestration/runs/run-endpoints-contract.ts'
 import type { ArtifactView, RunDetail } from '../orchestration/runs/runs-contract.ts'
+import { whileWriting } from './write-files.ts'
 
 export interface SavedArtifact {
   readonly name: string
@@ -32,10 +34,12 @@ export async function saveArtifacts(
   const saved: SavedArtifact[] = []
   for (const artifact of artifacts) {
     const file = freeName(join(folder, ...(oneStep ? [] : [segment(artifact.step)]), ...pathOf(artifact.name)), taken)
-    await mkdir(dirname(file), { recursive: true })
+    await whileWriting(dirname(file), () => makeFolder(dirname(file), 0o777))
     const { body } = await client.bytes(artifactContent, { params: { id: artifact.id }, ...(signal ? { signal } : {}) })
-    await pipeline(Readable.fromWeb(body as never), createWriteStream(`${file}.part`), signal ? { signal } : {})
-    await rename(`${file}.part`, file)
+    await whileWriting(file, async () => {
+      await pipeline(Readable.fromWeb(body as never), createWriteStream(`${file}.part`), signal ? { signal } : {})
+      await rename(`${file}.part`, file)
+    })
     saved.push({ name: artifact.name, step: artifact.step, file, bytes: artifact.bytes })
   }
   return saved

@@ -25,6 +25,12 @@ export const cliErrors = defineErrors({
     when: 'a command would write over a file that is there',
     next: 'move the file away, or add --force',
   },
+  'file-not-written': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a file that a command should write cannot be written',
+    next: 'check the folder, its permissions and the free space; results stay with their run, see `leanvibe runs show RUN`',
+  },
   'server-silent': {
     kind: 'unavailable',
     retry: 'later',

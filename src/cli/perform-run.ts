@@ -4,6 +4,7 @@ import { startInBackground } from './background-server.ts'
 import type { CliContext } from './command.ts'
 import { type Connection, withConnection } from './connect.ts'
 import { followRun } from './follow-run.ts'
+import { prepareOutFolder } from './write-files.ts'
 
 export interface PerformOptions {
   readonly flags?: ConfigFlags
@@ -20,6 +21,8 @@ export async function performRun(
   start: (connection: Connection) => Promise<string>,
 ): Promise<number> {
   const { out, cwd } = context
+  const outFolder = options.out === undefined ? undefined : resolve(cwd, options.out)
+  if (outFolder !== undefined && !options.detach) await prepareOutFolder(outFolder)
   if (options.detach) await startInBackground(context)
   return withConnection(context, { flags: options.flags ?? {} }, async (connection) => {
     const id = await start(connection)
@@ -28,7 +31,6 @@ export async function performRun(
       out.document({ type: 'started', run: id })
       return 0
     }
-    const outFolder = options.out === undefined ? undefined : resolve(cwd, options.out)
     return followRun(context, connection, { id, outFolder, owns: true })
   })
 }

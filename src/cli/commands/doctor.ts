@@ -1,6 +1,6 @@
 import type { CliCommand, CliContext } from '../command.ts'
 import { load } from '../connect.ts'
-import type { Check } from '../doctor/check.ts'
+import { type Check, checksOr } from '../doctor/check.ts'
 import { checkConfig, checkDatabase, checkDataFolder, checkServer } from '../doctor/check-data.ts'
 import { checkAgents, checkEnforcement, checkGit, checkNode, checkPlatform } from '../doctor/check-host.ts'
 import { checkLeftovers } from '../doctor/check-leftovers.ts'
@@ -17,8 +17,9 @@ async function run(context: CliContext, { fix = false }: { fix?: boolean }): Pro
   const checks: Check[] = [checkNode(), checkPlatform(), await checkGit(), check]
   if (loaded !== null) {
     const folder = loaded.config.dataFolder
-    checks.push(await checkDataFolder(folder), await checkServer(folder), await checkDatabase(loaded))
-    checks.push(...(await checkLeftovers(loaded, fix)))
+    checks.push(await checkDataFolder(folder))
+    checks.push(...(await checksOr('server', async () => [await checkServer(folder)])), await checkDatabase(loaded))
+    checks.push(...(await checksOr('leftovers', () => checkLeftovers(loaded, fix))))
   }
   checks.push(await checkAgents(context.env), ...(await checkEnforcement()))
   return tell(context, checks)

@@ -1,11 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { configFileName } from '../../foundation/platform/config/project.ts'
+import { makeFolder } from '../../foundation/platform/data-folder/make-folder.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { findProgram } from '../find-program.ts'
 import { configText, exampleText, reviewText } from '../init-files.ts'
 import { type KnownAgent, knownAgents } from '../known-agents.ts'
+import { whileWriting } from '../write-files.ts'
 
 export const init: CliCommand = {
   configure(command, act) {
@@ -36,11 +38,13 @@ async function run({ cwd, env, out }: CliContext, { force }: { force?: boolean }
 }
 
 async function write(file: string, text: string, force: boolean): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
-  try {
-    await writeFile(file, text, { flag: force ? 'w' : 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    throw cliErrors['file-exists'](`${file} is there already`)
-  }
+  await whileWriting(file, async () => {
+    await makeFolder(dirname(file), 0o777)
+    try {
+      await writeFile(file, text, { flag: force ? 'w' : 'wx' })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      throw cliErrors['file-exists'](`${file} is there already`)
+    }
+  })
 }

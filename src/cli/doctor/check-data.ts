@@ -1,5 +1,5 @@
-import { access, constants, statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { access, mkdtemp, rmdir, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
 import type { LoadedConfig } from '../../foundation/platform/config/load-config.ts'
 import { findHolder } from '../../foundation/platform/data-folder/folder-lock.ts'
@@ -12,7 +12,8 @@ const lowDisk = 1_073_741_824
 export async function checkDataFolder(folder: string): Promise<Check> {
   const there = await nearestFolder(folder)
   try {
-    await access(there, constants.W_OK)
+    // Neither permissions nor the user say whether a file system takes new folders: only making one does.
+    await rmdir(await mkdtemp(join(there, '.leanvibe-doctor-')))
   } catch (error) {
     return {
       name: 'data folder',

@@ -2,6 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cleanLeftovers, findLeftovers, type Leftovers } from '../../app/leftovers.ts'
 import type { LoadedConfig } from '../../foundation/platform/config/load-config.ts'
+import { folderError } from '../../foundation/platform/data-folder/data-folder-errors.ts'
 import { findHolder } from '../../foundation/platform/data-folder/folder-lock.ts'
 import { plural } from '../text.ts'
 import type { Check } from './check.ts'
@@ -46,7 +47,7 @@ function describe(files: number, { workspaces, busy }: Leftovers): string | null
 async function draftsIn(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
-    throw error
+    throw folderError(folder, error)
   })
   const found: string[] = []
   for (const name of names.filter((each) => drafts.test(each))) {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { dataFolderErrors, folderError } from './data-folder-errors.ts'
+import { makeFolder } from './make-folder.ts'
 import { readProcessIdentity } from './process-identity.ts'
 
 export interface FolderLock {
@@ -39,7 +40,7 @@ const lockName = /^lock-(\d{1,15})$/
  */
 export async function lockFolder(folder: string, { leaseMs = 60_000 }: FolderLockOptions = {}): Promise<FolderLock> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder)
     const nonce = randomUUID()
     for (;;) {
       const newest = await newestLock(folder)

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { asId, type TenantId } from '../../../kernel/ids.ts'
 import { type Random, systemRandom } from '../../../kernel/random.ts'
+import { makeFolder } from '../../data-folder/make-folder.ts'
 import { receive, resolveRange } from '../blob-content.ts'
 import { blobErrors } from '../blob-errors.ts'
 import { parseBlobKey, parseBlobPrefix } from '../blob-key.ts'
@@ -32,7 +33,7 @@ export function createFolderBlobs({ folder, random = systemRandom }: FolderBlobs
 
   async function openUpload() {
     const path = join(folder, uploads, Buffer.from(random.bytes(16)).toString('hex'))
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(path))
     return { path, file: await open(path, 'wx', 0o600) }
   }
 
