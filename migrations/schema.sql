@@ -2,6 +2,36 @@
 
 create sequence fences as bigint;
 
+create table access_keys (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  prefix text collate "C" not null,
+  hash bytea not null,
+  kind text not null,
+  name text not null,
+  role text not null,
+  scopes text[],
+  platform boolean not null default false,
+  member_id text collate "C",
+  networks text[],
+  rotated_from text collate "C",
+  rev integer not null default 1,
+  created_by text not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  constraint access_keys_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=80);
+CREATE INDEX access_keys_expiry ON access_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX access_keys_member ON access_keys USING btree (tenant_id, member_id) WHERE (member_id IS NOT NULL);
+CREATE UNIQUE INDEX access_keys_prefix ON access_keys USING btree (prefix);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table agents (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -175,6 +205,26 @@ create table cursors (
 );
 grant delete, insert, select, update to leanvibe_system;
 
+create table event_batches (
+  seq bigint not null generated always as identity,
+  xid xid8 not null default pg_current_xact_id(),
+  tenant_id text collate "C" not null,
+  type text collate "C" not null,
+  subject_kind text collate "C" not null,
+  run_id text collate "C",
+  at timestamp with time zone not null,
+  subject_ids text[] not null,
+  subject_revs integer[] not null,
+  data text[] not null,
+  constraint event_batches_subject_ids_check CHECK (((cardinality(subject_ids) >= 1) AND (cardinality(subject_ids) <= 1000)))
+) partition by RANGE (at);
+CREATE INDEX event_batches_xid ON ONLY event_batches USING btree (xid, seq);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table event_waits (
   tenant_id text collate "C" not null,
   task_id text collate "C" not null,
@@ -191,29 +241,46 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
-create table events (
-  seq bigint not null generated always as identity,
-  xid xid8 not null default pg_current_xact_id(),
+create view events as
+ SELECT ((b.seq + e.n) - 1) AS seq,
+    b.xid,
+    b.tenant_id,
+    b.type,
+    b.subject_kind,
+    (e.subject_id COLLATE "C") AS subject_id,
+    e.subject_rev,
+    b.run_id,
+    b.at,
+    (e.data)::jsonb AS data
+   FROM (event_batches b
+     CROSS JOIN LATERAL UNNEST(b.subject_ids, b.subject_revs, b.data) WITH ORDINALITY e(subject_id, subject_rev, data, n)); with (security_invoker=true);
+grant select to leanvibe_app;
+grant select to leanvibe_system;
+
+create table events_default partition of event_batches DEFAULT;
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_system;
+
+create table idempotent_requests (
   tenant_id text collate "C" not null,
-  type text collate "C" not null,
-  subject_kind text collate "C" not null,
-  subject_id text collate "C" not null,
-  subject_rev integer not null,
-  run_id text collate "C",
-  at timestamp with time zone not null,
-  data jsonb
-) partition by RANGE (at);
-CREATE INDEX events_xid ON ONLY events USING btree (xid, seq);
+  caller text collate "C" not null,
+  key text collate "C" not null,
+  fingerprint bytea not null,
+  holder text collate "C" not null,
+  held_until timestamp with time zone not null,
+  status integer,
+  headers jsonb,
+  body text,
+  expires_at timestamp with time zone not null,
+  constraint idempotent_requests_pkey PRIMARY KEY (tenant_id, caller, key)
+);
+CREATE INDEX idempotent_requests_expiry ON idempotent_requests USING btree (expires_at);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
 grant delete, insert, select, update to leanvibe_app;
-grant delete, insert, select, update to leanvibe_system;
-
-create table events_default partition of events DEFAULT;
-row level security enabled and forced;
-policy system_access for all to leanvibe_system using (true) with check (true);
-policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
 grant delete, insert, select, update to leanvibe_system;
 
 create table log_chunks (
@@ -243,6 +310,23 @@ create table log_epochs (
 );
 grant delete, insert, select, update to leanvibe_system;
 
+create table members (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text not null,
+  email text,
+  role text not null,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  constraint members_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX members_email ON members USING btree (tenant_id, lower(email)) WHERE (email IS NOT NULL);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table migrations (
   version integer not null,
   name text not null,
@@ -264,6 +348,16 @@ row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
 grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table rate_buckets (
+  key text collate "C" not null,
+  tokens double precision not null,
+  granted double precision not null,
+  at timestamp with time zone not null,
+  constraint rate_buckets_pkey PRIMARY KEY (key)
+) with (fillfactor=50);
+CREATE INDEX rate_buckets_age ON rate_buckets USING btree (at);
 grant delete, insert, select, update to leanvibe_system;
 
 create table run_steps (
@@ -401,6 +495,10 @@ create table tenants (
   name text not null,
   state text not null default 'active'::text,
   created_at timestamp with time zone not null default now(),
+  rev integer not null default 1,
+  reason text,
+  changed_at timestamp with time zone,
+  purge jsonb,
   constraint tenants_pkey PRIMARY KEY (id)
 );
 grant delete, insert, select, update to leanvibe_system;
@@ -520,7 +618,7 @@ begin
   end if;
   perform pg_advisory_xact_lock(7041777);
   if not exists (
-    select from pg_inherits where inhparent = 'public.events'::regclass and inhrelid = to_regclass('public.' || name)
+    select from pg_inherits where inhparent = 'public.event_batches'::regclass and inhrelid = to_regclass('public.' || name)
   ) then
     return false;
   end if;
@@ -544,8 +642,8 @@ begin
     return false;
   end if;
   begin
-    execute format('create table public.%I (like public.events including defaults)', name);
-    execute format('alter table public.events attach partition public.%I for values from (%L) to (%L)',
+    execute format('create table public.%I (like public.event_batches including defaults)', name);
+    execute format('alter table public.event_batches attach partition public.%I for values from (%L) to (%L)',
       name, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
   exception when check_violation then
     return false;
