@@ -434,6 +434,46 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table stream_groups (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  filter jsonb not null default '{}'::jsonb,
+  epoch integer not null,
+  tick bigint not null,
+  seq bigint not null,
+  ack_ms integer not null,
+  max_attempts integer not null,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint stream_groups_pkey PRIMARY KEY (tenant_id, name)
+) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table stream_leases (
+  tenant_id text collate "C" not null,
+  group_name text collate "C" not null,
+  tick bigint not null,
+  seq bigint not null,
+  state text collate "C" not null,
+  token text collate "C" not null,
+  member text not null,
+  attempt integer not null default 1,
+  deadline_at timestamp with time zone not null,
+  event jsonb not null,
+  constraint stream_leases_pkey PRIMARY KEY (tenant_id, group_name, tick, seq)
+) with (fillfactor=80);
+CREATE INDEX stream_leases_due ON stream_leases USING btree (tenant_id, group_name, deadline_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table task_specs (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -522,6 +562,146 @@ create table timers (
   constraint timers_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX timers_due ON timers USING btree (due_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table webhook_attempts (
+  tenant_id text collate "C" not null,
+  delivery_id text collate "C" not null,
+  attempt integer not null,
+  at timestamp with time zone not null,
+  duration_ms integer not null,
+  status integer,
+  error text,
+  address text,
+  excerpt text,
+  constraint webhook_attempts_pkey PRIMARY KEY (tenant_id, delivery_id, attempt)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table webhook_deliveries (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  subscription_id text collate "C" not null,
+  position bigint not null generated always as identity,
+  type text collate "C" not null,
+  order_key text collate "C",
+  state text collate "C" not null default 'pending'::text,
+  attempt integer not null default 0,
+  due_at timestamp with time zone not null,
+  give_up_at timestamp with time zone not null,
+  attempts_before integer not null default 0,
+  body text not null,
+  last_status integer,
+  last_error text,
+  created_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint webhook_deliveries_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=80);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text, 'retrying'::text]));
+CREATE INDEX webhook_deliveries_order ON webhook_deliveries USING btree (tenant_id, subscription_id, order_key, "position") WHERE ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'retrying'::text])) AND (order_key IS NOT NULL));
+CREATE INDEX webhook_deliveries_recent ON webhook_deliveries USING btree (tenant_id, subscription_id, "position" DESC);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table webhook_receipts (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  source_id text collate "C" not null,
+  delivery_id text collate "C" not null,
+  signature text collate "C",
+  state text collate "C" not null default 'received'::text,
+  attempt integer not null default 0,
+  due_at timestamp with time zone not null,
+  headers jsonb not null,
+  body text not null,
+  outcomes jsonb,
+  error jsonb,
+  received_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint webhook_receipts_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX webhook_receipts_open ON webhook_receipts USING btree (due_at) WHERE (state = ANY (ARRAY['received'::text, 'retrying'::text]));
+CREATE INDEX webhook_receipts_recent ON webhook_receipts USING btree (tenant_id, received_at DESC);
+CREATE UNIQUE INDEX webhook_receipts_signature ON webhook_receipts USING btree (tenant_id, source_id, signature) WHERE (signature IS NOT NULL);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table webhook_settings (
+  tenant_id text collate "C" not null,
+  stopped_at timestamp with time zone,
+  updated_at timestamp with time zone not null,
+  constraint webhook_settings_pkey PRIMARY KEY (tenant_id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table webhook_sources (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text collate "C" not null,
+  preset text collate "C" not null,
+  secrets text[] not null default '{}'::text[],
+  key_id text collate "C" not null,
+  secret_version integer not null default 1,
+  previous_until timestamp with time zone,
+  options jsonb not null default '{}'::jsonb,
+  rules jsonb not null default '[]'::jsonb,
+  rate_limit integer not null,
+  rate_window_ms integer not null,
+  enabled boolean not null default true,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint webhook_sources_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX webhook_sources_id ON webhook_sources USING btree (id);
+CREATE UNIQUE INDEX webhook_sources_name ON webhook_sources USING btree (tenant_id, name);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table webhook_subscriptions (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text collate "C" not null,
+  url text not null,
+  types text[] not null default '{}'::text[],
+  filter text,
+  ordering text collate "C" not null,
+  format text collate "C" not null,
+  signatures text[] not null,
+  key_id text collate "C" not null,
+  secret_version integer not null default 1,
+  previous_until timestamp with time zone,
+  state text collate "C" not null default 'active'::text,
+  reason text,
+  failing_since timestamp with time zone,
+  failures integer not null default 0,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint webhook_subscriptions_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX webhook_subscriptions_name ON webhook_subscriptions USING btree (tenant_id, name);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
