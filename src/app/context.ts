@@ -10,6 +10,7 @@ import { createGit, type Git } from '../foundation/platform/git/index.ts'
 import { startConsumer } from '../foundation/runtime/consumer.ts'
 import { keepEventPartitions, startEventPartitions } from '../foundation/runtime/event-partitions.ts'
 import { EventReader } from '../foundation/runtime/event-reader.ts'
+import { describeHeldEvents } from '../foundation/runtime/held-events.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
@@ -69,7 +70,8 @@ export async function openPlatform(
     ticker = startTicker(database, { onTick: () => reader.poke(), onError })
     closers.push(() => ticker!.stop())
     const storage = createStorage({ database, loaded })
-    if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError })
+    const onWarning = options.onWarning ?? reportWarning
+    if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
     const { parallel } = config
     const routes = [
       ...runRoutes({
@@ -113,17 +115,23 @@ interface Work {
   readonly storage: ReturnType<typeof createStorage>
   readonly closers: (() => Promise<unknown>)[]
   readonly onError: (error: unknown) => void
+  readonly onWarning: (fields: object, message: string) => void
 }
 
 /** Starts what changes things by itself: the reaper, the timers, the waits for events and the local runner. */
 async function startWork(work: Work): Promise<void> {
-  const { loaded, database, orchestration, git, storage, closers, onError } = work
+  const { loaded, database, orchestration, git, storage, closers, onError, onWarning } = work
   await giveUpFormerOwners(loaded, database, orchestration)
   const { reaper } = orchestration
   // Before the first event of this process, so that it lands in a partition of its day.
   await keepEventPartitions(database, {})
   const loops: Loop[] = [
-    startEventPartitions(database, { onError }),
+    startEventPartitions(database, {
+      onRound: ({ held }) => {
+        for (const { fields, message } of describeHeldEvents(held, database.clock.now())) onWarning(fields, message)
+      },
+      onError,
+    }),
     startBlobSweep({ database, blobs: storage.blobs, references: [blobsOfCheckpoints], onError }),
     reaper.start(),
     startTimers(database, { handlers: orchestration.timers, onError }),
@@ -186,6 +194,10 @@ function repoAt(git: Git) {
 
 function reportError(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error))
+}
+
+function reportWarning(_fields: object, message: string): void {
+  process.emitWarning(message)
 }
 
 /** Runs every closer, the last first; the first failure is thrown when all have had their turn. */

@@ -29,6 +29,8 @@ export interface PlatformOptions {
   readonly work: boolean
   /** Told of errors in the background. Default: a process warning. */
   readonly onError?: (error: unknown) => void
+  /** Told of what works, but should be looked at by whoever runs the platform. Default: a process warning. */
+  readonly onWarning?: (fields: object, message: string) => void
 }
 
 /** Builds the platform on a data folder that this process has locked. */
@@ -68,7 +70,8 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     const lock = await lockFolder(folder)
     closers.push(() => lock.release())
     const onError = (error: unknown) => logger?.error({ error }, 'failure in the background')
-    const platform = await openPlatform(loaded, lock, { work, ...(logger === undefined ? {} : { onError }) })
+    const onWarning = (fields: object, message: string) => logger?.warn(fields, message)
+    const platform = await openPlatform(loaded, lock, { work, ...(logger === undefined ? {} : { onError, onWarning }) })
     closers.push(() => platform.close())
 
     const token = createToken(random)

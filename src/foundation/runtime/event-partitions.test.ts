@@ -112,11 +112,13 @@ eachDatabase('partitions of the event log', (use) => {
 
     const first = await keepEventPartitions(db)
     expect(first.dropped).toEqual([dayOf(old - day)])
-    expect(first.held).toEqual([{ day: dayOf(old), cursors: ['slow'] }])
+    expect(first.held).toEqual([{ day: dayOf(old), cursors: [{ name: 'slow', movedAt: expect.any(Date) }] }])
 
     const [a] = await system.read((tx) => readEvents(tx, parseCursor(`1.0.${endOfTick}`), 1))
     await system.write((tx) => saveCursor(tx, 'slow', { epoch: 1, tick: a!.tick, seq: a!.seq }, db.clock.now()))
-    expect((await keepEventPartitions(db)).held).toEqual([{ day: dayOf(old), cursors: ['slow'] }])
+    expect((await keepEventPartitions(db)).held).toEqual([
+      { day: dayOf(old), cursors: [{ name: 'slow', movedAt: expect.any(Date) }] },
+    ])
     const rest = await system.read((tx) => readEvents(tx, { epoch: 1, tick: a!.tick, seq: a!.seq }, 9))
     expect(rest.map(nameOf)).toEqual(['b@1', 'c@1'])
 

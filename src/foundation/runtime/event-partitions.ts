@@ -12,12 +12,18 @@ export interface EventRetention {
   readonly keepTicksMs?: number
 }
 
+export interface HeldDay {
+  readonly day: string
+  /** Those that have not passed it, by name, and when they last moved. */
+  readonly cursors: readonly { readonly name: string; readonly movedAt: Date }[]
+}
+
 export interface PartitionUpkeep {
   /** Days (`2026-01-31`) whose partition was made or dropped. */
   readonly made: readonly string[]
   readonly dropped: readonly string[]
-  /** Days that are old enough to go but that some durable cursor has not passed, with the names of those cursors. */
-  readonly held: readonly { readonly day: string; readonly cursors: readonly string[] }[]
+  /** Days that are old enough to go but that some durable cursor has not passed. */
+  readonly held: readonly HeldDay[]
   readonly prunedTicks: number
   /** Old events that lay in the default partition and were deleted. */
   readonly prunedEvents: number
@@ -40,7 +46,7 @@ export async function keepEventPartitions(
   const now = database.clock.now().getTime()
   const made: string[] = []
   const dropped: string[] = []
-  const held: { day: string; cursors: readonly string[] }[] = []
+  const held: HeldDay[] = []
 
   const present = new Set(await system.read(listDays))
   for (let i = 0; i <= ahead; i++) {
@@ -96,17 +102,16 @@ async function dropPartition(tx: Tx, name: string): Promise<boolean> {
 }
 
 /** The durable cursors that have not passed every event of a day: some is not visible in the last tick read to its end. */
-async function cursorsBefore(tx: ReadTx, name: string): Promise<readonly string[]> {
+async function cursorsBefore(tx: ReadTx, name: string): Promise<HeldDay['cursors']> {
   const start = `${name}T00:00:00Z`
-  const rows = await tx.query<{ name: string }>(sql`
-    select c.name from cursors c
+  return tx.query<{ name: string; movedAt: Date }>(sql`
+    select c.name, c.updated_at as "movedAt" from cursors c
     left join ticks t on t.id = case when c.seq = ${endOfTick} then c.tick else c.tick - 1 end
     where t.id is null or exists (
       select 1 from events e
       where e.at >= ${start}::timestamptz and e.at < ${start}::timestamptz + interval '1 day'
         and e.xid >= pg_snapshot_xmin(t.snapshot) and not pg_visible_in_snapshot(e.xid, t.snapshot))
     order by c.name`)
-  return rows.map((row) => row.name)
 }
 
 /** Removes old events that found no partition of their own, in bounded batches: the next round goes on. */
