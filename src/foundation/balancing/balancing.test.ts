@@ -1,19 +1,35 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Candidate, hasRoom } from './candidate.ts'
+import { type Candidate, hasRoom, openSession, type StrategyOptions } from './candidate.ts'
 import { leastConnections } from './least-connections.ts'
 import { roundRobin } from './round-robin.ts'
+import { anyCandidates, candidate, free } from './strategies.fixture.ts'
 import { type StrategyName, strategies, strategyNames } from './strategies.ts'
 
-function candidate(id: string, used: number, slots: number, weight = 1): Candidate {
-  return { id, used, slots, weight }
+/** The same numbers each time. */
+function replayable(): StrategyOptions {
+  let state = 1
+  let now = 0
+  return {
+    random: () => {
+      state = (state * 48_271) % 2_147_483_647
+      return state / 2_147_483_647
+    },
+    monotonic: () => ++now,
+  }
 }
-const free = (...ids: string[]) => ids.map((id) => candidate(id, 0, 1_000))
-const candidates = fc
-  .uniqueArray(fc.record({ id: fc.stringMatching(/^[a-f]{1,2}$/), used: fc.nat(4), slots: fc.nat(4) }), {
-    selector: (one) => one.id,
-  })
-  .map((list) => list.map(({ id, used, slots }) => candidate(id, Math.min(used, slots), slots)))
+
+test('the names are those of the API', () => {
+  expect(strategyNames).toEqual([
+    'round_robin',
+    'least_connections',
+    'resource_based',
+    'weighted',
+    'capability_based',
+    'power_of_two_choices',
+    'consistent_hash',
+  ])
+})
 
 test.each([
   [0, 1, true],
@@ -25,10 +41,13 @@ test.each([
 })
 
 describe.each(strategyNames)('%s', (name: StrategyName) => {
+  const make = () => strategies[name](replayable())
+  const request = fc.record({ key: fc.string() }, { requiredKeys: [] })
+
   test('picks one that has room, and none only where none has', () => {
     fc.assert(
-      fc.property(candidates, (list) => {
-        const picked = strategies[name]().pick(list)
+      fc.property(anyCandidates, request, (list, asked) => {
+        const picked = make().pick(list, asked)
         if (picked === null) expect(list.filter(hasRoom)).toEqual([])
         else expect(list.filter(hasRoom)).toContain(picked)
       }),
@@ -36,21 +55,47 @@ describe.each(strategyNames)('%s', (name: StrategyName) => {
   })
 
   test('does not look at the order in which it is asked', () => {
+    // Two random draws are by place in the list, which has no order of its own.
+    if (name === 'power_of_two_choices') return
     fc.assert(
-      fc.property(candidates, (list) => {
-        expect(strategies[name]().pick(list.toReversed())).toEqual(strategies[name]().pick(list))
+      fc.property(anyCandidates, request, (list, asked) => {
+        expect(make().pick(list.toReversed(), asked)).toEqual(make().pick(list, asked))
       }),
     )
   })
 
   test('fills everybody before it gives up', () => {
     fc.assert(
-      fc.property(candidates, (list) => {
-        const strategy = strategies[name]()
+      fc.property(anyCandidates, request, (list, asked) => {
+        const strategy = make()
         const open = list.map((one) => ({ ...one }))
         const room = open.reduce((sum, one) => sum + one.slots - one.used, 0)
-        for (let n = 0; n < room; n++) strategy.pick(open)!.used += 1
-        expect(strategy.pick(open)).toBe(null)
+        for (let n = 0; n < room; n++) strategy.pick(open, asked)!.used += 1
+        expect(strategy.pick(open, asked)).toBe(null)
+      }),
+    )
+  })
+
+  test('a session makes the same picks', () => {
+    const busier = fc.array(fc.nat(10), { maxLength: 12 })
+    fc.assert(
+      fc.property(anyCandidates, busier, (list, elsewhere) => {
+        const one = list.map((item) => ({ ...item }))
+        const other = list.map((item) => ({ ...item }))
+        const single = make()
+        const session = openSession(make(), other)
+        for (const at of elsewhere) {
+          // What others give to a candidate meanwhile.
+          for (const items of [one, other]) {
+            const busy = items[at]
+            if (busy !== undefined && hasRoom(busy)) busy.used += 1
+          }
+          const expected: { id: string; used: number } | null = single.pick(one)
+          const picked: { id: string; used: number } | null = session.pick()
+          expect(picked?.id).toBe(expected?.id)
+          if (expected !== null) expected.used += 1
+          if (picked !== null) picked.used += 1
+        }
       }),
     )
   })
@@ -99,7 +144,7 @@ describe('round robin', () => {
 })
 
 describe('least connections', () => {
-  test.each([
+  test.each<[string, Candidate[], string]>([
     ['the smaller share of slots, not the smaller number', [candidate('a', 1, 2), candidate('b', 2, 8)], 'b'],
     ['the one with nothing to do', [candidate('a', 1, 100), candidate('b', 0, 1)], 'b'],
     ['the first by id among equals', [candidate('b', 1, 4), candidate('a', 2, 8)], 'a'],
@@ -110,7 +155,7 @@ describe('least connections', () => {
 
   test('no other with room has a smaller share', () => {
     fc.assert(
-      fc.property(candidates, (list) => {
+      fc.property(anyCandidates, (list) => {
         const picked = leastConnections().pick(list)
         if (picked === null) return
         for (const other of list.filter(hasRoom))

@@ -1,3 +1,5 @@
+import type { Dimension } from './dimensions.ts'
+
 /** What a strategy may look at. One for agents that take tasks, one for upstreams that take requests. */
 export interface Candidate {
   readonly id: string
@@ -7,13 +9,51 @@ export interface Candidate {
   readonly used: number
   /** Its share among equals. Above 0. */
   readonly weight: number
+  /** Share of each resource in use, 0 to 1. What is not known is absent. */
+  readonly load?: Readonly<Partial<Record<Dimension, number>>>
+  /** What it can do, and how well (1 to 10). */
+  readonly levels?: ReadonlyMap<string, number>
+}
+
+/** What is known of the work that is to be placed. All of it may be left out. */
+export interface PickRequest {
+  /** Work with the same key belongs together: a workspace, a conversation. */
+  readonly key?: string
+  /** Capabilities it needs, with the least level of each. */
+  readonly required?: ReadonlyMap<string, number>
+  /** Capabilities it would like. */
+  readonly preferred?: ReadonlyMap<string, number>
 }
 
 /** Chooses one of the candidates that have room; null when none has. Pure but for what it remembers of its own picks. */
 export interface Strategy {
-  pick<C extends Candidate>(candidates: readonly C[]): C | null
+  pick<C extends Candidate>(candidates: readonly C[], request?: PickRequest): C | null
+  /** Told how long a piece of work took from its pick to its end, in milliseconds. Absent: nothing is learned from it. */
+  observe?(id: string, milliseconds: number): void
+  /** For many picks from one list: see `PickSession`. Absent: `pick` is as good. */
+  session?<C extends Candidate>(candidates: readonly C[]): PickSession<C>
+}
+
+/**
+ * Picks again and again from one list. Between two picks the candidates may have become busier, never less busy; the caller
+ * counts up `used` of what was picked. The picks are those that `pick` would have made.
+ */
+export interface PickSession<C extends Candidate> {
+  pick(request?: PickRequest): C | null
+}
+
+export interface StrategyOptions {
+  /** Numbers in [0, 1). Default: `Math.random`. */
+  readonly random?: () => number
+  /** Milliseconds that only ever grow. Default: `performance.now`. */
+  readonly monotonic?: () => number
 }
 
 export function hasRoom(candidate: Candidate): boolean {
   return candidate.used < candidate.slots
+}
+
+/** The session of a strategy; one that has none of its own picks from the list each time. */
+export function openSession<C extends Candidate>(strategy: Strategy, candidates: readonly C[]): PickSession<C> {
+  return strategy.session?.(candidates) ?? { pick: (request) => strategy.pick(candidates, request) }
 }

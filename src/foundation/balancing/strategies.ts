@@ -1,12 +1,30 @@
-import type { Strategy } from './candidate.ts'
+import type { Strategy, StrategyOptions } from './candidate.ts'
+import { capabilityBased } from './capability-based.ts'
+import { consistentHash } from './consistent-hash.ts'
 import { leastConnections } from './least-connections.ts'
+import { powerOfTwoChoices } from './power-of-two-choices.ts'
+import { resourceBased } from './resource-based.ts'
 import { roundRobin } from './round-robin.ts'
+import { weighted } from './weighted.ts'
 
-/** The strategies by the names that configuration and API use. */
-export const strategies = {
+export type StrategyName =
+  | 'round_robin'
+  | 'least_connections'
+  | 'resource_based'
+  | 'weighted'
+  | 'capability_based'
+  | 'power_of_two_choices'
+  | 'consistent_hash'
+
+/** The strategies by the names that configuration, workflows and API use. */
+export const strategies: Readonly<Record<StrategyName, (options?: StrategyOptions) => Strategy>> = Object.freeze({
   round_robin: () => roundRobin(),
-  least_connections: () => leastConnections(),
-} as const satisfies Record<string, () => Strategy>
+  least_connections: leastConnections,
+  resource_based: resourceBased,
+  weighted,
+  capability_based: capabilityBased,
+  power_of_two_choices: powerOfTwoChoices,
+  consistent_hash: () => consistentHash(),
+})
 
-export type StrategyName = keyof typeof strategies
 export const strategyNames = Object.keys(strategies) as StrategyName[]
