@@ -16,20 +16,32 @@ create table log_epochs (
 );
 insert into log_epochs (epoch, reason) values (1, 'created');
 
-create table events (
-  seq bigint generated always as identity,
+-- Events of one type that one transaction appended for subjects of one run: the n-th of them has the number seq + n - 1.
+-- A row for each would cost several times as much, and most come by the hundred.
+create table event_batches (
+  seq bigint generated always as identity (increment by 1000),
   xid xid8 not null default pg_current_xact_id(),
   tenant_id text collate "C" not null,
   type text collate "C" not null,
   subject_kind text collate "C" not null,
-  subject_id text collate "C" not null,
-  subject_rev int not null,
   run_id text collate "C",
   at timestamptz not null,
-  data jsonb
+  subject_ids text[] not null,
+  subject_revs int[] not null,
+  -- JSON, an element per subject.
+  data text[] not null,
+  check (cardinality(subject_ids) between 1 and 1000)
 ) partition by range (at);
-create index events_xid on events (xid, seq);
-create table events_default partition of events default;
+create index event_batches_xid on event_batches (xid, seq);
+create table events_default partition of event_batches default;
+
+create view events with (security_invoker = true) as
+  select b.seq + e.n - 1 as seq, b.xid, b.tenant_id, b.type, b.subject_kind, e.subject_id collate "C" as subject_id,
+    e.subject_rev, b.run_id, b.at, e.data::jsonb as data
+  from event_batches b
+  cross join lateral unnest(b.subject_ids, b.subject_revs, b.data)
+    with ordinality as e(subject_id, subject_rev, data, n);
+grant select on events to leanvibe_app, leanvibe_system;
 
 create table ticks (
   id bigint primary key,

@@ -103,6 +103,8 @@ create table tasks (
   output jsonb,
   error jsonb,
   workspace_commit text,
+  -- What the attempt used that succeeded.
+  usage jsonb,
   created_at timestamptz not null,
   leased_at timestamptz,
   started_at timestamptz,
@@ -121,8 +123,8 @@ create table task_specs (
   primary key (tenant_id, id)
 );
 
--- Ended attempts. The one under way lives on its task.
-create table attempts (
+-- Attempts that ended without success. The one under way, and the one that succeeded, live on their task.
+create table past_attempts (
   tenant_id text collate "C" not null,
   task_id text collate "C" not null,
   attempt int not null,
@@ -138,6 +140,15 @@ create table attempts (
   usage jsonb,
   primary key (tenant_id, task_id, fence)
 );
+
+-- Every ended attempt.
+create view attempts with (security_invoker = true) as
+  select tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, error, usage
+  from past_attempts
+  union all
+  select tenant_id, id, attempt, fence, run_id, agent_id, runner_id, 'succeeded', leased_at, started_at, ended_at, null, usage
+  from tasks where state = 'succeeded' and usage is not null;
+grant select on attempts to leanvibe_app, leanvibe_system;
 
 create table concurrency_groups (
   tenant_id text collate "C" not null,

@@ -12,8 +12,8 @@ begin
     return false;
   end if;
   begin
-    execute format('create table public.%I (like public.events including defaults)', name);
-    execute format('alter table public.events attach partition public.%I for values from (%L) to (%L)',
+    execute format('create table public.%I (like public.event_batches including defaults including constraints)', name);
+    execute format('alter table public.event_batches attach partition public.%I for values from (%L) to (%L)',
       name, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
   exception when check_violation then
     return false;
@@ -33,7 +33,7 @@ begin
   end if;
   perform pg_advisory_xact_lock(7041777);
   if not exists (
-    select from pg_inherits where inhparent = 'public.events'::regclass and inhrelid = to_regclass('public.' || name)
+    select from pg_inherits where inhparent = 'public.event_batches'::regclass and inhrelid = to_regclass('public.' || name)
   ) then
     return false;
   end if;

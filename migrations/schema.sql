@@ -105,27 +105,39 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
-create table attempts (
-  tenant_id text collate "C" not null,
-  task_id text collate "C" not null,
-  attempt integer not null,
-  fence bigint not null,
-  run_id text collate "C" not null,
-  agent_id text collate "C",
-  runner_id text collate "C",
-  outcome text collate "C" not null,
-  leased_at timestamp with time zone,
-  started_at timestamp with time zone,
-  ended_at timestamp with time zone not null,
-  error jsonb,
-  usage jsonb,
-  constraint attempts_pkey PRIMARY KEY (tenant_id, task_id, fence)
-);
-row level security enabled and forced;
-policy system_access for all to leanvibe_system using (true) with check (true);
-policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
-grant delete, insert, select, update to leanvibe_app;
-grant delete, insert, select, update to leanvibe_system;
+create view attempts as
+ SELECT past_attempts.tenant_id,
+    past_attempts.task_id,
+    past_attempts.attempt,
+    past_attempts.fence,
+    past_attempts.run_id,
+    past_attempts.agent_id,
+    past_attempts.runner_id,
+    past_attempts.outcome,
+    past_attempts.leased_at,
+    past_attempts.started_at,
+    past_attempts.ended_at,
+    past_attempts.error,
+    past_attempts.usage
+   FROM past_attempts
+UNION ALL
+ SELECT tasks.tenant_id,
+    tasks.id AS task_id,
+    tasks.attempt,
+    tasks.fence,
+    tasks.run_id,
+    tasks.agent_id,
+    tasks.runner_id,
+    'succeeded'::text AS outcome,
+    tasks.leased_at,
+    tasks.started_at,
+    tasks.ended_at,
+    NULL::jsonb AS error,
+    tasks.usage
+   FROM tasks
+  WHERE ((tasks.state = 'succeeded'::text) AND (tasks.usage IS NOT NULL)); with (security_invoker=true);
+grant select to leanvibe_app;
+grant select to leanvibe_system;
 
 create table blobs (
   tenant_id text collate "C" not null,
@@ -144,6 +156,24 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table budget_windows (
+  tenant_id text collate "C" not null,
+  budget_id text collate "C" not null,
+  window_start timestamp with time zone not null,
+  window_end timestamp with time zone not null,
+  held bigint not null,
+  spent bigint not null,
+  metered bigint not null,
+  reported bigint not null,
+  hard_limit bigint,
+  constraint budget_windows_pkey PRIMARY KEY (tenant_id, budget_id, window_start)
+) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table budgets (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -155,10 +185,20 @@ create table budgets (
   held bigint not null default 0,
   spent bigint not null default 0,
   rev integer not null default 1,
+  time_window text collate "C" not null default 'total'::text,
+  window_start timestamp with time zone,
+  window_end timestamp with time zone,
+  origin text collate "C" not null default ''::text,
+  reserved bigint not null default 0,
+  metered bigint not null default 0,
+  reported bigint not null default 0,
+  soft_told_at timestamp with time zone,
   constraint budgets_check CHECK (((held >= 0) AND (spent >= 0))),
   constraint budgets_pkey PRIMARY KEY (tenant_id, id)
 ) with (fillfactor=50);
-CREATE UNIQUE INDEX budgets_scope ON budgets USING btree (tenant_id, scope, scope_id, unit);
+CREATE INDEX budgets_due ON budgets USING btree (window_end) WHERE (window_end IS NOT NULL);
+CREATE UNIQUE INDEX budgets_scope ON budgets USING btree (tenant_id, scope, scope_id, unit, time_window, origin);
+CREATE INDEX budgets_soft ON budgets USING btree (tenant_id, id) WHERE ((soft_limit IS NOT NULL) AND (soft_told_at IS NULL));
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -337,6 +377,28 @@ create table migrations (
 );
 grant select to leanvibe_system;
 
+create table past_attempts (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  attempt integer not null,
+  fence bigint not null,
+  run_id text collate "C" not null,
+  agent_id text collate "C",
+  runner_id text collate "C",
+  outcome text collate "C" not null,
+  leased_at timestamp with time zone,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone not null,
+  error jsonb,
+  usage jsonb,
+  constraint past_attempts_pkey PRIMARY KEY (tenant_id, task_id, fence)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table pools (
   tenant_id text collate "C" not null,
   name text collate "C" not null,
@@ -344,6 +406,36 @@ create table pools (
   settings jsonb not null default '{}'::jsonb,
   constraint pools_pkey PRIMARY KEY (tenant_id, name)
 );
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table quota_accounts (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  provider text collate "C" not null,
+  settings jsonb not null default '{}'::jsonb,
+  state jsonb not null default '{}'::jsonb,
+  rev integer not null default 1,
+  updated_at timestamp with time zone not null,
+  constraint quota_accounts_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table quota_slices (
+  tenant_id text collate "C" not null,
+  account_id text collate "C" not null,
+  holder text collate "C" not null,
+  slice jsonb not null,
+  lease_until timestamp with time zone not null,
+  constraint quota_slices_pkey PRIMARY KEY (tenant_id, account_id, holder)
+) with (fillfactor=50);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -358,6 +450,41 @@ create table rate_buckets (
   constraint rate_buckets_pkey PRIMARY KEY (key)
 ) with (fillfactor=50);
 CREATE INDEX rate_buckets_age ON rate_buckets USING btree (at);
+grant delete, insert, select, update to leanvibe_system;
+
+create table reservations (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  state text collate "C" not null,
+  enforcement text collate "C" not null,
+  if_lost text collate "C" not null,
+  holder text collate "C" not null,
+  run_id text collate "C",
+  task_id text collate "C",
+  fence bigint,
+  agent_id text collate "C",
+  purpose text not null default ''::text,
+  priority smallint not null,
+  units text[] not null,
+  holds bigint[] not null,
+  expected bigint[] not null,
+  spent bigint[] not null,
+  budget_ids text[] not null,
+  budget_units smallint[] not null,
+  budget_windows timestamp with time zone[] not null,
+  waits_for text collate "C",
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint reservations_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=70);
+CREATE INDEX reservations_of_task ON reservations USING btree (tenant_id, task_id) WHERE ((ended_at IS NULL) AND (task_id IS NOT NULL));
+CREATE INDEX reservations_open ON reservations USING btree (holder, expires_at) WHERE (ended_at IS NULL);
+CREATE INDEX reservations_recent ON reservations USING btree (tenant_id, created_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
 create table run_steps (
@@ -432,6 +559,61 @@ row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
 grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table schedule_slots (
+  tenant_id text collate "C" not null,
+  schedule text collate "C" not null,
+  slot_at timestamp with time zone not null,
+  state text collate "C" not null,
+  reason text,
+  run_id text collate "C",
+  run_state text collate "C",
+  decided_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint schedule_slots_pkey PRIMARY KEY (tenant_id, schedule, slot_at)
+);
+CREATE INDEX schedule_slots_open ON schedule_slots USING btree (tenant_id, schedule, slot_at) WHERE (state = ANY (ARRAY['started'::text, 'queued'::text]));
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table schedules (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  rev integer not null default 1,
+  workflow text collate "C" not null,
+  inputs jsonb not null default '{}'::jsonb,
+  repo_path text,
+  priority smallint,
+  parallel integer,
+  labels jsonb not null default '{}'::jsonb,
+  cron text not null,
+  time_zone text not null,
+  catch_up text not null,
+  catch_up_window_ms bigint not null,
+  overlap text not null,
+  jitter_ms bigint not null,
+  state text collate "C" not null default 'active'::text,
+  last_slot_at timestamp with time zone not null,
+  due_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  constraint schedules_pkey PRIMARY KEY (tenant_id, name)
+) with (fillfactor=70);
+CREATE INDEX schedules_due ON schedules USING btree (due_at) WHERE (state = 'active'::text);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table spenders (
+  id text collate "C" not null,
+  heartbeat_at timestamp with time zone not null,
+  constraint spenders_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
 grant delete, insert, select, update to leanvibe_system;
 
 create table stream_groups (
@@ -515,6 +697,7 @@ create table tasks (
   output jsonb,
   error jsonb,
   workspace_commit text,
+  usage jsonb,
   created_at timestamp with time zone not null,
   leased_at timestamp with time zone,
   started_at timestamp with time zone,
@@ -822,7 +1005,7 @@ begin
     return false;
   end if;
   begin
-    execute format('create table public.%I (like public.event_batches including defaults)', name);
+    execute format('create table public.%I (like public.event_batches including defaults including constraints)', name);
     execute format('alter table public.event_batches attach partition public.%I for values from (%L) to (%L)',
       name, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
   exception when check_violation then

@@ -17,13 +17,13 @@ const statement = /\b(?:select|insert|update|delete|truncate|lock|copy|vacuum|an
 const mention =
   /\b(insert\s+into|delete\s+from|truncate|update|from|join|using|lock\s+table)\s+(?:only\s+)?([a-z_]+(?:\s+(?:as\s+)?[a-z]\w*)?(?:\s*,\s*[a-z_]+(?:\s+(?:as\s+)?[a-z]\w*)?)*)/gi
 
-/** The tables that the migrations make, partitions left out. */
+/** The tables and views that the migrations make, partitions left out. */
 export function readTables(): string[] {
   return listFiles('migrations')
     .filter((path) => path.endsWith('.sql') && !path.endsWith('schema.sql'))
     .flatMap((path) => [
       ...readFileSync(join(root, path), 'utf8').matchAll(
-        /^create table (?:if not exists )?(\w+)(?! partition of)\b/gim,
+        /^create (?:table|view) (?:if not exists )?(\w+)(?! partition of)\b/gim,
       ),
     ])
     .filter((match) => !/^create table \w+ partition of/i.test(match.input.slice(match.index, match.index + 200)))

@@ -95,7 +95,7 @@ const rules: Readonly<Record<string, string>> = {
     select t.id from tasks t where t.state = 'waiting' and t.reason = 'run'
       and not exists (select from runs r where r.tenant_id = t.tenant_id and r.parent_task = t.id and r.state not in (${endedRuns}))`,
   'no task succeeded twice': `
-    select task_id from attempts where outcome = 'succeeded' group by tenant_id, task_id having count(*) > 1`,
+    select subject_id from events where type = 'task.succeeded' group by tenant_id, subject_id having count(*) > 1`,
   'no two attempts of a task have one fence or one number': `
     select task_id, attempt from attempts group by tenant_id, task_id, attempt having count(*) > 1`,
   'each lease of a task is an ended attempt, or the one under way': `

@@ -260,8 +260,9 @@ eachDatabase('the event log', (use) => {
     await owner(`update ticks set snapshot = '10:10:' where id = 0`)
     await owner(`insert into ticks (id, epoch, snapshot, at) values (1, 1, '10:15:10,11,12', now()),
       (2, 1, '10:17:10,12', now()), (3, 1, '10:18:10', now()), (4, 1, '20:20:', now())`)
-    await owner(`insert into events (xid, tenant_id, type, subject_kind, subject_id, subject_rev, at)
-      select x::text::xid8, 'default', 'thing.changed', 'thing', x::text, 1, now() from generate_series(10, 19) x`)
+    await owner(`insert into event_batches (xid, tenant_id, type, subject_kind, at, subject_ids, subject_revs, data)
+      select x::text::xid8, 'default', 'thing.changed', 'thing', now(), array[x::text], array[1], array[null]
+      from generate_series(10, 19) x`)
     const reader = new CursorReader({ epoch: 1, tick: 0, seq: endOfTick })
     await reader.readAll(db, 100)
     const batches = [1, 2, 3, 4].map((id) =>

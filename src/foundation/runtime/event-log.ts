@@ -20,15 +20,48 @@ export interface LoggedEvent extends NewEvent {
   readonly seq: number
 }
 
+/** Events that follow each other and are alike go into one row, which is what makes many of them cheap. */
 export async function appendEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return
+  const batches = numberBatches(events)
   await tx.execute(sql`
-    insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-    select * from unnest(${events.map((e) => e.tenant)}::text[], ${events.map((e) => e.type)}::text[],
+    insert into event_batches (tenant_id, type, subject_kind, run_id, at, subject_ids, subject_revs, data)
+    select tenant_id, type, kind, run_id, at, array_agg(id order by n), array_agg(rev order by n), array_agg(data order by n)
+    from unnest(${batches}::int[], ${events.map((e) => e.tenant)}::text[], ${events.map((e) => e.type)}::text[],
       ${events.map((e) => e.subject.kind)}::text[], ${events.map((e) => e.subject.id)}::text[],
       ${events.map((e) => e.subject.rev)}::int[], ${events.map((e) => e.runId)}::text[],
       ${events.map((e) => e.at)}::timestamptz[],
-      ${events.map((e) => (e.data === undefined ? null : JSON.stringify(e.data)))}::jsonb[])`)
+      ${events.map((e) => (e.data === undefined ? null : JSON.stringify(e.data)))}::text[])
+      with ordinality as e(batch, tenant_id, type, kind, id, rev, run_id, at, data, n)
+    group by batch, tenant_id, type, kind, run_id, at
+    order by batch`)
+}
+
+/** What the table admits in a row. */
+const batchSize = 1_000
+
+/** For each event the number of its row. */
+function numberBatches(events: readonly NewEvent[]): readonly number[] {
+  let batch = 0
+  let first = 0
+  return events.map((event, n) => {
+    const before = events[n - 1]
+    if (before !== undefined && (n - first >= batchSize || !areAlike(before, event))) {
+      batch += 1
+      first = n
+    }
+    return batch
+  })
+}
+
+function areAlike(a: NewEvent, b: NewEvent): boolean {
+  return (
+    a.tenant === b.tenant &&
+    a.type === b.type &&
+    a.subject.kind === b.subject.kind &&
+    a.runId === b.runId &&
+    a.at.getTime() === b.at.getTime()
+  )
 }
 
 /** A place in the log: everything up to tick `tick`, and within that tick's batch up to `seq`, has been read. */
@@ -59,16 +92,19 @@ export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): 
       from ticks t join ticks p on p.id = t.id - 1
       where t.id >= ${from.tick}
       order by t.id limit 200)
-    select span.tick, e.seq, e.tenant_id, e.type, e.subject_kind, e.subject_id, e.subject_rev, e.run_id, e.at, e.data
+    select span.tick, b.seq + e.n - 1 as seq, b.tenant_id, b.type, b.subject_kind, e.subject_id, e.subject_rev, b.run_id,
+      b.at, e.data::jsonb as data
     from span cross join lateral (
-      select * from events e
-      where e.xid >= pg_snapshot_xmax(span.prev) and e.xid < pg_snapshot_xmax(span.cur)
-        and pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
+      select * from event_batches b
+      where b.xid >= pg_snapshot_xmax(span.prev) and b.xid < pg_snapshot_xmax(span.cur)
+        and pg_visible_in_snapshot(b.xid, span.cur)
       union all
-      select e.* from pg_snapshot_xip(span.prev) as held(xid) join events e on e.xid = held.xid
-      where pg_visible_in_snapshot(e.xid, span.cur) and e.seq > span.after
-    ) e
-    order by span.tick, e.seq limit ${limit}`)
+      select b.* from pg_snapshot_xip(span.prev) as held(xid) join event_batches b on b.xid = held.xid
+      where pg_visible_in_snapshot(b.xid, span.cur)
+    ) b
+    cross join lateral unnest(b.subject_ids, b.subject_revs, b.data) with ordinality as e(subject_id, subject_rev, data, n)
+    where b.seq + e.n - 1 > span.after
+    order by span.tick, seq limit ${limit}`)
   return rows.map(fromRow)
 }
 

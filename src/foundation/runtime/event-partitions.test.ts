@@ -16,13 +16,13 @@ eachDatabase('partitions of the event log', (use) => {
   const days = (from: number, count: number) => Array.from({ length: count }, (_, n) => dayOf(now() + (from + n) * day))
   const place = (id: string) =>
     use().owner<{ partition: string }>(
-      'select tableoid::regclass::text as partition from events where subject_id = $1',
+      'select tableoid::regclass::text as partition from event_batches where $1 = any (subject_ids)',
       [id],
     )
   const partitions = async () =>
     (
       await use().owner<{ name: string }>(`select inhrelid::regclass::text as name from pg_inherits
-      where inhparent = 'events'::regclass order by 1`)
+      where inhparent = 'event_batches'::regclass order by 1`)
     ).map((row) => row.name)
   const change = (subject: string, at: number) =>
     use()

@@ -87,7 +87,7 @@ async function listDays(tx: ReadTx): Promise<readonly string[]> {
   const rows = await tx.query<{ day: string }>(sql`
     select to_char(to_date(substr(c.relname, 8), 'YYYYMMDD'), 'YYYY-MM-DD') as day
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'events'::regclass and c.relname ~ '^events_[0-9]{8}$'`)
+    where i.inhparent = 'event_batches'::regclass and c.relname ~ '^events_[0-9]{8}$'`)
   return rows.map((row) => row.day)
 }
 
@@ -108,7 +108,7 @@ async function cursorsBefore(tx: ReadTx, name: string): Promise<HeldDay['cursors
     select c.name, c.updated_at as "movedAt" from cursors c
     left join ticks t on t.id = case when c.seq = ${endOfTick} then c.tick else c.tick - 1 end
     where t.id is null or exists (
-      select 1 from events e
+      select 1 from event_batches e
       where e.at >= ${start}::timestamptz and e.at < ${start}::timestamptz + interval '1 day'
         and e.xid >= pg_snapshot_xmin(t.snapshot) and not pg_visible_in_snapshot(e.xid, t.snapshot))
     order by c.name`)

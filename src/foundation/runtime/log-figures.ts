@@ -56,9 +56,9 @@ export async function oldestUnseen(tx: ReadTx): Promise<Date | null> {
   const [row] = await tx.query<{ at: Date | null }>(sql`
     with last as materialized (select snapshot from ticks order by id desc limit 1)
     select min(at) as at from (
-      (select e.at from events e where e.xid >= (select pg_snapshot_xmax(snapshot) from last) order by e.xid limit 1000)
+      (select e.at from event_batches e where e.xid >= (select pg_snapshot_xmax(snapshot) from last) order by e.xid limit 1000)
       union all
-      (select e.at from last cross join lateral pg_snapshot_xip(last.snapshot) as held(xid) join events e on e.xid = held.xid
+      (select e.at from last cross join lateral pg_snapshot_xip(last.snapshot) as held(xid) join event_batches e on e.xid = held.xid
         limit 1000)) unseen`)
   return row!.at
 }

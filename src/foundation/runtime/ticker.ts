@@ -21,8 +21,8 @@ export async function insertTick(tx: Tx, now: Date): Promise<number | null> {
     insert into ticks (id, epoch, snapshot, at)
     select last.id + 1, (select max(epoch) from log_epochs), pg_current_snapshot(), ${now}
     from last
-    where (select e.xid from events e order by e.xid desc limit 1) >= pg_snapshot_xmax(last.snapshot)
-      or exists (select 1 from pg_snapshot_xip(last.snapshot) as held(xid) join events e on e.xid = held.xid)
+    where (select e.xid from event_batches e order by e.xid desc limit 1) >= pg_snapshot_xmax(last.snapshot)
+      or exists (select 1 from pg_snapshot_xip(last.snapshot) as held(xid) join event_batches e on e.xid = held.xid)
     returning id`)
   return rows[0]?.id ?? null
 }

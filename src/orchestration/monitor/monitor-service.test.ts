@@ -166,15 +166,15 @@ eachDatabase('the monitor beside 200,000 tasks, as many events and 50,000 runs',
         select 'default', 'r' || n, 'w', 1, case when n % 5 = 0 then 'running' else 'succeeded' end,
           now() - make_interval(mins => n), case when n % 5 = 0 then null else now() end from generate_series(1, 50000) n`)
     // One transaction in 20 events, one tick in 50 transactions.
-    await owner(`insert into events (xid, tenant_id, type, subject_kind, subject_id, subject_rev, at)
+    await owner(`insert into event_batches (xid, tenant_id, type, subject_kind, at, subject_ids, subject_revs, data)
         select (10 + n / 20)::text::xid8, 'default', case when n % 4 = 0 then 'task.succeeded' else 'task.ready' end, 'task',
-          't' || n, 1, now() - make_interval(secs => (200000 - n) / 100.0) from generate_series(1, 200000) n`)
+          now() - make_interval(secs => (200000 - n) / 100.0), array['t' || n], array[1], array[null] from generate_series(1, 200000) n`)
     await owner(`insert into ticks (id, epoch, snapshot, at)
         select n, 1, format('%1$s:%1$s:', 11 + n * 50)::pg_snapshot, now() - make_interval(secs => (200 - n) * 10)
         from generate_series(1, 200) n`)
     await owner('vacuum analyze tasks')
     await owner('vacuum analyze runs')
-    await owner('vacuum analyze events')
+    await owner('vacuum analyze event_batches')
 
     const since = new Date(Date.now() - 86_400_000)
     const own = (await plansOf((tx) => readQueue(tx, tenant))) + (await plansOf((tx) => countRuns(tx, tenant, since)))

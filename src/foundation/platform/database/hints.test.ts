@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createHints, type Hint } from './hints.ts'
 
 function create() {
@@ -15,6 +14,8 @@ function create() {
 }
 
 test('the first hint leaves without delay, those after it together and equal ones once', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
   const { hints, sent } = create()
   hints.notify('a', '1')
   await Promise.resolve()
@@ -23,8 +24,7 @@ test('the first hint leaves without delay, those after it together and equal one
   hints.notify('b')
   await Promise.resolve()
   expect(sent).toHaveLength(1)
-  // The timer under test is the only thing to wait for.
-  await sleep(40)
+  await vi.advanceTimersByTimeAsync(20)
   expect(sent[1]).toEqual([
     { channel: 'a', payload: '2' },
     { channel: 'a', payload: '3' },
@@ -58,10 +58,12 @@ test('a listener that throws does not keep the hint from the others', () => {
 })
 
 test('nothing leaves after the end', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
   const { hints, sent } = create()
   hints.notify('a')
   hints.close()
   hints.notify('a')
-  await sleep(40)
+  await vi.advanceTimersByTimeAsync(40)
   expect(sent).toEqual([])
 })

@@ -1,7 +1,9 @@
 import type { AgentId, RunId, RunnerId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { OwnSpec } from '../shared-spec.ts'
+import { byKey } from './by-key.ts'
 import { inIdOrder } from './in-id-order.ts'
+import { attemptData, insertTaskEvents } from './task-events.ts'
 
 export interface LeasedTask {
   readonly tenant: TenantId
@@ -18,11 +20,11 @@ export interface LeasedTask {
 }
 
 /**
- * `t.state || ''` keeps the planner from the index of all ready tasks: it must come by the primary key, however old the
- * statistics are (a factor of six at 40,000 ready tasks otherwise).
- *
  * Writes a decision: leases the tasks that are still ready and appends one event a task. The agents' slots and the budgets,
  * rows shared with others, are for the caller to write last.
+ *
+ * `t.state || ''` keeps the planner from the index of all ready tasks: it must come by the primary key, however old the
+ * statistics are (a factor of six at 40,000 ready tasks otherwise).
  */
 export async function assignTasks(
   tx: Tx,
@@ -41,7 +43,8 @@ export async function assignTasks(
     name: 'assign-tasks',
     text: `
       with input as materialized (
-        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as i(tenant_id, id, agent_id, runner_id)),
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as i(tenant_id, id, agent_id, runner_id)
+        where ${byKey}),
       leased as (
         update tasks t set state = 'leased', reason = null, rev = t.rev + 1, attempt = t.attempt + 1,
           fence = nextval('fences'), agent_id = i.agent_id, runner_id = i.runner_id, leased_at = $5, started_at = null,
@@ -50,11 +53,7 @@ export async function assignTasks(
         where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
           case when t.runner_id = $7 then coalesce(t.spec, '{}') end as spec),
-      logged as (
-        insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-        select tenant_id, 'task.leased', 'task', id, rev, run_id, $5,
-          jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
-        from leased)
+      logged as (${insertTaskEvents({ type: "'task.leased'", at: '$5', data: attemptData, from: 'leased' })})
       select tenant_id, id, run_id, step, item, attempt, fence, agent_id, runner_id, spec from leased`,
     values: [
       input.map((i) => i.tenant),

@@ -5,6 +5,7 @@ import type { Tx } from '../../../foundation/platform/database/database.ts'
 import { type TaskEvent, type TaskState, taskStates } from '../../runs/states-contract.ts'
 import type { CounterDeltas } from './apply-counters.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
+import { insertTaskEvents } from './task-events.ts'
 
 export interface TaskChange {
   readonly tenant: TenantId
@@ -75,7 +76,7 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
       changed as (
         update tasks t set state = i.state, rev = t.rev + 1, reason = i.reason,
           output = coalesce(i.output, t.output), error = case when i.state = 'running' then t.error else coalesce(i.error, t.error) end,
-          started_at = coalesce(i.started_at, t.started_at), progress_at = $14,
+          started_at = coalesce(i.started_at, t.started_at), progress_at = $14, usage = i.usage,
           ended_at = case when i.state = any ($15::text[]) then $14::timestamptz end,
           lease_until = case when i.state = 'running' then t.lease_until end,
           agent_id = case when i.state in ('ready', 'waiting') then null else t.agent_id end,
@@ -89,15 +90,16 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
       closed as (
         select * from changed where was in ('leased', 'running') and state not in ('leased', 'running')),
       tried as (
-        insert into attempts (tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, error, usage)
+        insert into past_attempts (tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, error, usage)
         select tenant_id, id, attempt, fence, run_id, had_agent, had_runner, coalesce(outcome, 'cancelled'), leased_at, started_at,
-          coalesce(ended_at, $14), given_error, usage from closed),
-      logged as (
-        insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-        select tenant_id, event, 'task', id, rev, run_id, $14,
-          jsonb_strip_nulls(jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'reason', reason,
-            'agent', had_agent, 'outcome', outcome, 'error', given_error))
-        from changed),
+          coalesce(ended_at, $14), given_error, usage from closed where state <> 'succeeded'),
+      logged as (${insertTaskEvents({
+        type: 'event',
+        at: '$14',
+        data: `json_strip_nulls(json_build_object('step', step, 'item', item, 'attempt', attempt, 'reason', reason,
+          'agent', had_agent, 'outcome', outcome, 'error', given_error))`,
+        from: 'changed',
+      })}),
       ended as (
         select * from changed where state = any ($15::text[]))
       select (select json_agg(json_build_array(tenant_id, id, run_id, step, pool, was, state)) from changed) as changed,

@@ -2,8 +2,10 @@ import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { AttemptReport } from '../../runners/exchange-contract.ts'
 import type { CounterDeltas } from './apply-counters.ts'
+import { byKey } from './by-key.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
 import { inIdOrder } from './in-id-order.ts'
+import { attemptData, insertTaskEvents } from './task-events.ts'
 
 export interface CompleteResult {
   /** Fences that were accepted; a report whose fence is missing was stale and changed nothing. */
@@ -14,7 +16,8 @@ export interface CompleteResult {
 }
 
 /**
- * Applies reports of success: one update a task, guarded by its fence, with its attempt and its event. What it means for
+ * Applies reports of success: one update a task, guarded by its fence, and one event. The task keeps what is known of
+ * the attempt that ended it. What it means for
  * rows shared with others is returned, to be written last.
  *
  * `t.state || ''` keeps the planner from the index of a runner's leases: the update must come by the primary key.
@@ -25,25 +28,19 @@ export async function completeTasks(tx: Tx, given: readonly AttemptReport[], now
     name: 'complete-tasks',
     text: `
       with input as materialized (
-        select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[],
-          $7::jsonb[], $8::text[]) as i(tenant_id, id, fence, output, started_at, ended_at, usage, workspace_commit)),
+        select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::timestamptz[], $6::jsonb[],
+          $7::text[], $8::float8[], $10::float8[])
+          as i(tenant_id, id, fence, output, started_at, usage, workspace_commit, wall_ms, cpu_ms)
+        where ${byKey}),
       done as (
         update tasks t set state = 'succeeded', reason = null, rev = t.rev + 1, output = i.output, error = null,
-          started_at = i.started_at, ended_at = $9, lease_until = null, workspace_commit = i.workspace_commit
+          started_at = i.started_at, ended_at = $9, lease_until = null, workspace_commit = i.workspace_commit, usage = i.usage
         from input i
         where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state || '' in ('leased', 'running')
           and t.cancel_reason is null
-        returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
-          t.leased_at, t.budget_ids, t.holds, t.concurrency, i.started_at, i.ended_at, i.usage),
-      tried as (
-        insert into attempts (tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, usage)
-        select tenant_id, id, attempt, fence, run_id, agent_id, runner_id, 'succeeded', leased_at, started_at, ended_at, usage
-        from done),
-      logged as (
-        insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-        select tenant_id, 'task.succeeded', 'task', id, rev, run_id, $9,
-          jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
-        from done)
+        returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id,
+          t.budget_ids, t.holds, t.concurrency, i.wall_ms, i.cpu_ms),
+      logged as (${insertTaskEvents({ type: "'task.succeeded'", at: '$9', data: attemptData, from: 'done' })})
       select (select array_agg(fence) from done) as fences,
         (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency is not null) as freed,
         (select json_agg(json_build_array(tenant_id, agent_id, n)) from
@@ -51,25 +48,29 @@ export async function completeTasks(tx: Tx, given: readonly AttemptReport[], now
         (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, s.open)) from
           (select tenant_id, run_id, step, -count(*) as n from done group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
-        (select json_agg(json_build_array(u.tenant_id, u.budget, -u.held,
-            case b.unit when 'runs' then u.runs when 'wall-ms' then u.wall when 'cpu-ms' then u.cpu else u.held end))
+        (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
+          select d.tenant_id, h.budget, sum(d.n * h.amount) as held, sum(case b.unit
+              when 'runs' then d.n
+              when 'wall-ms' then (select sum(least(h.amount, ceil(ms))) from unnest(d.walls) as ms)
+              when 'cpu-ms' then (select sum(least(h.amount, ceil(coalesce(ms, h.amount)))) from unnest(d.cpus) as ms)
+              else d.n * h.amount end) as spent
           from (
-            select d.tenant_id, h.budget, sum(h.amount) as held, count(*) as runs,
-              sum(least(h.amount, ceil((d.usage->>'wallSeconds')::float8 * 1000))) as wall,
-              sum(least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))) as cpu
-            from done d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
-            where d.budget_ids is not null group by 1, 2) u
-          join budgets b on b.tenant_id = u.tenant_id and b.id = u.budget) as budgets`,
+            select tenant_id, budget_ids, holds, count(*) as n, array_agg(wall_ms) as walls, array_agg(cpu_ms) as cpus
+            from done where budget_ids is not null group by 1, 2, 3) d
+          cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
+          join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
+          group by 1, 2) settled) as budgets`,
     values: [
       reports.map((r) => r.tenant),
       reports.map((r) => r.taskId),
       reports.map((r) => r.fence),
       reports.map((r) => JSON.stringify(r.output)),
       reports.map((r) => r.startedAt),
-      reports.map((r) => r.endedAt),
       reports.map((r) => JSON.stringify(r.usage)),
       reports.map((r) => r.workspaceCommit),
+      reports.map((r) => r.usage.wallSeconds * 1_000),
       now,
+      reports.map((r) => (r.usage.cpuSeconds === null ? null : r.usage.cpuSeconds * 1_000)),
     ],
   })
   const row = rows[0]!

@@ -1,7 +1,8 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
-import { sql } from '../../../foundation/platform/database/sql.ts'
+import { byKey } from './by-key.ts'
 import { inIdOrder } from './in-id-order.ts'
+import { insertTaskEvents } from './task-events.ts'
 
 /** Takes ready tasks out of their lane until what they wait for has room. */
 export async function holdTasks(
@@ -11,16 +12,21 @@ export async function holdTasks(
 ): Promise<void> {
   if (refused.length === 0) return
   const tasks = inIdOrder(refused)
-  await tx.execute(sql`
-    with held as (
-      update tasks t set state = 'waiting', reason = i.reason, rev = t.rev + 1
-      from unnest(${tasks.map((t) => t.tenant)}::text[], ${tasks.map((t) => t.taskId)}::text[],
-        ${tasks.map((t) => t.reason)}::text[]) as i(tenant_id, id, reason)
-      where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
-      returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.reason)
-    insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-    select tenant_id, 'task.waiting', 'task', id, rev, run_id, ${now}, jsonb_build_object('step', step, 'reason', reason)
-    from held`)
+  await tx.execute({
+    name: 'hold-tasks',
+    text: `
+      with held as (
+        update tasks t set state = 'waiting', reason = i.reason, rev = t.rev + 1
+        from unnest($1::text[], $2::text[], $3::text[]) as i(tenant_id, id, reason)
+        where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready' and ${byKey}
+        returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.reason)${insertTaskEvents({
+          type: "'task.waiting'",
+          at: '$4',
+          data: "json_build_object('step', step, 'reason', reason)",
+          from: 'held',
+        })}`,
+    values: [tasks.map((t) => t.tenant), tasks.map((t) => t.taskId), tasks.map((t) => t.reason), now],
+  })
 }
 
 /** Puts tasks that wait for one of the reasons back into their lanes, the oldest first, at most `limit` a reason. */
@@ -30,22 +36,27 @@ export async function admitWaiting(
   now: Date,
 ): Promise<readonly { readonly tenant: TenantId; readonly pool: string }[]> {
   if (reasons.length === 0) return []
-  const rows = await tx.query<{ tenant_id: TenantId; pool: string }>(sql`
-    with chosen as (
-      select c.tenant_id, c.id from unnest(${reasons.map((r) => r.tenant)}::text[], ${reasons.map((r) => r.reason)}::text[],
-        ${reasons.map((r) => r.limit)}::int[]) as w(tenant_id, reason, max)
-      cross join lateral (
-        select tenant_id, id from tasks t
-        where t.tenant_id = w.tenant_id and t.reason = w.reason and t.state = 'waiting'
-        order by ready_seq limit w.max for update skip locked) c),
-    admitted as (
-      update tasks t set state = 'ready', reason = null, rev = t.rev + 1
-      from chosen c where t.tenant_id = c.tenant_id and t.id = c.id and t.state = 'waiting'
-      returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.item, t.pool),
-    logged as (
-      insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-      select tenant_id, 'task.ready', 'task', id, rev, run_id, ${now}, jsonb_build_object('step', step, 'item', item)
-      from admitted)
-    select distinct tenant_id, pool from admitted`)
+  const rows = await tx.query<{ tenant_id: TenantId; pool: string }>({
+    name: 'admit-waiting',
+    text: `
+      with chosen as (
+        select c.tenant_id, c.id from unnest($1::text[], $2::text[], $3::int[]) as w(tenant_id, reason, max)
+        cross join lateral (
+          select tenant_id, id from tasks t
+          where t.tenant_id = w.tenant_id and t.reason = w.reason and t.state = 'waiting'
+          order by ready_seq limit w.max for update skip locked) c),
+      admitted as (
+        update tasks t set state = 'ready', reason = null, rev = t.rev + 1
+        from chosen c where t.tenant_id = c.tenant_id and t.id = c.id and t.state = 'waiting'
+        returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.item, t.pool),
+      logged as (${insertTaskEvents({
+        type: "'task.ready'",
+        at: '$4',
+        data: "json_build_object('step', step, 'item', item)",
+        from: 'admitted',
+      })})
+      select distinct tenant_id, pool from admitted`,
+    values: [reasons.map((r) => r.tenant), reasons.map((r) => r.reason), reasons.map((r) => r.limit), now],
+  })
   return rows.map((row) => ({ tenant: row.tenant_id, pool: row.pool }))
 }

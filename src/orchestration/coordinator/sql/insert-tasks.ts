@@ -3,6 +3,7 @@ import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
 import { type OwnSpec, sharedKeyOf, splitSpecs } from '../shared-spec.ts'
 import { insertSharedSpecs, type SharedSpec } from './shared-specs.ts'
+import { insertTaskEvents } from './task-events.ts'
 
 export interface NewTask {
   readonly tenant: TenantId
@@ -39,11 +40,13 @@ export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date):
         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
           $9::smallint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::jsonb[])
           as i(tenant_id, id, run_id, step, item, reason, pool, lane, priority, timeout_ms, concurrency, budget_ids, holds, spec)
-        returning tenant_id, id, run_id, step, item, state, reason)
-      insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-      select tenant_id, 'task.' || state, 'task', id, 1, run_id, $15,
-        jsonb_strip_nulls(jsonb_build_object('step', step, 'item', item, 'reason', reason))
-      from added`,
+        returning tenant_id, id, run_id, step, item, state, reason)${insertTaskEvents({
+          type: "'task.' || state",
+          rev: '1',
+          at: '$15',
+          data: "json_strip_nulls(json_build_object('step', step, 'item', item, 'reason', reason))",
+          from: 'added',
+        })}`,
     values: [
       tasks.map((t) => t.tenant),
       tasks.map((t) => t.taskId),

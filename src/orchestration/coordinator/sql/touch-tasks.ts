@@ -1,5 +1,6 @@
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { ProgressReport } from '../../runners/exchange-contract.ts'
+import { attemptData, insertTaskEvents } from './task-events.ts'
 
 /** Records progress; the first of an attempt makes a leased task running. Stale fences change nothing. */
 export async function touchTasks(tx: Tx, reports: readonly ProgressReport[], now: Date): Promise<void> {
@@ -16,11 +17,7 @@ export async function touchTasks(tx: Tx, reports: readonly ProgressReport[], now
         update tasks t set state = 'running', progress_at = o.at, started_at = coalesce(t.started_at, o.at),
           rev = t.rev + (o.state = 'leased')::int
         from old o where t.tenant_id = o.tenant_id and t.id = o.id
-        returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.item, t.attempt, t.agent_id, o.state as was)
-      insert into events (tenant_id, type, subject_kind, subject_id, subject_rev, run_id, at, data)
-      select tenant_id, 'task.running', 'task', id, rev, run_id, $5,
-        jsonb_build_object('step', step, 'item', item, 'attempt', attempt, 'agent', agent_id)
-      from touched where was = 'leased'`,
+        returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.item, t.attempt, t.agent_id, o.state as was)${insertTaskEvents({ type: "'task.running'", at: '$5', data: attemptData, from: "touched where was = 'leased'" })}`,
     values: [
       reports.map((r) => r.tenant),
       reports.map((r) => r.taskId),
