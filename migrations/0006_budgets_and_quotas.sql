@@ -45,7 +45,7 @@ create table reservations (
   holder text collate "C" not null,
   run_id text collate "C",
   task_id text collate "C",
-  fence bigint,
+  attempt int,
   agent_id text collate "C",
   purpose text not null default '',
   priority smallint not null,
