@@ -81,6 +81,17 @@ function install() {
   })
 }
 
+/** The image of an empty database, on the new Node; without it the first data folder takes some seconds more. */
+function prepareImage() {
+  const node = join(root, 'node_modules', '.bin', 'node')
+  const child = spawn(node, [join(root, 'scripts', 'prepare-image.ts')], {
+    cwd: root,
+    stdio: 'ignore',
+    timeout: 60_000,
+  })
+  return new Promise((resolve) => child.on('error', resolve).on('close', resolve))
+}
+
 function say(text) {
   console.error(`setup: ${text}`)
 }
@@ -105,6 +116,7 @@ async function setUp() {
     )
     return 1
   }
+  await prepareImage()
   say(`done in ${result.seconds} s`)
   return 0
 }

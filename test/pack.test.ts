@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { unpackImage } from '../src/foundation/platform/database/pglite/image.ts'
 import { root } from './meta/source-tree.ts'
 
 const execute = promisify(execFile)
@@ -74,6 +75,19 @@ describe('the package', () => {
     expect(packed.filter((path) => /^migrations\/\d+_.*\.sql$/.test(path)).length).toBeGreaterThan(0)
     expect(packed.filter((path) => /\.(test|fixture)\.|^(test|bench|scripts|src)\//.test(path))).toEqual([])
   })
+
+  test('brings the image of an empty database along, and starts a data folder from it', async () => {
+    const images = packed.filter((path) => /^dist\/pglite-[0-9a-f]+\.tar\.gz$/.test(path))
+    expect(images).toHaveLength(1)
+    await unpackImage(join(consumer, 'node_modules/leanvibe', images[0]!), join(folder, 'image'))
+    const place = join(folder, 'empty')
+    mkdirSync(place)
+    const leanvibe = join(consumer, 'node_modules/.bin/leanvibe')
+    expect(await run(place, leanvibe, ['runs', '--data', 'data'])).toMatch(/no runs yet/)
+    // PostgreSQL gives each new database system a number of its own, at the start of this file.
+    const identifier = (data: string) => readFileSync(join(data, 'global/pg_control')).readBigUInt64LE(0)
+    expect(identifier(join(place, 'data/database/pglite'))).toBe(identifier(join(folder, 'image')))
+  }, 120_000)
 
   test('says its version', async () => {
     expect((await run(consumer, 'npx', ['--no', '--', 'leanvibe', '--version'])).trim()).toBe(manifest.version)
