@@ -2,17 +2,21 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Bench } from './harness/bench.ts'
+import type { Bench, Measured, StandaloneBench } from './harness/bench.ts'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 /** Each is loaded only when it runs, because the peers it imports may not be installed before. */
-const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
+const benches: Readonly<Record<string, () => Promise<{ bench: Bench | StandaloneBench }>>> = {
   dispatch: () => import('./benches/dispatch.ts'),
   latency: () => import('./benches/latency.ts'),
   backlog: () => import('./benches/backlog.ts'),
   boot: () => import('./benches/boot.ts'),
   peers: () => import('./benches/peers.ts'),
+  balance: () => import('./benches/balance.ts'),
 }
+
+/** Those that need neither a database nor the peers: these may not even be loaded before the peers are there. */
+const standalone: ReadonlySet<string> = new Set(['balance'])
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,27 +30,36 @@ if (!load || positionals.length !== 1 || !Number.isInteger(rounds) || rounds < 1
   console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--json] [--rounds 5]`)
   process.exitCode = 64
 } else {
-  installPeers()
   await run(name, load)
 }
 
-async function run(name: string, load: () => Promise<{ bench: Bench }>): Promise<void> {
+async function run(name: string, load: () => Promise<{ bench: Bench | StandaloneBench }>): Promise<void> {
+  if (!standalone.has(name)) installPeers()
   const { describeMachine } = await import('./harness/machine.ts')
-  const { startServer } = await import('./harness/postgres.ts')
   const { formatReport, judge, round } = await import('./harness/report.ts')
   const { bench } = await load()
   const at = new Date().toISOString()
-  await using server = await startServer()
-  const { results, ratios } = await bench.measure(server, { rounds, note: (text) => console.error(`bench: ${text}`) })
+  const { measured, version } = await measure(bench)
+  const { results, ratios } = measured
   const report = {
     bench: name,
-    machine: describeMachine(server.version),
+    machine: describeMachine(version),
     at,
     results,
     ratios: Object.fromEntries(Object.entries(ratios).map(([ratio, value]) => [ratio, round(value)])),
     targets: judge(ratios, bench.targets),
   }
   console.log(values.json ? JSON.stringify(report) : formatReport(report))
+}
+
+async function measure(
+  bench: Bench | StandaloneBench,
+): Promise<{ readonly measured: Measured; readonly version: string | null }> {
+  const options = { rounds, note: (text: string) => console.error(`bench: ${text}`) }
+  if (bench.standalone) return { measured: await bench.measure(options), version: null }
+  const { startServer } = await import('./harness/postgres.ts')
+  await using server = await startServer()
+  return { measured: await bench.measure(server, options), version: server.version }
 }
 
 /** The peers are heavy and only benches need them, so they have a lockfile of their own and come on first use. */

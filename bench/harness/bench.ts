@@ -15,6 +15,14 @@ export interface Measured {
 
 /** One named bench. `targets` judge the ratios of the same names. */
 export interface Bench {
+  readonly standalone?: false
   readonly targets: Readonly<Record<string, TargetRule>>
   measure(server: Server, options: BenchOptions): Promise<Measured>
+}
+
+/** A bench that only computes: it needs neither a database nor the peers. */
+export interface StandaloneBench {
+  readonly standalone: true
+  readonly targets: Readonly<Record<string, TargetRule>>
+  measure(options: BenchOptions): Promise<Measured>
 }

@@ -1,5 +1,5 @@
-/** Milliseconds after which an old observation counts for 1/e. */
-export const defaultDecayMs = 10_000
+/** Milliseconds after which an old observation counts for 1/e: some minutes, because the work of agents takes minutes. */
+export const defaultDecayMs = 300_000
 
 interface Entry {
   value: number
@@ -8,7 +8,8 @@ interface Entry {
 
 /**
  * Latency by candidate as the "peak" moving average of Finagle and linkerd: a slower answer counts at once and in full, a
- * faster one only as time passes. So who turns slow is avoided from the next pick on.
+ * faster one only as time passes. So who turns slow is avoided from the next pick on; of whom nothing is heard any more is
+ * taken for average again in time, so that one which has recovered gets its chance.
  */
 export class PeakEwma {
   readonly #entries = new Map<string, Entry>()
@@ -33,13 +34,19 @@ export class PeakEwma {
       this.#entries.set(id, { value: milliseconds, at: now })
       return
     }
-    const kept = Math.exp(-Math.max(0, now - entry.at) / this.#decayMs)
+    const kept = this.#keptOf(entry, now)
     entry.value = milliseconds > entry.value ? milliseconds : entry.value * kept + milliseconds * (1 - kept)
     entry.at = now
   }
 
   /** Milliseconds; for one that was never seen the mean of the others, 1 where nothing is known. */
   of(id: string): number {
-    return this.#entries.get(id)?.value ?? this.#mean ?? 1
+    const entry = this.#entries.get(id)
+    const mean = this.#mean ?? 1
+    return entry === undefined ? mean : mean + (entry.value - mean) * this.#keptOf(entry, this.#monotonic())
+  }
+
+  #keptOf(entry: Entry, now: number): number {
+    return Math.exp(-Math.max(0, now - entry.at) / this.#decayMs)
   }
 }

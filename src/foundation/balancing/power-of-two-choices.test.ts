@@ -20,6 +20,16 @@ test('the average follows a slower answer at once, and a faster one with time', 
   expect(latency.of('a')).toBeCloseTo(100)
 })
 
+test('of whom nothing is heard is taken for average again', () => {
+  let now = 0
+  const latency = new PeakEwma(() => now, 1_000)
+  for (let n = 0; n < 1_000; n++) latency.observe('b', 10)
+  latency.observe('a', 500)
+  expect(latency.of('a')).toBe(500)
+  now += 20_000
+  expect(latency.of('a')).toBeLessThan(20)
+})
+
 test('of two it takes the one on which the work should end sooner', () => {
   const strategy = powerOfTwoChoices({ monotonic: () => 0 })
   const list = [candidate('slow', 0, 100), candidate('fast', 2, 100)]
