@@ -17,7 +17,7 @@ alter table budgets
   add column soft_told_at timestamptz;
 drop index budgets_scope;
 create unique index budgets_scope on budgets (tenant_id, scope, scope_id, unit, time_window, origin);
-create index budgets_due on budgets (window_end) where window_end is not null;
+create index budgets_windowed on budgets (tenant_id, id) where time_window not in ('total', 'run');
 create index budgets_soft on budgets (tenant_id, id) where soft_limit is not null and soft_told_at is null;
 
 create table budget_windows (
