@@ -19,6 +19,8 @@ export interface ErrorDefinition {
   readonly when: string
   /** What the reader can do next. */
   readonly next: string
+  /** The HTTP status, where HTTP has a better word than that of the kind. */
+  readonly status?: number
 }
 
 export interface AppErrorOptions {

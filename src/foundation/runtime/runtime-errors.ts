@@ -3,6 +3,7 @@ import { defineErrors } from '../kernel/errors.ts'
 export const runtimeErrors = defineErrors({
   'cursor-reset': {
     kind: 'conflict',
+    status: 410,
     retry: 'never',
     when: 'a cursor points at a part of the event log that is no longer kept, or at another epoch of it',
     next: 'resume from the cursor in `details.resume` and treat what lies between as unseen',

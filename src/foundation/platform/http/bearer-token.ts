@@ -4,10 +4,25 @@ import { dirname } from 'node:path'
 import { type Random, systemRandom } from '../../kernel/random.ts'
 import type { Principal } from './principal.ts'
 
-/** Answers who sends a request, from its headers; null when nobody known does. */
-export type Authenticate = (
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-) => Promise<Principal | null>
+export type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+/** Where a request comes from, as far as the caller's rights depend on it. */
+export interface RequestOrigin {
+  readonly ip: string
+}
+
+/**
+ * Answers who sends a request, from its headers; null when nobody known does. It may throw: `forbidden` for a caller who is
+ * known, but not welcome now.
+ */
+export type Authenticate = (headers: Headers, origin: RequestOrigin) => Promise<Principal | null>
+
+/** What the caller shows: `Authorization: Bearer ...` or `X-API-Key`. */
+export function readCredential(headers: Headers): string | null {
+  const { authorization, 'x-api-key': key } = headers
+  if (typeof authorization === 'string') return /^Bearer ([\x21-\x7e]+)$/i.exec(authorization)?.[1] ?? null
+  return typeof key === 'string' && /^[\x21-\x7e]+$/.test(key) ? key : null
+}
 
 /** 256 random bits, recognisable in a leak scan by their prefix. */
 export function createToken(random: Random = systemRandom): string {
@@ -32,10 +47,8 @@ export async function writeTokenFile(path: string, token: string): Promise<void>
 export function bearerTokenOf(token: string, principal: Principal): Authenticate {
   const expected = digest(token)
   return async (headers) => {
-    const header = headers.authorization
-    const match = typeof header === 'string' ? /^Bearer ([\x21-\x7e]+)$/i.exec(header) : null
-    if (match === null) return null
-    return timingSafeEqual(digest(match[1]!), expected) ? principal : null
+    const shown = readCredential(headers)
+    return shown !== null && timingSafeEqual(digest(shown), expected) ? principal : null
   }
 }
 

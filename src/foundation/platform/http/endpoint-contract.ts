@@ -4,12 +4,29 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /**
  * How an endpoint answers. `json`: one document. `lines`: NDJSON, one document a line. `events`: server-sent events that
- * can be resumed. `bytes`: content of any media type.
+ * can be resumed. `bytes`: content of any media type, as an attachment. `page`: a document for browsers that we wrote.
+ * `socket`: the connection is upgraded, for example to a WebSocket.
  */
-export type ReplyKind = 'json' | 'lines' | 'events' | 'bytes'
+export type ReplyKind = 'json' | 'lines' | 'events' | 'bytes' | 'page' | 'socket'
 
 /** Stands for "this endpoint takes none"; chosen by the compiler when a schema is left out. */
 export type NoSchema = z.ZodNever
+
+/**
+ * What caches may do with the answer of a GET. `none` (the default): keep nothing. `revalidate`: keep it, but ask with
+ * its ETag before each use. A number: seconds for which anybody may reuse it; only for what is the same for everybody.
+ */
+export type CacheRule = 'none' | 'revalidate' | number
+
+/** When a version of the API goes. */
+export interface Deprecation {
+  /** Since when newer ways are to be preferred, as an ISO date. */
+  readonly since: string
+  /** After this date it may be gone. */
+  readonly sunset?: string
+  /** Where the successor is described. */
+  readonly link?: string
+}
 
 /**
  * The shape of one HTTP endpoint, shared by the route that answers it and the client that calls it. It holds no code, so
@@ -35,6 +52,20 @@ export interface Endpoint<
   readonly reply?: R
   /** Status of a success. Default 200. */
   readonly status?: 200 | 201 | 202
+  /**
+   * The field of the answer that counts its changes. It becomes the ETag; a GET is answered 304 where the client has it,
+   * and a write gets what the client expects as `ifMatch`.
+   */
+  readonly revision?: string
+  /** Largest body in bytes. Default: that of the server, 8 MiB. */
+  readonly bodyLimit?: number
+  /** Default `none`. */
+  readonly cache?: CacheRule
+  /** The answer holds a secret: it is neither compressed nor kept for a repeat with the same Idempotency-Key. */
+  readonly secret?: boolean
+  /** A rate limit of its own, by the name it has in `rateLimits` of the configuration, beside those of every route. */
+  readonly limit?: string
+  readonly deprecated?: Deprecation
 }
 
 /** Declares an endpoint in a contract: `export const showRun = endpoint({ method: 'GET', path: '/api/v1/runs/:id', ... })`. */

@@ -1,10 +1,19 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 
 /** Knows which connections have a request under way. */
 export interface OpenConnections {
-  /** From now on, ends each connection as soon as nothing is under way on it, and at once those where nothing is. */
-  drain(): void
+  /**
+   * From now on, ends each connection as soon as nothing is under way on it. Those where nothing is get `lingerMs` for a
+   * request that is on its way already.
+   */
+  drain(lingerMs: number): void
+  /** Ends all of them, whatever is under way. */
+  cut(): void
+  /** Requests that began, and those whose answer left as a whole. */
+  readonly begun: number
+  readonly answered: number
 }
 
 /**
@@ -14,23 +23,43 @@ export interface OpenConnections {
 export function trackConnections(server: Server): OpenConnections {
   const underWay = new Map<Socket, number>()
   let draining = false
-  server.on('connection', (socket) => {
-    if (draining) socket.destroy()
+  let begun = 0
+  let answered = 0
+  // Over TLS, requests know the secured socket alone.
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
     underWay.set(socket, 0)
     socket.once('close', () => underWay.delete(socket))
   })
+  server.on('upgrade', (_request, socket: Socket) => {
+    if (underWay.has(socket)) underWay.set(socket, 1)
+  })
   server.on('request', ({ socket }, response) => {
+    begun += 1
     underWay.set(socket, (underWay.get(socket) ?? 0) + 1)
     response.once('close', () => {
+      if (response.writableFinished) answered += 1
       const left = (underWay.get(socket) ?? 1) - 1
       if (underWay.has(socket)) underWay.set(socket, left)
       if (draining && left === 0) socket.end()
     })
   })
+  const dropIdle = () => {
+    for (const [socket, count] of underWay) if (count === 0) socket.destroy()
+  }
   return {
-    drain() {
+    cut() {
+      for (const socket of underWay.keys()) socket.destroy()
+    },
+    get begun() {
+      return begun
+    },
+    get answered() {
+      return answered
+    },
+    drain(lingerMs) {
       draining = true
-      for (const [socket, count] of underWay) if (count === 0) socket.destroy()
+      if (lingerMs <= 0) dropIdle()
+      else setTimeout(dropIdle, lingerMs)
     },
   }
 }

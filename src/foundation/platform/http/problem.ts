@@ -1,17 +1,15 @@
-import { AppError, httpStatusOf, listErrors } from '../../kernel/errors.ts'
+import { AppError, type ErrorDefinition, httpStatusOf, listErrors } from '../../kernel/errors.ts'
 import type { Problem } from './endpoint-contract.ts'
 import { httpErrors } from './http-errors.ts'
 
 export const problemMediaType = 'application/problem+json'
 
-/** Codes for which HTTP has a better word than their kind's status. */
-const statusOfCode: Readonly<Record<string, number>> = { 'cursor-reset': 410 }
-
 /** The problem document for a failure. A 5xx says nothing that was not written beforehand in the registry. */
 export function toProblem(error: unknown, requestId: string): Problem {
   const known = toAppError(error)
-  const status = statusOfCode[known.code] ?? httpStatusOf[known.kind]
-  const title = titles().get(known.code) ?? 'the request failed'
+  const definition = definitions().get(known.code)
+  const status = definition?.status ?? httpStatusOf[known.kind]
+  const title = definition?.when ?? 'the request failed'
   const base = {
     type: `urn:leanvibe:error:${known.code}`,
     title,
@@ -27,22 +25,28 @@ export function toProblem(error: unknown, requestId: string): Problem {
   return { ...base, detail: known.message, ...details }
 }
 
-/** Our own errors stay; the HTTP library's complaints about a request become `request-malformed`; all else is `internal`. */
+/** Our own errors stay; the HTTP library's complaints about a request get a code of ours; all else is `internal`. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (isRequestError(error)) return httpErrors['request-malformed'](error.message, { cause: error })
-  return httpErrors.internal('unforeseen failure', { cause: error })
+  if (!isRequestError(error)) return httpErrors.internal('unforeseen failure', { cause: error })
+  const code = codeOf[error.code] ?? 'request-malformed'
+  return httpErrors[code](error.message, { cause: error })
 }
 
-function isRequestError(error: unknown): error is Error {
+const codeOf: Readonly<Record<string, keyof typeof httpErrors>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'media-type-unsupported',
+}
+
+function isRequestError(error: unknown): error is Error & { readonly code: string } {
   if (!(error instanceof Error) || !('statusCode' in error) || !('code' in error)) return false
   const { statusCode, code } = error
   return typeof statusCode === 'number' && statusCode < 500 && typeof code === 'string' && code.startsWith('FST_')
 }
 
-let cached: ReadonlyMap<string, string> | null = null
-function titles(): ReadonlyMap<string, string> {
+let cached: ReadonlyMap<string, ErrorDefinition> = new Map()
+function definitions(): ReadonlyMap<string, ErrorDefinition> {
   const all = listErrors()
-  if (cached === null || cached.size !== all.length) cached = new Map(all.map(([code, { when }]) => [code, when]))
+  if (cached.size !== all.length) cached = new Map(all)
   return cached
 }

@@ -1,37 +1,74 @@
-import type { FastifyReply } from 'fastify'
+import { createHash } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { parseWith } from '../../kernel/schema.ts'
+import { type CompressionRule, chooseEncoding, compressedStream, isCompressible, leastBytes } from './compression.ts'
 import type { ServerEvent } from './endpoint-contract.ts'
 import { encodeEvent, heartbeat, withHeartbeat } from './event-stream.ts'
 import type { HttpLogger } from './http-logger.ts'
+import type { PreparedAnswer } from './idempotency.ts'
+import { isKnown, tagOf } from './preconditions.ts'
 import { toAppError, toProblem } from './problem.ts'
-import type { ByteReply, Route } from './route.ts'
+import type { ByteReply, PageReply, Route } from './route.ts'
+import { mayCompress, sendPrepared } from './send-prepared.ts'
 import { sendStream } from './send-stream.ts'
 
-interface Sending {
+export interface Sending {
   readonly route: Route
   readonly result: unknown
+  readonly request: FastifyRequest
   readonly reply: FastifyReply
   readonly signal: AbortSignal
   readonly heartbeatMs: number
+  readonly compression: CompressionRule
   readonly logger: HttpLogger
 }
 
+/** The answer of a `json` route, cut to its contract. */
+export function prepareJson(route: Route, result: unknown): PreparedAnswer {
+  if (route.output === null) return { status: 204, headers: {}, body: null }
+  const value = outgoing(route.output, result)
+  const body = JSON.stringify(value)
+  return {
+    status: route.status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...validators(route, value, body) },
+    body,
+  }
+}
+
+function validators({ method, revision, cache }: Route, value: unknown, body: string): Record<string, string> {
+  if (revision !== null) {
+    const etag = tagOf(String((value as Record<string, unknown>)[revision]))
+    return { etag, 'cache-control': method === 'GET' ? 'private, no-cache' : 'no-store' }
+  }
+  return { 'cache-control': cacheControl(method, cache), ...(cache === 'none' ? {} : { etag: digestTag(body) }) }
+}
+
+function cacheControl(method: string, cache: Route['cache']): string {
+  if (method !== 'GET' || cache === 'none') return 'no-store'
+  return cache === 'revalidate' ? 'private, no-cache' : `public, max-age=${cache}`
+}
+
+function digestTag(body: string | Uint8Array): string {
+  return `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`
+}
+
 /** Sends what a handler returned, in the form its route declared. */
-export function sendReply(sending: Sending): unknown {
+export async function sendReply(sending: Sending): Promise<FastifyReply> {
   const { route, result, reply } = sending
   switch (route.reply) {
     case 'json':
-      if (route.output === null) return reply.code(204).send()
-      return reply.code(route.status).send(outgoing(route.output, result))
+      return sendJson(sending, prepareJson(route, result))
+    case 'page':
+      return sendPage(sending, result as PageReply)
     case 'lines':
       return stream(
         sending,
         'application/x-ndjson; charset=utf-8',
         lines(route.output, result as AsyncIterable<unknown>),
-        {
-          onFailure: (problem) => `${JSON.stringify({ problem })}\n`,
-        },
+        { onFailure: (problem) => `${JSON.stringify({ problem })}\n` },
       )
     case 'events':
       return stream(sending, 'text/event-stream; charset=utf-8', events(sending), {
@@ -41,7 +78,34 @@ export function sendReply(sending: Sending): unknown {
       })
     case 'bytes':
       return bytes(sending, result as ByteReply)
+    case 'socket':
+      return reply
   }
+}
+
+/** A client that has the answer already gets 304 instead. */
+export function sendJson({ route, request, reply, compression }: Sending, answer: PreparedAnswer) {
+  const { etag } = answer.headers
+  if (route.method === 'GET' && etag !== undefined && isKnown(request.headers['if-none-match'], etag)) {
+    return reply.headers(answer.headers).removeHeader('content-type').code(304).send()
+  }
+  return sendPrepared(request, reply, answer, route.secret ? 'never' : compression)
+}
+
+function sendPage(sending: Sending, { mediaType, body, policy }: PageReply) {
+  const cache = sending.route.cache
+  const text = typeof body === 'string' ? body : Buffer.from(body).toString()
+  return sendJson(sending, {
+    status: 200,
+    headers: {
+      'content-type': mediaType,
+      'content-security-policy':
+        policy ?? "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      'cache-control': cacheControl('GET', cache === 'none' ? 'revalidate' : cache),
+      etag: digestTag(text),
+    },
+    body: text,
+  })
 }
 
 async function* lines(output: z.ZodType | null, items: AsyncIterable<unknown>): AsyncGenerator<string> {
@@ -55,60 +119,82 @@ async function* events({ route, result, heartbeatMs, signal }: Sending): AsyncGe
   }
 }
 
-async function bytes(sending: Sending, content: ByteReply): Promise<unknown> {
+async function bytes(sending: Sending, content: ByteReply): Promise<FastifyReply> {
   const { reply } = sending
   const name = encodeURIComponent(content.fileName ?? 'content').replaceAll("'", '%27')
   const headers: Record<string, string> = {
     'content-disposition': `attachment; filename*=UTF-8''${name}`,
     'content-security-policy': "default-src 'none'; sandbox",
-    'x-content-type-options': 'nosniff',
   }
   if (typeof content.body === 'string' || content.body instanceof Uint8Array) {
     return reply
-      .headers(headers)
+      .headers({ ...headers, 'cache-control': 'no-store' })
       .type(content.mediaType)
       .send(Buffer.from(content.body as Uint8Array))
   }
-  if (content.bytes !== undefined) headers['content-length'] = String(content.bytes)
-  return stream(sending, content.mediaType, content.body, { headers })
+  const whole = content.bytes === undefined ? {} : { whole: content.bytes }
+  return stream(sending, content.mediaType, content.body, { headers, ...whole })
 }
 
 interface StreamForm {
   readonly headers?: Readonly<Record<string, string>>
   readonly first?: string
+  /** Bytes of all of it, where they are known. */
+  readonly whole?: number
   /** How a failure after the first byte is told; without it the connection is cut, so that nobody takes the part for the whole. */
   readonly onFailure?: (problem: object) => string
 }
 
 async function stream(
-  { route, reply, signal, logger }: Sending,
+  sending: Sending,
   mediaType: string,
   chunks: AsyncIterable<string | Uint8Array>,
   form: StreamForm,
 ): Promise<FastifyReply> {
+  const { route, reply, signal, logger } = sending
   reply.hijack()
   const response = reply.raw
   response.on('error', (error) => logger.debug({ path: route.path, error }, 'stream broke'))
+  const zipped = isZipped(sending, mediaType, form)
   response.writeHead(route.status, {
     ...(reply.getHeaders() as Record<string, string>),
     'content-type': mediaType,
     'cache-control': 'no-store',
     ...form.headers,
+    ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+    ...(zipped || form.whole === undefined ? {} : { 'content-length': String(form.whole) }),
   })
   response.flushHeaders()
+  const sink = zipped ? compressedStream(response) : response
   try {
-    if (form.first !== undefined) response.write(form.first)
-    await sendStream(response, chunks, signal)
-    response.end()
+    if (form.first !== undefined) sink.write(form.first)
+    await sendStream(sink, chunks, signal)
+    sink.end()
   } catch (error) {
-    const known = toAppError(error)
-    const requestId = reply.request.id
-    if (known.kind === 'internal')
-      logger.error({ path: route.path, requestId, error: known.cause ?? known }, 'stream failed')
-    if (form.onFailure === undefined) response.destroy()
-    else response.end(form.onFailure(toProblem(known, requestId)))
+    fail(sending, error, response, sink, form.onFailure)
   }
   return reply
+}
+
+function fail(
+  { route, reply, logger }: Sending,
+  error: unknown,
+  response: ServerResponse,
+  sink: Writable,
+  tell: StreamForm['onFailure'],
+): void {
+  const known = toAppError(error)
+  const requestId = reply.request.id
+  if (known.kind === 'internal')
+    logger.error({ path: route.path, requestId, error: known.cause ?? known }, 'stream failed')
+  if (tell === undefined) response.destroy()
+  else sink.end(tell(toProblem(known, requestId)))
+}
+
+function isZipped({ request, compression }: Sending, mediaType: string, { whole }: StreamForm): boolean {
+  if (!mayCompress(request, compression) || !isCompressible(mediaType)) return false
+  if (whole !== undefined && whole < leastBytes) return false
+  return chooseEncoding(request.headers['accept-encoding'], ['gzip']) !== null
 }
 
 /** What leaves is cut to the declared shape; a handler that breaks its own contract is our failure, not the caller's. */

@@ -1,6 +1,10 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { z } from 'zod'
-import type { Endpoint, NoSchema, ReplyKind, ServerEvent } from './endpoint-contract.ts'
+import type { CacheRule, Deprecation, Endpoint, NoSchema, ReplyKind, ServerEvent } from './endpoint-contract.ts'
+import type { ExpectedRevision } from './preconditions.ts'
 import type { Permission, Principal } from './principal.ts'
+import type { TraceContext } from './trace-context.ts'
 
 type Parsed<S extends z.ZodType> = [S] extends [NoSchema] ? undefined : z.output<S>
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without an output may simply not return
@@ -14,11 +18,30 @@ export interface ByteReply {
   readonly fileName?: string
 }
 
+/** A document of ours that a browser shows, under a content security policy. Never for what agents wrote. */
+export interface PageReply {
+  readonly mediaType: string
+  readonly body: string | Uint8Array
+  /** Default: nothing but styles from our own origin. */
+  readonly policy?: string
+}
+
+/** A connection that a `socket` route takes over. */
+export interface Upgrade {
+  readonly request: IncomingMessage
+  readonly socket: Duplex
+  /** The first bytes of the upgraded stream, if some came with the request. */
+  readonly head: Buffer
+}
+
 export type ReplyOf<R extends ReplyKind, O extends z.ZodType> = {
   json: Answer<O>
   lines: AsyncIterable<Answer<O>>
   events: AsyncIterable<ServerEvent<Answer<O>>>
   bytes: ByteReply
+  page: PageReply
+  // biome-ignore lint/suspicious/noConfusingVoidType: a socket route answers on its socket
+  socket: undefined | void
 }[R]
 
 export interface RouteRequest<P, Q, B, Who> {
@@ -26,11 +49,23 @@ export interface RouteRequest<P, Q, B, Who> {
   readonly query: Q
   readonly body: B
   readonly principal: Who
-  /** Aborted when the client goes away and, for streams, when the server drains. */
+  /** Aborted when the client goes away and, for streams, when the server drains or the key was revoked. */
   readonly signal: AbortSignal
   readonly requestId: string
   /** The `Last-Event-ID` a reconnecting event client sent, else null. */
   readonly lastEventId: string | null
+  /** What the client saw last, from `If-Match`; give it to `checkRevision` with the present revision. */
+  readonly ifMatch: ExpectedRevision
+  /** The key under which a write may come again, else null. */
+  readonly idempotencyKey: string | null
+  readonly trace: TraceContext
+  /** The address of the client, or of what stands before a trusted proxy. */
+  readonly ip: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The body as it came, on routes with `rawBody`. */
+  readonly rawBody: Buffer | null
+  /** On `socket` routes: the connection to take over. */
+  readonly upgrade: Upgrade | null
 }
 
 /** A route as the server runs it: the schemas' types are checked where it is made and erased here. */
@@ -45,6 +80,13 @@ export interface Route {
   readonly query: z.ZodType | null
   readonly body: z.ZodType | null
   readonly output: z.ZodType | null
+  readonly revision: string | null
+  readonly bodyLimit: number | null
+  readonly cache: CacheRule
+  readonly secret: boolean
+  readonly limit: string | null
+  readonly deprecated: Deprecation | null
+  readonly rawBody: boolean
   // biome-ignore lint/suspicious/noExplicitAny: route() has tied these to the schemas above
   readonly handle: (request: RouteRequest<any, any, any, any>) => Promise<unknown>
 }
@@ -69,6 +111,8 @@ export function route<
 >(
   definition: Endpoint<P, Q, B, O, R> & {
     readonly permission: Who
+    /** Takes a body of any media type and leaves it as it came, for signatures; there can be no `body` schema. */
+    readonly rawBody?: boolean
     readonly handle: (
       request: RouteRequest<Parsed<P>, Parsed<Q>, Parsed<B>, Who extends 'public' ? Principal | null : Principal>,
     ) => Promise<ReplyOf<R, O>> | ReplyOf<R, O>
@@ -85,6 +129,13 @@ export function route<
     query: definition.query ?? null,
     body: definition.body ?? null,
     output: definition.output ?? null,
+    revision: definition.revision ?? null,
+    bodyLimit: definition.bodyLimit ?? null,
+    cache: definition.cache ?? 'none',
+    secret: definition.secret ?? false,
+    limit: definition.limit ?? null,
+    deprecated: definition.deprecated ?? null,
+    rawBody: definition.rawBody ?? false,
     handle: async (request) => definition.handle(request),
   } satisfies Route)
 }

@@ -1,32 +1,32 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
 
 /**
- * Writes chunks as fast as the client reads and no faster. Ends the response when the source ends; when the client goes
- * away or `signal` aborts, the source is closed and nothing more is written. Throws only what the source throws.
+ * Writes chunks as fast as the client reads and no faster. Returns when the source ends, when the client goes away or when
+ * `signal` aborts; then the source is closed and nothing more is written. Throws only what the source throws.
  */
 export async function sendStream(
-  response: ServerResponse,
+  sink: Writable,
   chunks: AsyncIterable<string | Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const chunk of chunks) {
-    if (signal.aborted || response.destroyed) break
-    if (!response.write(chunk)) await drained(response, signal)
+    if (signal.aborted || sink.destroyed) break
+    if (!sink.write(chunk)) await drained(sink, signal)
   }
 }
 
-async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+async function drained(sink: Writable, signal: AbortSignal): Promise<void> {
   const stop = new AbortController()
   const onEnd = () => stop.abort()
   signal.addEventListener('abort', onEnd, { once: true })
-  response.once('close', onEnd)
+  sink.once('close', onEnd)
   try {
-    if (!signal.aborted && !response.destroyed) await once(response, 'drain', { signal: stop.signal })
+    if (!signal.aborted && !sink.destroyed) await once(sink, 'drain', { signal: stop.signal })
   } catch (error) {
     if (!stop.signal.aborted) throw error
   } finally {
     signal.removeEventListener('abort', onEnd)
-    response.off('close', onEnd)
+    sink.off('close', onEnd)
   }
 }

@@ -1,153 +1,297 @@
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
 import { type IdSource, systemIds } from '../../kernel/ids.ts'
-import { parseWith } from '../../kernel/schema.ts'
-import type { Authenticate } from './bearer-token.ts'
+import { type Random, systemRandom } from '../../kernel/random.ts'
+import { answer } from './answer.ts'
+import { deprecationHeaders } from './api-versions.ts'
+import { type Authenticate, readCredential } from './bearer-token.ts'
+import type { CompressionRule } from './compression.ts'
+import { type CorsOptions, createCors } from './cors.ts'
+import { type FrontDoor, rateLimitHeaders, type Verdict } from './front-door.ts'
 import { httpErrors } from './http-errors.ts'
 import { type HttpLogger, silentHttpLogger } from './http-logger.ts'
-import { trackConnections } from './open-connections.ts'
+import type { IdempotencyStore } from './idempotency.ts'
+import { parseJsonBody } from './json-body.ts'
+import { type Listener, type ListenOptions, listen } from './listener.ts'
+import { createMethodTable } from './method-table.ts'
 import { mayUse, type Principal } from './principal.ts'
 import { problemMediaType, toAppError, toProblem } from './problem.ts'
-import { sendReply } from './reply.ts'
-import type { Route } from './route.ts'
+import type { Route, Upgrade } from './route.ts'
+import { formatTraceparent, readTrace, type TraceContext } from './trace-context.ts'
 
 export interface ServerOptions {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
   readonly logger?: HttpLogger
   readonly ids?: IdSource
-  /** Largest request body. Default 8 MiB. */
+  readonly random?: Random
+  /** Largest request body where the route does not say. Default 8 MiB. */
   readonly bodyLimit?: number
   /** Pause after which a silent event stream sends a comment. Default 15,000 ms. */
   readonly heartbeatMs?: number
+  /** How often it is asked again whether the caller of an open stream may still be there. Default 2,000 ms. */
+  readonly recheckMs?: number
+  /** A whole request must have arrived within this time. Default 60,000 ms. */
+  readonly requestTimeoutMs?: number
+  /** Counts requests and refuses those that are too many. Default: none is. */
+  readonly frontDoor?: FrontDoor
+  /** Without one, Idempotency-Key has no effect. */
+  readonly idempotency?: IdempotencyStore
+  readonly cors?: CorsOptions
+  /** Default `auto`. */
+  readonly compression?: CompressionRule
+  /** Addresses and ranges of proxies whose `X-Forwarded-For` is believed. Default: none. */
+  readonly trustProxy?: readonly string[]
 }
 
 export interface HttpServer {
-  /** Starts to listen. `host` must be a loopback address; `port` 0 (the default) takes a free one. */
-  listen(where?: {
-    readonly host?: string
-    readonly port?: number
-  }): Promise<{ readonly url: string; readonly port: number }>
+  /** Opens a port; it may be called for several. `port` 0 (the default) takes a free one. Errors: those of listener.ts. */
+  listen(where?: ListenOptions): Promise<{ readonly url: string; readonly port: number }>
   /** A request without a socket, for tests. Streams are answered whole, so they must end. */
   readonly inject: FastifyInstance['inject']
   /** True from the moment `close` is called. */
   readonly draining: boolean
+  /** Requests that came in over a socket, and those whose answer left as a whole. */
+  figures(): { readonly begun: number; readonly answered: number }
   /**
-   * Stops to accept, ends streams, lets requests under way finish for up to `graceMs` (default 5,000), then cuts what is
-   * left. Safe to call twice.
+   * Ends streams, lets requests under way finish for up to `graceMs` (default 5,000), then cuts what is left. New requests
+   * are taken for `lingerMs` more (default 0), because load balancers and kept connections learn of the end late. Safe to
+   * call twice.
    */
-  close(options?: { readonly graceMs?: number }): Promise<void>
+  close(options?: { readonly graceMs?: number; readonly lingerMs?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost'])
+/** Requests with more headers are refused: no client of ours sends a tenth of it. */
+const mostHeaders = 100
+
+const ownHeaders = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+}
 
 export function createServer(options: ServerOptions): HttpServer {
-  const { routes, authenticate, logger = silentHttpLogger, ids = systemIds } = options
-  const heartbeatMs = options.heartbeatMs ?? 15_000
+  const { routes, authenticate, logger = silentHttpLogger, ids = systemIds, random = systemRandom } = options
+  const { frontDoor, recheckMs = 2_000, requestTimeoutMs = 60_000 } = options
+  const settings = {
+    idempotency: options.idempotency ?? null,
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    compression: options.compression ?? 'auto',
+    logger,
+  }
+  const cors = createCors(options.cors ?? { origins: [] })
   const drain = new AbortController()
+  const upgrades = new WeakMap<IncomingMessage, Upgrade>()
+  const known = new WeakMap<FastifyRequest, Known>()
+  const listeners: Listener[] = []
+  const methods = createMethodTable(routes)
   let closing: Promise<void> | null = null
 
   const app = fastify({
     logger: false,
     bodyLimit: options.bodyLimit ?? 8 * 1_048_576,
     genReqId: (request) => requestIdOf(request.headers['x-request-id']) ?? ids.next<string>('req'),
-    forceCloseConnections: 'idle',
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: false },
+    trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 500 },
+    frameworkErrors: (error, request, reply) => void sendFailure(error, request, reply),
   })
-  const connections = trackConnections(app.server)
-  app.removeContentTypeParser('text/plain')
+  acceptJson(app)
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
+    const trace = readTrace(request.headers, random)
+    known.set(request, { trace, principal: null })
+    reply.headers({ ...ownHeaders, 'x-request-id': request.id, traceresponse: formatTraceparent(trace) })
+    if (request.protocol === 'https') reply.header('strict-transport-security', 'max-age=31536000')
+    if (drain.signal.aborted) reply.header('connection', 'close')
+    const { preflight, headers } = cors(request.method, request.headers)
+    reply.headers(headers)
+    if (preflight) return reply.code(204).send()
+    if (request.raw.rawHeaders.length > 2 * mostHeaders) {
+      throw httpErrors['headers-too-large'](`more than ${mostHeaders} headers`)
+    }
+    if (frontDoor !== undefined && !isHealth(request)) obey(await frontDoor.arrive(arrivalOf(request)), reply)
   })
-  app.setNotFoundHandler((request) => {
-    throw httpErrors['route-not-found'](`there is no ${request.method} ${request.url.split('?')[0]}`)
+  app.addHook('onSend', async (_request, reply) => {
+    if (drain.signal.aborted) reply.header('connection', 'close')
   })
-  app.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, logger))
-  for (const route of routes) {
-    app.route({
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = request.url.split('?')[0]!
+    const allowed = methods(path)
+    if (allowed.length === 0) throw httpErrors['route-not-found'](`there is no ${request.method} ${path}`)
+    reply.header('allow', allowed.join(', '))
+    if (request.method === 'OPTIONS') return reply.code(204).send()
+    throw httpErrors['method-not-allowed'](`${path} takes ${allowed.join(', ')}, not ${request.method}`)
+  })
+  app.setErrorHandler((error, request, reply) => sendFailure(error, request, reply))
+  for (const route of routes) if (!route.rawBody) addRoute(app, route)
+  app.register(async (raw) => {
+    raw.removeAllContentTypeParsers()
+    raw.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    for (const route of routes) if (route.rawBody) addRoute(raw, route)
+  })
+
+  function addRoute(on: FastifyInstance, route: Route): void {
+    on.route({
       method: route.method as HTTPMethods,
       url: route.path,
-      onRequest: async (request) => {
-        if (route.permission === 'public') return
-        const principal = await authenticate(request.headers)
-        if (principal === null) throw httpErrors.unauthenticated('no valid bearer token')
-        if (!mayUse(principal, route.permission))
-          throw httpErrors.forbidden(`${principal.id} lacks ${route.permission}`)
-        principals.set(request, principal)
+      exposeHeadRoute: route.method === 'GET' && (route.reply === 'json' || route.reply === 'page'),
+      ...(route.bodyLimit === null ? {} : { bodyLimit: route.bodyLimit }),
+      onRequest: async (request, reply) => {
+        if (route.deprecated !== null) reply.headers(deprecationHeaders(route.deprecated))
+        if (route.permission !== 'public') await identify(route, request, reply)
       },
-      handler: (request, reply) => answer(route, request, reply),
+      handler: (request, reply) => handle(route, request, reply),
+      config: { limit: route.limit },
     })
   }
 
-  async function answer(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  async function identify(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const arrival = arrivalOf(request)
+    const principal = await authenticate(request.headers, { ip: request.ip })
+    if (principal === null) {
+      if (readCredential(request.headers) !== null) frontDoor?.fail(arrival)
+      throw httpErrors.unauthenticated('no valid key or token')
+    }
+    if (frontDoor !== undefined) obey(await frontDoor.admit(arrival, principal), reply)
+    if (!mayUse(principal, route.permission)) throw httpErrors.forbidden(`${principal.id} lacks ${route.permission}`)
+    known.set(request, { trace: known.get(request)!.trace, principal })
+  }
+
+  async function handle(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const { principal, trace } = known.get(request)!
     const gone = new AbortController()
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) gone.abort(new Error('the client went away'))
     })
-    const signal = route.reply === 'json' ? gone.signal : AbortSignal.any([gone.signal, drain.signal])
-    const lastEventId = request.headers['last-event-id']
-    const result = await route.handle({
-      params: route.params === null ? undefined : parseWith(route.params, request.params, 'path'),
-      query: route.query === null ? undefined : parseWith(route.query, request.query, 'query'),
-      body: route.body === null ? undefined : parseWith(route.body, request.body ?? {}, 'body'),
-      principal: principals.get(request) ?? null,
-      signal,
-      requestId: request.id,
-      lastEventId: typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : null,
-    })
-    return sendReply({ route, result, reply, signal, heartbeatMs, logger })
+    const upgrade = upgrades.get(request.raw) ?? null
+    const asked = { route, request, reply, principal, trace, upgrade }
+    if (route.reply === 'json' || route.reply === 'page') return answer({ ...asked, signal: gone.signal }, settings)
+    upgrade?.socket.once('close', () => gone.abort(new Error('the client went away')))
+    if (principal !== null) watchRight(route, request, gone)
+    return answer({ ...asked, signal: AbortSignal.any([gone.signal, drain.signal]) }, settings)
   }
 
-  async function close({ graceMs = 5_000 }: { readonly graceMs?: number } = {}): Promise<void> {
+  /** A stream outlives the moment in which its caller was let in: it ends soon after the key is revoked. */
+  function watchRight(route: Route, request: FastifyRequest, gone: AbortController): void {
+    const timer = setInterval(() => {
+      authenticate(request.headers, { ip: request.ip }).then(
+        (principal) => {
+          if (principal !== null && mayUse(principal, route.permission)) return
+          gone.abort(httpErrors.unauthenticated('the key is no longer valid'))
+        },
+        (error) => {
+          const { kind } = toAppError(error)
+          if (kind === 'forbidden' || kind === 'unauthenticated') gone.abort(error)
+        },
+      )
+    }, recheckMs)
+    timer.unref()
+    gone.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+    request.raw.socket.once('close', () => clearInterval(timer))
+  }
+
+  function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const failure = toAppError(error)
+    const problem = toProblem(failure, request.id)
+    const fields = {
+      requestId: request.id,
+      traceId: known.get(request)?.trace.traceId,
+      method: request.method,
+      path: request.routeOptions.url,
+      code: problem.code,
+    }
+    if (problem.status >= 500) logger.error({ ...fields, error: failure.cause ?? failure }, 'request failed')
+    else logger.debug({ ...fields, detail: failure.message }, 'request refused')
+    if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+    if (problem.status === 412 && typeof failure.details.revision === 'number')
+      reply.header('etag', `"${failure.details.revision}"`)
+    const wait = failure.details.retryAfterMs
+    if (typeof wait === 'number') reply.header('retry-after', String(Math.ceil(wait / 1_000)))
+    return reply
+      .code(problem.status)
+      .type(problemMediaType)
+      .header('cache-control', 'no-store')
+      .send(JSON.stringify(problem))
+  }
+
+  async function close({ graceMs = 5_000, lingerMs = 0 } = {}): Promise<void> {
     closing ??= (async () => {
       drain.abort(httpErrors.draining('the server is shutting down'))
-      connections.drain()
-      const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
-      try {
-        await app.close()
-      } finally {
-        clearTimeout(cut)
-      }
+      const until = performance.now() + graceMs + lingerMs
+      for (const { connections } of listeners) connections.drain(lingerMs)
+      if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs))
+      await Promise.all(listeners.map((listener) => stop(listener, until - performance.now())))
+      await app.close()
     })()
     return closing
   }
 
   return {
-    async listen({ host = '127.0.0.1', port = 0 } = {}) {
-      if (!loopback.has(host)) throw httpErrors['bind-refused'](`will not listen on ${host}: not a loopback address`)
-      try {
-        await app.listen({ host, port })
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-        throw httpErrors['address-in-use'](`port ${port} on ${host} is taken`, { cause: error })
-      }
-      const address = app.server.address() as AddressInfo
-      const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      return { url: `http://${shown}:${address.port}`, port: address.port }
+    async listen(where = {}) {
+      await app.ready()
+      const handle = (request: IncomingMessage, response: Parameters<typeof app.routing>[1]) =>
+        app.routing(request, response)
+      const listener = await listen(where, { handle, upgrades, requestTimeoutMs })
+      listeners.push(listener)
+      return { url: listener.url, port: listener.port }
     },
     inject: app.inject.bind(app) as FastifyInstance['inject'],
     get draining() {
       return drain.signal.aborted
     },
+    figures: () => ({
+      begun: listeners.reduce((sum, { connections }) => sum + connections.begun, 0),
+      answered: listeners.reduce((sum, { connections }) => sum + connections.answered, 0),
+    }),
     close,
     [Symbol.asyncDispose]: () => close(),
   }
 }
 
-const principals = new WeakMap<FastifyRequest, Principal>()
+/** What the hooks of a request have found out so far. */
+interface Known {
+  readonly trace: TraceContext
+  readonly principal: Principal | null
+}
 
-function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: HttpLogger): FastifyReply {
-  const known = toAppError(error)
-  const problem = toProblem(known, request.id)
-  const fields = { requestId: request.id, method: request.method, path: request.routeOptions.url, code: problem.code }
-  if (problem.status >= 500) logger.error({ ...fields, error: known.cause ?? known }, 'request failed')
-  else logger.debug({ ...fields, detail: known.message }, 'request refused')
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
-  const wait = known.details.retryAfterMs
-  if (typeof wait === 'number') reply.header('retry-after', String(Math.ceil(wait / 1_000)))
-  return reply.code(problem.status).type(problemMediaType).send(problem)
+function acceptJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (request: FastifyRequest, body: string) => {
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw httpErrors['media-type-unsupported'](`a body with content-encoding ${encoding} is not taken`)
+    }
+    return parseJsonBody(body)
+  })
+}
+
+function arrivalOf(request: FastifyRequest) {
+  const { url, config } = request.routeOptions
+  const { limit } = config as { readonly limit?: string | null }
+  return { method: request.method, path: url ?? '', ip: request.ip, limit: limit ?? null }
+}
+
+/** Probes of an orchestrator must not fail because somebody else floods us. */
+function isHealth(request: FastifyRequest): boolean {
+  return request.routeOptions.url === '/livez' || request.routeOptions.url === '/readyz'
+}
+
+function obey(verdict: Verdict, reply: FastifyReply): void {
+  reply.headers(rateLimitHeaders(verdict.states))
+  if (verdict.allowed) return
+  throw httpErrors['rate-limited']('too many requests', { details: { retryAfterMs: verdict.retryAfterMs } })
+}
+
+async function stop({ server, connections }: Listener, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => connections.cut(), Math.max(0, graceMs))
+  try {
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+  } finally {
+    clearTimeout(cut)
+  }
 }
 
 /** A caller's own request id, if it is harmless to repeat in headers and logs. */

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import type { TenantId } from '../../kernel/ids.ts'
+import { httpErrors } from './http-errors.ts'
+
+/** An answer as it left, so that a repeat can be given the same. */
+export interface PreparedAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Null where there is none. */
+  readonly body: string | null
+}
+
+/** A write that its client may send again. */
+export interface RepeatableWrite {
+  readonly tenant: TenantId
+  readonly caller: string
+  readonly key: string
+  /** SHA-256 of method, address and body. */
+  readonly fingerprint: Buffer
+}
+
+export type Beginning =
+  | { readonly kind: 'fresh'; readonly holder: string }
+  | { readonly kind: 'done'; readonly answer: PreparedAnswer }
+  /** The first one is still under way. */
+  | { readonly kind: 'busy'; readonly retryAfterMs: number }
+  /** The key was used for another request. */
+  | { readonly kind: 'other' }
+
+/** Keeps the answers to writes that carried an Idempotency-Key. */
+export interface IdempotencyStore {
+  begin(write: RepeatableWrite): Promise<Beginning>
+  /** Keeps the answer for repeats. Nothing happens where another holder has taken over. */
+  keep(write: RepeatableWrite, holder: string, answer: PreparedAnswer): Promise<void>
+  /** Forgets a write that came to nothing, so that a repeat does it. */
+  release(write: RepeatableWrite, holder: string): Promise<void>
+}
+
+/** The client's key, or null. Errors: `request-malformed` where it is longer than 255 characters or not printable. */
+export function readIdempotencyKey(header: string | string[] | undefined): string | null {
+  if (header === undefined || header === '') return null
+  if (typeof header !== 'string' || !/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/.test(header)) {
+    throw httpErrors['request-malformed']('Idempotency-Key is 1 to 255 printable ASCII characters')
+  }
+  return header
+}
+
+export function fingerprintOf(method: string, url: string, body: unknown): Buffer {
+  const text = Buffer.isBuffer(body) ? body : JSON.stringify(body ?? null)
+  return createHash('sha256').update(`${method} ${url}\n`).update(text).digest()
+}
+
+/** What came of a write. `instead` is what repeats are given, where it is not the same. */
+export interface Performed {
+  readonly answer: PreparedAnswer
+  readonly keep: boolean
+  readonly instead?: PreparedAnswer
+}
+
+/**
+ * Does a write once per key. A repeat gets the first answer; failures that might pass another time are not kept. A process
+ * that dies in between leaves the key to the next repeat once its hold has run out: what it had committed by then is done
+ * again, unless the route itself makes use of the key.
+ */
+export async function doOnce(
+  store: IdempotencyStore,
+  write: RepeatableWrite,
+  perform: () => Promise<Performed>,
+): Promise<PreparedAnswer> {
+  const beginning = await store.begin(write)
+  switch (beginning.kind) {
+    case 'done': {
+      const { answer } = beginning
+      return { ...answer, headers: { ...answer.headers, 'idempotency-replayed': 'true' } }
+    }
+    case 'busy':
+      throw httpErrors['idempotency-busy']('the request with this Idempotency-Key is still under way', {
+        details: { retryAfterMs: beginning.retryAfterMs },
+      })
+    case 'other':
+      throw httpErrors['idempotency-mismatch']('this Idempotency-Key was sent with another request before')
+    case 'fresh':
+      return performAs(beginning.holder)
+  }
+
+  async function performAs(holder: string): Promise<PreparedAnswer> {
+    let done: Performed
+    try {
+      done = await perform()
+    } catch (error) {
+      await store.release(write, holder)
+      throw error
+    }
+    if (done.keep) await store.keep(write, holder, done.instead ?? done.answer)
+    else await store.release(write, holder)
+    return done.answer
+  }
+}
