@@ -31,6 +31,7 @@ import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
+import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
 import type { Platform, PlatformOptions } from './server.ts'
@@ -73,6 +74,11 @@ export async function openPlatform(
     const onWarning = options.onWarning ?? reportWarning
     if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
     const { parallel } = config
+    const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, onError })
+    if (options.work) {
+      const loops = operations.start()
+      closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
+    }
     const routes = [
       ...runRoutes({
         database,
@@ -88,6 +94,7 @@ export async function openPlatform(
       ...workflowRoutes({ database, files }),
       ...eventRoutes({ database, reader, runCreatedAt }),
       ...agentRoutes(database),
+      ...operations.routes,
       ...monitorRoutes(
         new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
       ),

@@ -167,6 +167,8 @@ export function createOrchestration(options: OrchestrationOptions) {
     catalog,
     queue,
     runs,
+    starter,
+    steering,
     engine,
     approvals,
     checkpoints,

@@ -35,6 +35,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/checkpoint.ts')).checkpoint,
   },
   {
+    name: 'schedules',
+    summary: 'start runs by the clock: list, create, show, pause, resume, delete; see what comes next',
+    load: async () => (await import('./commands/schedules.ts')).schedules,
+  },
+  {
     name: 'monitor',
     summary: 'show host, agents, queue and runs as they are',
     load: async () => (await import('./commands/monitor.ts')).monitor,

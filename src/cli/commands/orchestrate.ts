@@ -1,15 +1,14 @@
 import { resolve } from 'node:path'
-import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { resumeRun, showRun, startRun } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { StartRun } from '../../orchestration/runs/runs-contract.ts'
-import { showWorkflow } from '../../orchestration/workflows/workflow-endpoints-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { type Connection, load } from '../connect.ts'
 import { usageError } from '../failure.ts'
 import { keyValue, wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
 import { tellValidation } from '../tell-validation.ts'
-import { findSource, findWanted, type Wanted } from '../workflow-source.ts'
+import { typedInputs } from '../typed-inputs.ts'
+import { findSource, findWanted } from '../workflow-source.ts'
 
 interface Options {
   readonly workflow?: string
@@ -76,19 +75,6 @@ async function start(context: CliContext, connection: Connection, word: string, 
   }
   const run = await connection.client.call(startRun, { body, signal: context.interrupts.signal })
   return run.id
-}
-
-/** Inputs of a command line are text; the workflow says what they are meant to be. */
-async function typedInputs(
-  { client }: Connection,
-  wanted: Wanted,
-  texts: Readonly<Record<string, string>> | undefined,
-): Promise<JsonObject> {
-  if (texts === undefined) return {}
-  const { readSourceInputs } = await import('../../app/definitions.ts')
-  if ('source' in wanted) return readSourceInputs(wanted.source, texts)
-  const { source } = await client.call(showWorkflow, { params: { name: wanted.name } })
-  return readSourceInputs({ text: source, fileName: wanted.name }, texts)
 }
 
 async function resume({ client }: Connection, id: string): Promise<string> {

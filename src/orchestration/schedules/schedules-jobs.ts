@@ -1,0 +1,119 @@
+import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import type { Shard } from '../coordinator/sql/find-lanes.ts'
+import type { RepoAt } from '../runs/runs-service.ts'
+import type { RunState } from '../runs/states-contract.ts'
+import { fireSchedule, type RepoLook, type ScheduledRuns } from './fire-schedule.ts'
+import { claimDue, listDue, lockSchedule, type ScheduleRow, saveSchedule } from './schedules-store.ts'
+import { openRunsOfSlots, pruneSlots, setSlot } from './slots-store.ts'
+
+export interface SchedulesJobOptions {
+  readonly runs: ScheduledRuns
+  /** Those of the runs that have ended, with their outcome; the `runs` part provides it. */
+  readonly endedRuns: (
+    tx: ReadTx,
+    refs: readonly { readonly tenant: TenantId; readonly runId: RunId }[],
+  ) => Promise<
+    readonly { readonly tenant: TenantId; readonly runId: RunId; readonly state: RunState; readonly endedAt: Date }[]
+  >
+  readonly repoAt: (path: string) => Promise<RepoAt>
+  /** Matches what became ready with free slots, in the same transaction. */
+  readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
+  /** Milliseconds between looks. Default 1,000. */
+  readonly pollMs?: number
+  readonly onError: (error: unknown) => void
+}
+
+/** Schedules handled in one look, and open slots compared with their runs. */
+const mostDue = 100
+const mostOpen = 1_000
+/** A schedule whose firing threw rests for this long, so that it does not hold up the others. */
+const restMs = 5_000
+const keptMs = 90 * 86_400_000
+const pruneEveryMs = 3_600_000
+
+/** Starts the runs of schedules. Any number of processes may run one: a locked row and the key of the slot see to it that each slot has one run. */
+export function startSchedules(database: Database, options: SchedulesJobOptions): Loop {
+  return createLoop({
+    pollMs: options.pollMs ?? 1_000,
+    onError: options.onError,
+    step: createScheduleLook(database, options),
+  })
+}
+
+/** One look: notes the ends of runs, then fires what is due. True: there is more. */
+export function createScheduleLook(
+  database: Database,
+  options: SchedulesJobOptions,
+): (signal: AbortSignal) => Promise<boolean> {
+  const system = database.asSystem('schedules')
+  const resting = new Map<string, number>()
+  let prunedAt = Number.NEGATIVE_INFINITY
+
+  const look = async (path: string | null): Promise<RepoLook> => {
+    if (path === null) return { repo: null }
+    try {
+      return { repo: await options.repoAt(path) }
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      return { problem: `${path}: ${messageOf(error)}` }
+    }
+  }
+
+  const fire = async (due: ScheduleRow) => {
+    // Outside the transaction: git takes its time.
+    const repo = await look(due.repoPath)
+    await system.write(async (tx) => {
+      const now = database.clock.now()
+      const row = await claimDue(tx, due.tenant, due.name, now)
+      if (row === null) return
+      await options.dispatch(tx, await fireSchedule(tx, row, repo, options.runs, now), now)
+    })
+  }
+
+  /** Notes the ends of runs, and wakes the schedules whose slots wait for them. */
+  const closeSlots = async () => {
+    const open = await system.read((tx) => openRunsOfSlots(tx, mostOpen))
+    if (open.length === 0) return
+    const ended = await system.read((tx) => options.endedRuns(tx, open))
+    const ends = new Map(ended.map((run) => [`${run.tenant}/${run.runId}`, run]))
+    for (const slot of open) {
+      const run = ends.get(`${slot.tenant}/${slot.runId}`)
+      if (run === undefined) continue
+      await system.write(async (tx) => {
+        const row = await lockSchedule(tx, slot.tenant, slot.name)
+        const { runId, state: runState, endedAt } = run
+        await setSlot(tx, slot, slot.slotAt, { state: 'ended', reason: null, runId, runState, endedAt })
+        if (row !== null && row.state === 'active' && row.overlap === 'queue') {
+          await saveSchedule(tx, { ...row, dueAt: database.clock.now() })
+        }
+      })
+    }
+  }
+
+  return async (signal) => {
+    await closeSlots()
+    const due = await system.read((tx) => listDue(tx, database.clock.now(), mostDue))
+    let fired = 0
+    for (const row of due) {
+      if (signal.aborted) return false
+      const key = `${row.tenant}/${row.name}`
+      if ((resting.get(key) ?? Number.NEGATIVE_INFINITY) > database.clock.monotonic()) continue
+      resting.delete(key)
+      try {
+        await fire(row)
+        fired += 1
+      } catch (error) {
+        resting.set(key, database.clock.monotonic() + restMs)
+        options.onError(error)
+      }
+    }
+    if (database.clock.monotonic() - prunedAt > pruneEveryMs) {
+      prunedAt = database.clock.monotonic()
+      await system.write((tx) => pruneSlots(tx, new Date(database.clock.now().getTime() - keptMs), 10_000))
+    }
+    return fired === mostDue
+  }
+}
