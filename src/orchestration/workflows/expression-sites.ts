@@ -1,6 +1,6 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { Path } from './problem.ts'
-import type { MappedStep, Step, WorkflowDefinition } from './workflow-contract.ts'
+import type { MappedStep, Step, StepOf, WorkflowDefinition } from './workflow-contract.ts'
 
 /** One place of a definition that may hold CEL, and what it may hold there. */
 export interface ExpressionSite {
@@ -61,6 +61,7 @@ function* stepSites(step: Step, path: Path, scope: Scope): Generator<ExpressionS
       return
     case 'gate':
       yield* texts(step.env, [...path, 'env'], scope, true)
+      yield* placementSites(step, path, scope)
       for (const [index, check] of step.gate.checks.entries()) {
         const at = [...path, 'gate', 'checks', index]
         if ('command' in check) yield* texts(check.command, [...at, 'command'], scope)
@@ -95,7 +96,19 @@ function* workSites(step: MappedStep, path: Path, scope: Scope): Generator<Expre
     case 'script':
       break
   }
+  yield* placementSites(step, path, scope)
   yield* texts(step.env, [...path, 'env'], scope, true)
+}
+
+function* placementSites(
+  step: Pick<StepOf<'command'>, 'affinity' | 'anti-affinity'>,
+  path: Path,
+  scope: Scope,
+): Generator<ExpressionSite> {
+  for (const name of ['affinity', 'anti-affinity'] as const) {
+    const key = step[name]?.key
+    if (key !== undefined) yield text(key, [...path, name, 'key'], scope)
+  }
 }
 
 function condition(source: string, path: Path, scope: Scope): ExpressionSite {

@@ -40,7 +40,19 @@ export function resolveResources(own: StepOf<'command'>['resources'], defaults: 
     memoryBytes: parseSize(own?.memory ?? wider.memory ?? usual.memory),
     diskBytes: parseSize(own?.disk ?? wider.disk ?? usual.disk),
     networkMbps: own?.network ?? wider.network ?? usual.network,
+    ...limitsOf(own?.limits ?? wider.limits),
   }
+}
+
+function limitsOf(limits: NonNullable<StepOf<'command'>['resources']>['limits']): Pick<ResolvedResources, 'limits'> {
+  if (limits === undefined) return {}
+  const { cpu, memory, disk } = limits
+  const resolved = {
+    ...(cpu === undefined ? {} : { cpuCores: cpu }),
+    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory) }),
+    ...(disk === undefined ? {} : { diskBytes: parseSize(disk) }),
+  }
+  return Object.keys(resolved).length === 0 ? {} : { limits: resolved }
 }
 
 /** The step's own limits over those of its depth, unit by unit. */

@@ -4,6 +4,7 @@ import { depthTable } from './depth-table.ts'
 import type { PreparedContext } from './evaluation-context.ts'
 import { type EvaluationContext, evaluateCondition, evaluateJson, evaluateText } from './expressions.ts'
 import { cleanText, resolveEnvironment } from './resolve-environment.ts'
+import { resolvePlacement } from './resolve-placement.ts'
 import {
   depthOf,
   resolveBudget,
@@ -38,6 +39,7 @@ function work(definition: WorkflowDefinition, stepId: string, step: Worker, prep
   const usual = depth ? depthTable[depth].timeout : taskDefaults.timeout
   const timeout = step.timeout ?? (asked ? depthTable[asked].timeout : defaults.timeout) ?? usual
   const base = resolveCommon(definition, stepId, step)
+  const placement = resolvePlacement(step, context)
   return {
     ...base,
     labels: depth ? { depth: depthTable[depth].label, ...base.labels } : base.labels,
@@ -48,6 +50,7 @@ function work(definition: WorkflowDefinition, stepId: string, step: Worker, prep
     concurrency: resolveConcurrency('concurrency' in step ? step.concurrency : undefined, context),
     pool: step.pool ?? defaults.pool ?? null,
     capabilities: step.capabilities ?? [],
+    ...(placement === null ? {} : { placement }),
     workspace: step.workspace ?? defaults.workspace ?? 'none',
     ...resolveEnvironment(step.env, context, environment),
     outputs: 'outputs' in step ? (step.outputs ?? {}) : {},

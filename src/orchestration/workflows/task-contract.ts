@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import type { ResolvedPlacement } from './placement-contract.ts'
 import type { Depth, OutputSource } from './workflow-contract.ts'
 
 /** The names of a step that later expressions can read: `steps.<id>.state`, `.outputs`, `.error`. */
@@ -60,6 +61,8 @@ export interface ResolvedResources {
   readonly memoryBytes: number
   readonly diskBytes: number
   readonly networkMbps: number
+  /** What it may use at most; absent: no limit. */
+  readonly limits?: { readonly cpuCores?: number; readonly memoryBytes?: number; readonly diskBytes?: number }
 }
 
 /** Limits in the units of the ledger; an absent unit has no limit of its own. */
@@ -91,6 +94,8 @@ export interface ResolvedWork extends ResolvedCommon {
   readonly concurrency: { readonly key: string; readonly limit: number } | null
   readonly pool: string | null
   readonly capabilities: readonly string[]
+  /** What else is asked of its place; absent: nothing. */
+  readonly placement?: ResolvedPlacement
   readonly workspace: 'none' | 'worktree'
   /** Plain variables, resolved. */
   readonly env: Readonly<Record<string, string>>

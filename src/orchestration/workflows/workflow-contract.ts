@@ -1,4 +1,5 @@
 import { z } from '../../foundation/kernel/schema.ts'
+import { parseSize } from '../../foundation/kernel/units.ts'
 import {
   closed,
   durationField,
@@ -11,6 +12,7 @@ import {
   textField,
   workflowNameField,
 } from './field-contract.ts'
+import { placementShape } from './placement-contract.ts'
 
 /** How hard an agent is to think; `depthTable` gives each its time, money and label. */
 export const depthSchema = z.enum(['standard', 'deep', 'ultrathink'])
@@ -39,12 +41,36 @@ export const retrySchema = closed({
     ),
 }).meta({ id: 'retry' })
 
-export const resourcesSchema = closed({
+const resourcesShape = {
   cpu: z.number().positive().max(1024).optional().describe('Cores. Default 1.'),
   memory: sizeField.optional().describe('Default 512MB.'),
   disk: sizeField.optional().describe('Default 1GB.'),
   network: z.number().positive().optional().describe('Megabits a second. Default 10.'),
-}).meta({ id: 'resources' })
+}
+
+export const resourcesSchema = closed({
+  ...resourcesShape,
+  limits: closed({
+    cpu: resourcesShape.cpu.describe('Cores. Work that goes on using more is held back, or ended.'),
+    memory: sizeField.optional().describe('Work that uses more is ended.'),
+    disk: sizeField.optional().describe('What it may write into its folders. Work that writes more is ended.'),
+  })
+    .optional()
+    .describe('What it may use at most. Default: no limit. What it asks for, above, is what is set aside for it.'),
+})
+  .superRefine(({ limits = {}, ...requests }, context) => {
+    const sizes = { cpu: (cpu: unknown) => Number(cpu), memory: bytesOf, disk: bytesOf }
+    for (const name of ['cpu', 'memory', 'disk'] as const) {
+      const [request, limit] = [requests[name], limits[name]]
+      if (request === undefined || limit === undefined || sizes[name](limit) >= sizes[name](request)) continue
+      context.addIssue({
+        code: 'custom',
+        path: ['limits', name],
+        message: `expected at least what is asked for: ${request}`,
+      })
+    }
+  })
+  .meta({ id: 'resources' })
 
 export const budgetSchema = closed({
   usd: z.number().positive().optional().describe('US dollars.'),
@@ -109,7 +135,7 @@ const workShape = {
   budget: budgetSchema.optional(),
   concurrency: concurrencySchema.optional(),
   pool: labelField.optional(),
-  capabilities: z.array(labelField).optional().describe('What the agent that does it must be able to do.'),
+  ...placementShape,
   workspace: z.enum(['none', 'worktree']).optional().describe('worktree: a git worktree of its own. Default none.'),
   env: environmentSchema.optional(),
   outputs: outputsSchema.optional(),
@@ -244,7 +270,7 @@ export const gateStepSchema = closed({
   retry: retrySchema.optional(),
   resources: resourcesSchema.optional(),
   pool: labelField.optional(),
-  capabilities: z.array(labelField).optional(),
+  ...placementShape,
   workspace: z.enum(['none', 'worktree']).optional(),
   env: environmentSchema.optional(),
 }).meta({ id: 'gateStep' })
@@ -315,6 +341,11 @@ export const workflowSchema = closed({
   outputs: z.record(identifierField, jsonField).default({}).describe('The results of the run.'),
   onEnd: argvField.optional().describe('A command that is told when the run has ended.'),
 })
+
+/** 0 for what is not a size: that is told elsewhere. */
+function bytesOf(text: unknown): number {
+  return sizeField.safeParse(text).success ? parseSize(String(text)) : 0
+}
 
 function relativePath() {
   return z
