@@ -102,7 +102,8 @@ create table webhook_deliveries (
   ended_at timestamptz,
   primary key (tenant_id, id)
 ) with (fillfactor = 80);
-create index webhook_deliveries_due on webhook_deliveries (due_at) where state in ('pending', 'sending', 'retrying');
+create index webhook_deliveries_due on webhook_deliveries (tenant_id, subscription_id, due_at)
+  where state in ('pending', 'sending', 'retrying');
 create index webhook_deliveries_order on webhook_deliveries (tenant_id, subscription_id, order_key, position)
   where state in ('pending', 'sending', 'retrying') and order_key is not null;
 create index webhook_deliveries_recent on webhook_deliveries (tenant_id, subscription_id, position desc);
