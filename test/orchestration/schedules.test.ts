@@ -197,8 +197,8 @@ eachDatabase('schedules', (use) => {
         () => 'taken',
         (error) => error.code,
       )
-    expect(await refused({ cron: 'often' })).toBe('schedule-invalid')
-    expect(await refused({ timeZone: 'Mars/Olympus' })).toBe('schedule-invalid')
+    expect(await refused({ cron: 'often' })).toBe('cron-invalid')
+    expect(await refused({ timeZone: 'Mars/Olympus' })).toBe('cron-invalid')
     expect(await refused({ workflow: 'nothing' })).toBe('workflow-not-found')
     expect(await refused({ inputs: { what: 1 } })).toBe('workflow-inputs-invalid')
     expect(await refused({ repo: '/gone' })).toBe('schedule-repo-unusable')

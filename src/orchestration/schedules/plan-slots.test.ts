@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { slotsBetween } from '../../foundation/platform/calendar/cron.ts'
 import { chooseMove, mostQueued } from './choose-overlap.ts'
-import { slotsBetween } from './cron.ts'
 import { dueOf, planSlots, type SlotRule } from './plan-slots.ts'
 
 const hourly: SlotRule = {

@@ -1,4 +1,4 @@
-import { type CronRule, nextSlot, slotsBetween } from './cron.ts'
+import { type CronRule, nextSlot, slotsBetween } from '../../foundation/platform/calendar/cron.ts'
 
 /** What happens with slots whose time passed while nobody looked: none, the newest, or all of the window. */
 export type CatchUp = 'skip' | 'latest' | 'all'

@@ -1,4 +1,4 @@
-import { nextSlot } from './cron.ts'
+import { nextSlot } from '../../foundation/platform/calendar/cron.ts'
 import { dueOf } from './plan-slots.ts'
 import type { ScheduleView, SlotView } from './schedules-contract.ts'
 import type { ScheduleRow } from './schedules-store.ts'

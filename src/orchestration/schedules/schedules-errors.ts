@@ -4,8 +4,8 @@ export const scheduleErrors = defineErrors({
   'schedule-invalid': {
     kind: 'input',
     retry: 'never',
-    when: 'a schedule has no valid cron expression or time zone, or its time never comes',
-    next: 'write five fields such as `30 6 * * 1-5`, or @hourly, @daily, @weekly, @monthly, and a zone such as Europe/Berlin',
+    when: 'a schedule names no workflow, or two',
+    next: 'give exactly one of workflow and source',
   },
   'schedule-not-found': {
     kind: 'not-found',

@@ -1,10 +1,10 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { nextSlot, parseCronRule, slotsBetween } from '../../foundation/platform/calendar/cron.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { RepoAt } from '../runs/runs-service.ts'
 import type { WorkflowCatalog } from '../runs/workflow-catalog.ts'
-import { nextSlot, parseCronRule, slotsBetween } from './cron.ts'
 import { scheduleEvent } from './fire-schedule.ts'
 import { dueOf } from './plan-slots.ts'
 import { toScheduleView, toSlotView } from './schedule-views.ts'
@@ -41,7 +41,7 @@ export class SchedulesService {
     this.#options = options
   }
 
-  /** Throws `schedule-invalid`, `schedule-exists`, and what the workflow, its inputs or the repository are refused for. */
+  /** Throws `cron-invalid`, `schedule-invalid`, `schedule-exists`, and what the workflow, its inputs or the repository are refused for. */
   async create(tenant: TenantId, asked: NewSchedule): Promise<ScheduleView> {
     const { database, catalog, repoAt, parallel } = this.#options
     if ((asked.workflow === undefined) === (asked.source === undefined)) {

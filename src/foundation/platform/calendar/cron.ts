@@ -1,6 +1,14 @@
 import { Cron } from 'croner'
-import { messageOf } from '../../foundation/kernel/errors.ts'
-import { scheduleErrors } from './schedules-errors.ts'
+import { defineErrors, messageOf } from '../../kernel/errors.ts'
+
+const errors = defineErrors({
+  'cron-invalid': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a cron expression or a time zone is not understood, or the time never comes',
+    next: 'write five fields such as `30 6 * * 1-5`, or @hourly, @daily, @weekly, @monthly, and a zone such as Europe/Berlin',
+  },
+})
 
 /** When something is to happen: five fields (minute, hour, day, month, weekday) or a nickname such as `@daily`. */
 export interface CronRule {
@@ -19,11 +27,11 @@ const nicknames: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
 }
 
-/** The rule as it is kept. Throws `schedule-invalid` for what is no cron expression, no time zone, or never comes. */
+/** The rule as it is kept. Throws `cron-invalid` for what is no cron expression, no time zone, or never comes. */
 export function parseCronRule(rule: CronRule, now: Date): CronRule {
   const cron = rule.cron.trim().replaceAll(/\s+/g, ' ')
   const kept = { cron, timeZone: timeZoneOf(rule.timeZone) }
-  if (nextSlot(kept, now) === null) throw scheduleErrors['schedule-invalid'](`${JSON.stringify(cron)} never comes`)
+  if (nextSlot(kept, now) === null) throw errors['cron-invalid'](`${JSON.stringify(cron)} never comes`)
   return kept
 }
 
@@ -47,11 +55,17 @@ export function slotsBetween(rule: CronRule, after: Date, until: Date, most: num
   return slots
 }
 
+/** The last slot at or before `at`; null when there is none. */
+export function lastSlot(rule: CronRule, at: Date): Date | null {
+  const [slot] = evaluatorOf(rule).previousRuns(1, new Date(at.getTime() + 1_000 - (at.getTime() % 1_000)))
+  return slot ?? null
+}
+
 function evaluatorOf({ cron, timeZone }: CronRule): Cron {
   try {
     return new Cron(nicknames[cron.toLowerCase()] ?? cron, { timezone: timeZone, mode: '5-part', paused: true })
   } catch (error) {
-    throw scheduleErrors['schedule-invalid'](
+    throw errors['cron-invalid'](
       `${JSON.stringify(cron)} is not a cron expression: ${messageOf(error).replace(/^Cron\w+: /, '')}`,
       { cause: error },
     )
@@ -62,7 +76,7 @@ function timeZoneOf(name: string): string {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
   } catch (cause) {
-    throw scheduleErrors['schedule-invalid'](`${JSON.stringify(name)} is not a time zone; write Europe/Berlin or UTC`, {
+    throw errors['cron-invalid'](`${JSON.stringify(name)} is not a time zone; write Europe/Berlin or UTC`, {
       cause,
     })
   }

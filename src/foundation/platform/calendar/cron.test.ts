@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { nextSlot, parseCronRule, slotsBetween } from './cron.ts'
+import { lastSlot, nextSlot, parseCronRule, slotsBetween } from './cron.ts'
 
 const from = (text: string) => new Date(text)
 const slots = (cron: string, timeZone: string, after: string, most: number) =>
@@ -25,7 +25,7 @@ describe('cron expressions', () => {
     ['0 0 * * *', 'Mars/Olympus'],
   ])('%j in %s is refused', (cron, timeZone) => {
     expect(() => parseCronRule({ cron, timeZone }, from('2026-01-01T00:00:00Z'))).toThrow(
-      expect.objectContaining({ code: 'schedule-invalid' }),
+      expect.objectContaining({ code: 'cron-invalid' }),
     )
   })
 })
@@ -91,6 +91,18 @@ describe('for any expression, zone and time', () => {
           expect(slot.getTime() % 60_000).toBe(0)
           last = slot
         }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('the last slot before the next one is the one before it, and a slot is its own last', () => {
+    fc.assert(
+      fc.property(anyRule, anyTime, (rule, after) => {
+        const [first, second] = slotsBetween(rule, after, from('2100-01-01T00:00:00Z'), 2)
+        if (first === undefined || second === undefined) return
+        expect(lastSlot(rule, first)).toEqual(first)
+        expect(lastSlot(rule, new Date(second.getTime() - 1_000))).toEqual(first)
       }),
       { numRuns: 200 },
     )
