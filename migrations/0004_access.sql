@@ -6,6 +6,8 @@ alter table tenants
   add column rev int not null default 1,
   add column reason text,
   add column changed_at timestamptz,
+  -- Runs that a suspension has paused.
+  add column paused_runs text[],
   add column purge jsonb;
 
 create table members (

@@ -1,0 +1,6 @@
+export { MembersService } from './members-service.ts'
+export { startTenantPurge } from './purge-tenants.ts'
+export { standingOf } from './standing.ts'
+export type { TenantWork } from './tenant-work.ts'
+export { memberRoutes, tenantRoutes } from './tenants-routes.ts'
+export { TenantsService } from './tenants-service.ts'

@@ -1,0 +1,130 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
+import { type Authenticate, readCredential } from '../../foundation/platform/http/bearer-token.ts'
+import { httpErrors } from '../../foundation/platform/http/http-errors.ts'
+import type { Principal } from '../../foundation/platform/http/principal.ts'
+import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import { permissionsOfRole, type Role, runnerPermissions } from '../authz/roles-contract.ts'
+import { isKey, prefixOf } from './key-format.ts'
+import { keyStateAt } from './keys.ts'
+import { accessChannel } from './keys-service.ts'
+import { dropOldRunnerTokens, findByPrefix, type KeyRow, touchKeys } from './keys-store.ts'
+import { isWithin } from './networks.ts'
+
+/** What the tenants' part knows of a key's owner. */
+export interface Standing {
+  /** Null where there is no such tenant. */
+  readonly tenantState: 'active' | 'suspended' | 'deleting' | 'deleted' | null
+  /** Of the member who owns the key; null where it has none, or the member has left. */
+  readonly memberRole: Role | null
+}
+
+export interface AuthenticatorOptions {
+  readonly database: Database
+  readonly standingOf: (tx: ReadTx, tenant: TenantId, memberId: string | null) => Promise<Standing>
+  /** How long a key is remembered without a look at its row, ms. Default 1,000: so long a revoked one may live elsewhere. */
+  readonly rememberMs?: number
+  /** How often uses are recorded, ms. Default 10,000. */
+  readonly recordMs?: number
+  readonly onError: (error: unknown) => void
+}
+
+interface Remembered {
+  readonly until: number
+  readonly found: Promise<{ readonly key: KeyRow; readonly standing: Standing } | null>
+}
+
+const mostRemembered = 10_000
+const hour = 3_600_000
+
+/** Knows callers by their keys and runner tokens. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions
+  readonly #remembered = new Map<string, Remembered>()
+  readonly #uses = new Map<string, { readonly tenant: TenantId; readonly id: string; readonly at: Date }>()
+  readonly #rememberMs: number
+  #sweepAt = 0
+  readonly #unlisten: () => void
+  readonly #recorder: Loop
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options
+    this.#rememberMs = options.rememberMs ?? 1_000
+    this.#unlisten = options.database.listen(accessChannel, () => this.forget())
+    this.#recorder = createLoop({
+      step: () => this.#record(),
+      pollMs: options.recordMs ?? 10_000,
+      onError: options.onError,
+    })
+  }
+
+  readonly authenticate: Authenticate = async (headers, { ip }) => {
+    const text = readCredential(headers)
+    const prefix = text === null ? null : prefixOf(text)
+    if (text === null || prefix === null) return null
+    const found = await this.#find(prefix)
+    if (found === null || !isKey(text, found.key.hash)) return null
+    const { key, standing } = found
+    const now = this.#options.database.clock.now()
+    if (keyStateAt(key, now) !== 'active') return null
+    if (key.networks !== null && !isWithin(key.networks, ip)) {
+      throw httpErrors.forbidden(`${key.id} may not be used from this address`)
+    }
+    if (standing.tenantState === 'suspended') throw httpErrors.forbidden(`the tenant ${key.tenant} is suspended`)
+    if (standing.tenantState !== 'active') return null
+    if (key.memberId !== null && standing.memberRole === null) return null
+    this.#uses.set(`${key.tenant}/${key.id}`, { tenant: key.tenant, id: key.id, at: now })
+    return principalOf(key, standing)
+  }
+
+  /** Looks at every row again. */
+  forget(): void {
+    this.#remembered.clear()
+  }
+
+  /** Records the last uses and ends. */
+  async stop(): Promise<void> {
+    this.#unlisten()
+    await this.#recorder.stop()
+    await this.#record()
+  }
+
+  #find(prefix: string): Remembered['found'] {
+    const { database, standingOf } = this.#options
+    const now = database.clock.monotonic()
+    const known = this.#remembered.get(prefix)
+    if (known !== undefined && known.until > now) return known.found
+    const found = database.asSystem('authenticate').read(async (tx) => {
+      const key = await findByPrefix(tx, prefix)
+      return key === null ? null : { key, standing: await standingOf(tx, key.tenant, key.memberId) }
+    })
+    if (this.#remembered.size >= mostRemembered) this.#remembered.clear()
+    this.#remembered.set(prefix, { until: now + this.#rememberMs, found })
+    // A failure is not remembered; who asked first hears of it.
+    found.catch(() => this.#remembered.delete(prefix))
+    return found
+  }
+
+  async #record(): Promise<void> {
+    const { database } = this.#options
+    const uses = [...this.#uses.values()]
+    this.#uses.clear()
+    if (uses.length > 0) await database.asSystem('key-use').write((tx) => touchKeys(tx, uses))
+    if (database.clock.monotonic() < this.#sweepAt) return
+    this.#sweepAt = database.clock.monotonic() + hour
+    const old = new Date(database.clock.now().getTime() - 24 * hour)
+    await database.asSystem('key-use').write((tx) => dropOldRunnerTokens(tx, old))
+  }
+}
+
+function principalOf(key: KeyRow, { memberRole }: Standing): Principal {
+  const { id, tenant, kind, role, scopes, platform, memberId } = key
+  const own = kind === 'runner' ? runnerPermissions : permissionsOfRole[role]
+  return {
+    id: memberId ?? id,
+    tenant,
+    key: id,
+    permissions: platform ? [...own, 'platform:*'] : own,
+    within: [...(scopes === null ? [] : [scopes]), ...(memberRole === null ? [] : [permissionsOfRole[memberRole]])],
+  }
+}

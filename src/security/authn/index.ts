@@ -1,0 +1,5 @@
+export { actForTenants, firstToKnow } from './act-for-tenant.ts'
+export { Authenticator, type Standing } from './authenticator.ts'
+export { keyRoutes } from './keys-routes.ts'
+export { KeysService } from './keys-service.ts'
+export { RunnerTokens } from './runner-tokens.ts'
