@@ -1,0 +1,96 @@
+import type { z } from 'zod'
+import {
+  predictiveSchema,
+  type ScalingPolicyInput,
+  type ScalingStrategy,
+  type scheduledSchema,
+  simpleSchema,
+  stepSchema,
+  targetTrackingSchema,
+} from './scaling-contract.ts'
+import { scalingErrors } from './scaling-errors.ts'
+
+/** A policy with nothing left open. Times in ms. */
+export interface ScalingPolicy {
+  readonly strategy: ScalingStrategy
+  readonly min: number
+  readonly max: number
+  readonly warm: number
+  readonly everyMs: number
+  readonly cooldownOutMs: number
+  readonly cooldownInMs: number
+  readonly stabiliseOutMs: number
+  readonly stabiliseInMs: number
+  readonly maxStepOut: number
+  readonly maxStepIn: number
+  readonly idleMs: number
+  readonly simple: z.output<typeof simpleSchema>
+  readonly step: z.output<typeof stepSchema>
+  readonly targetTracking: z.output<typeof targetTrackingSchema>
+  readonly scheduled: z.output<typeof scheduledSchema>
+  readonly predictive: z.output<typeof predictiveSchema>
+}
+
+type Timing = Omit<ScalingPolicy, 'strategy' | 'simple' | 'step' | 'targetTracking' | 'scheduled' | 'predictive'>
+
+const minute = 60_000
+
+const common: Timing = {
+  min: 1,
+  max: 10,
+  warm: 0,
+  everyMs: 15_000,
+  cooldownOutMs: 0,
+  cooldownInMs: 0,
+  stabiliseOutMs: 0,
+  stabiliseInMs: 2 * minute,
+  maxStepOut: 10_000,
+  maxStepIn: 10_000,
+  idleMs: 5 * minute,
+}
+
+/** What a policy of each strategy has where it does not say. `simple` is slow on purpose: that is what it is known for. */
+const defaults: Readonly<Record<ScalingStrategy, Timing>> = {
+  simple: {
+    ...common,
+    min: 2,
+    everyMs: 2 * minute,
+    cooldownOutMs: 5 * minute,
+    cooldownInMs: 5 * minute,
+    stabiliseInMs: 0,
+  },
+  step: { ...common, cooldownOutMs: 30_000, cooldownInMs: minute },
+  target_tracking: common,
+  scheduled: { ...common, min: 0, stabiliseInMs: 0 },
+  predictive: common,
+}
+
+/** Fills in what is left out. Throws `scaling-policy-invalid` for bounds that contradict each other. */
+export function resolvePolicy(input: ScalingPolicyInput): ScalingPolicy {
+  const base = defaults[input.strategy]
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
+  const min = input.min ?? Math.min(base.min, input.max ?? base.min)
+  const policy = {
+    ...base,
+    ...given,
+    min,
+    max: input.max ?? Math.max(base.max, min),
+    simple: simpleSchema.parse(input.simple ?? {}),
+    step: stepSchema.parse(input.step ?? {}),
+    targetTracking: targetTrackingSchema.parse(input.targetTracking ?? {}),
+    scheduled: { entries: [], ...input.scheduled } as ScalingPolicy['scheduled'],
+    predictive: predictiveSchema.parse(input.predictive ?? {}),
+  } as ScalingPolicy
+  if (policy.min > policy.max) {
+    throw scalingErrors['scaling-policy-invalid'](`min ${policy.min} is above max ${policy.max}`)
+  }
+  if (policy.strategy === 'scheduled' && policy.scheduled.entries.length === 0) {
+    throw scalingErrors['scaling-policy-invalid'](
+      'the strategy scheduled needs scheduled.entries: cron, timeZone, agents',
+    )
+  }
+  if (policy.simple.scaleDownThreshold >= policy.simple.scaleUpThreshold) {
+    throw scalingErrors['scaling-policy-invalid']('simple.scaleDownThreshold must be below simple.scaleUpThreshold')
+  }
+  return policy
+}
