@@ -1,6 +1,6 @@
-import { defineWorkflow } from '../src/orchestration/workflows/index.ts'
+import { defineWorkflow } from 'leanvibe'
 
-/** Finds TODO comments, one search for each kind of file, and joins them. In your own project import from 'leanvibe'. */
+/** Finds TODO comments, one search for each kind of file, and joins them: `leanvibe orchestrate examples/todo-list.ts --repo .` */
 const kinds = ['ts', 'js', 'py', 'go']
 
 export default defineWorkflow({

@@ -1,7 +1,12 @@
 import { isAppError } from '../foundation/kernel/errors.ts'
 import type { JsonObject } from '../foundation/kernel/json.ts'
 import { type Problem, parseWorkflow, readInputTexts, resolveInputs } from '../orchestration/workflows/index.ts'
-import type { Validation } from '../orchestration/workflows/workflow-endpoints-contract.ts'
+import { type FoundWorkflow, toDetail, toSummary } from '../orchestration/workflows/workflow-details.ts'
+import type {
+  Validation,
+  WorkflowDetail,
+  WorkflowSummary,
+} from '../orchestration/workflows/workflow-endpoints-contract.ts'
 
 /** A workflow as text. `fileName` is what messages call it. */
 export interface SourceText {
@@ -24,6 +29,20 @@ export function validateSource(source: SourceText, inputs?: Readonly<Record<stri
     const problems = error.details.problems as Problem[]
     return { valid: false, name: null, steps: 0, problems, warnings: [] }
   }
+}
+
+/** A definition of the project that only this call knows, as the platform would list it. */
+export function summariseSource(name: string, source: SourceText): WorkflowSummary {
+  return toSummary(foundIn(name, source), null)
+}
+
+/** Throws `workflow-invalid`. */
+export function describeSource(name: string, source: SourceText): WorkflowDetail {
+  return toDetail(foundIn(name, source), null)
+}
+
+function foundIn(name: string, { text, fileName }: SourceText): FoundWorkflow {
+  return { name, origin: 'project', text, file: fileName }
 }
 
 /** Texts of a command line as the types the workflow declares. Throws `workflow-invalid` where the source is not one. */

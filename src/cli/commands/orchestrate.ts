@@ -6,9 +6,9 @@ import { type Connection, load } from '../connect.ts'
 import { usageError } from '../failure.ts'
 import { keyValue, wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
-import { tellValidation } from '../tell-validation.ts'
 import { typedInputs } from '../typed-inputs.ts'
-import { findSource, findWanted } from '../workflow-source.ts'
+import { validateWord } from '../validate-word.ts'
+import { findWanted } from '../workflow-source.ts'
 
 interface Options {
   readonly workflow?: string
@@ -25,7 +25,7 @@ interface Options {
 export const orchestrate: CliCommand = {
   configure(command, act) {
     command
-      .argument('[workflow]', 'name of a workflow, or a YAML file')
+      .argument('[workflow]', 'name of a workflow, or a file in YAML, TypeScript or JavaScript')
       .option('--workflow <name>', 'the same as the argument')
       .option('--repo <folder>', 'the git repository to work on')
       .option('--agents <n>', 'local agents to start (where this call starts the platform)', wholeNumber)
@@ -53,20 +53,18 @@ function wordOf(word: string | undefined, { workflow, resume, validate: check }:
   const named = word ?? workflow ?? null
   if (resume !== undefined && (named !== null || check))
     throw usageError('--resume goes on with a run as it is: it takes no workflow')
-  if (resume === undefined && named === null) throw usageError('expected a workflow: a name, or a YAML file')
+  if (resume === undefined && named === null) throw usageError('expected a workflow: a name, or a file')
   return named
 }
 
 async function validate(context: CliContext, word: string | null, options: Options): Promise<number> {
   const { config } = await load(context)
-  const source = await findSource(word!, context.cwd, config)
-  if (source === null) throw usageError(`no workflow is called ${word}; \`leanvibe workflows list\` shows them`)
-  const { validateSource } = await import('../../app/definitions.ts')
-  return tellValidation(context, source.fileName, validateSource(source, options.input ?? {}))
+  return validateWord(context, word!, config, options.input ?? {})
 }
 
 async function start(context: CliContext, connection: Connection, word: string, options: Options): Promise<string> {
-  const wanted = await findWanted(word, context.cwd, connection.loaded.config)
+  const { cwd, interrupts } = context
+  const wanted = await findWanted(word, { cwd, config: connection.loaded.config, signal: interrupts.signal })
   const body: StartRun = {
     ...('source' in wanted ? { source: wanted.source } : { workflow: wanted.name }),
     inputs: (await typedInputs(connection, wanted, options.input)) as Record<string, never>,

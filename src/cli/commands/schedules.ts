@@ -98,7 +98,7 @@ interface CreateOptions {
 
 async function create(context: CliContext, name: string, options: CreateOptions): Promise<void> {
   await withConnection(context, { work: false }, async (connection) => {
-    const wanted = await findWanted(options.workflow, context.cwd, connection.loaded.config)
+    const wanted = await findWanted(options.workflow, { cwd: context.cwd, config: connection.loaded.config })
     const body: CreateSchedule = {
       name,
       ...('source' in wanted ? { source: wanted.source } : { workflow: wanted.name }),

@@ -4,11 +4,10 @@ import {
   type WorkflowDetail,
 } from '../../orchestration/workflows/workflow-endpoints-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { load, withConnection } from '../connect.ts'
-import { usageError } from '../failure.ts'
-import { tellValidation } from '../tell-validation.ts'
+import { type Connection, load, withConnection } from '../connect.ts'
 import { oneLine, plural, printable, table } from '../text.ts'
-import { findSource } from '../workflow-source.ts'
+import { validateWord } from '../validate-word.ts'
+import { findWanted, listModules } from '../workflow-source.ts'
 
 export const workflows: CliCommand = {
   configure(command, act) {
@@ -19,21 +18,25 @@ export const workflows: CliCommand = {
     command
       .command('show')
       .description('show the inputs and steps of a workflow')
-      .argument('<workflow>')
+      .argument('<workflow>', 'a name or a file')
       .option('--source', 'print its definition')
       .action(act(show))
     command
       .command('validate')
       .description('check definitions; findings come with file, line and column')
-      .argument('<workflow...>', 'names or YAML files')
+      .argument('<workflow...>', 'names or files')
       .action(act(validate))
   },
 }
 
 async function list(context: CliContext): Promise<void> {
-  const { out } = context
-  await withConnection(context, { work: false }, async ({ client }) => {
-    const { items } = await client.call(listWorkflows)
+  const { out, cwd, interrupts } = context
+  await withConnection(context, { work: false }, async ({ client, loaded }) => {
+    const known = (await client.call(listWorkflows)).items
+    const modules = await listModules({ cwd, config: loaded.config, signal: interrupts.signal })
+    const own = modules.filter(({ name }) => !known.some((item) => item.name === name && item.origin === 'project'))
+    const others = known.filter(({ name }) => !own.some((item) => item.name === name))
+    const items = [...others, ...own].sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const item of items) out.document(item)
     out.lines(
       ...table(
@@ -45,12 +48,22 @@ async function list(context: CliContext): Promise<void> {
 
 async function show(context: CliContext, name: string, { source }: { source?: boolean }): Promise<void> {
   const { out } = context
-  await withConnection(context, { work: false }, async ({ client }) => {
-    const detail = await client.call(showWorkflow, { params: { name } })
+  await withConnection(context, { work: false }, async (connection) => {
+    const detail = await detailOf(context, connection, name)
     out.document(detail)
     if (source) out.lines(printable(detail.source.trimEnd()))
     else out.lines(...shown(detail))
   })
+}
+
+async function detailOf(context: CliContext, connection: Connection, name: string): Promise<WorkflowDetail> {
+  const { cwd, interrupts } = context
+  const { client, loaded } = connection
+  const wanted = await findWanted(name, { cwd, config: loaded.config, signal: interrupts.signal })
+  // The platform knows more of what it knows by name: which version it has stored.
+  if ('name' in wanted || wanted.origin === 'definition') return client.call(showWorkflow, { params: { name } })
+  const { describeSource } = await import('../../app/definitions.ts')
+  return describeSource(name, wanted.source)
 }
 
 function shown(detail: WorkflowDetail): string[] {
@@ -77,12 +90,7 @@ function shown(detail: WorkflowDetail): string[] {
 
 async function validate(context: CliContext, words: readonly string[]): Promise<number> {
   const { config } = await load(context)
-  const { validateSource } = await import('../../app/definitions.ts')
   let exitCode = 0
-  for (const word of words) {
-    const source = await findSource(word, context.cwd, config)
-    if (source === null) throw usageError(`no workflow is called ${word}; \`leanvibe workflows list\` shows them`)
-    exitCode = Math.max(exitCode, tellValidation(context, source.fileName, validateSource(source)))
-  }
+  for (const word of words) exitCode = Math.max(exitCode, await validateWord(context, word, config))
   return exitCode
 }

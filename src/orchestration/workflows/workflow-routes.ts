@@ -1,17 +1,11 @@
-import { parseDocument } from 'yaml'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { parseWorkflow } from './parse-workflow.ts'
 import type { Problem } from './problem.ts'
 import type { WorkflowDefinition } from './workflow-contract.ts'
-import {
-  listWorkflows,
-  showWorkflow,
-  validateWorkflow,
-  type WorkflowDetail,
-  type WorkflowSummary,
-} from './workflow-endpoints-contract.ts'
+import { countSteps, type FoundWorkflow, toDetail, toSummary } from './workflow-details.ts'
+import { listWorkflows, showWorkflow, validateWorkflow } from './workflow-endpoints-contract.ts'
 import { workflowErrors } from './workflow-errors.ts'
 import { resolveInputs } from './workflow-inputs.ts'
 import { newestVersions } from './workflow-store.ts'
@@ -28,13 +22,6 @@ export interface WorkflowRoutesOptions {
   readonly files: { list(): Promise<readonly DefinitionFile[]>; find(name: string): Promise<DefinitionFile | null> }
 }
 
-interface Found {
-  readonly name: string
-  readonly origin: WorkflowSummary['origin']
-  readonly text: string
-  readonly file: string
-}
-
 export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Route[] {
   return [
     route({
@@ -44,7 +31,7 @@ export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Rout
         const { tenant } = principal
         const stored = await database.forTenant(tenant).read((tx) => newestVersions(tx, tenant, null))
         const versions = new Map(stored.map((row) => [row.name, row]))
-        const found = new Map<string, Found>(
+        const found = new Map<string, FoundWorkflow>(
           stored.map((row) => [row.name, { name: row.name, origin: 'stored', text: row.source, file: row.name }]),
         )
         for (const file of await files.list()) found.set(file.name, file)
@@ -61,7 +48,12 @@ export function workflowRoutes({ database, files }: WorkflowRoutesOptions): Rout
         const file = await files.find(params.name)
         if (file === null && stored === undefined)
           throw workflowErrors['workflow-not-found'](`there is no workflow called ${params.name}`)
-        const found: Found = file ?? { name: params.name, origin: 'stored', text: stored!.source, file: params.name }
+        const found: FoundWorkflow = file ?? {
+          name: params.name,
+          origin: 'stored',
+          text: stored!.source,
+          file: params.name,
+        }
         return toDetail(found, stored?.version ?? null)
       },
     }),
@@ -114,50 +106,4 @@ function inputProblems(
       { file, line: null, column: null, path: 'inputs', message: error.message, expected: null },
     ] as unknown as Problem[]
   }
-}
-
-/** A file that does not parse is still listed, so that its author finds it; what is wrong with it is for `validate`. */
-function toSummary(found: Found, version: number | null): WorkflowSummary {
-  try {
-    const { definition } = parseWorkflow(found.text, found.file)
-    return {
-      name: found.name,
-      description: definition.description ?? null,
-      origin: found.origin,
-      version,
-      steps: countSteps(definition),
-    }
-  } catch (error) {
-    if (!isAppError(error, 'workflow-invalid')) throw error
-    const description: unknown = parseDocument(found.text).get('description')
-    return {
-      name: found.name,
-      description: typeof description === 'string' ? description : null,
-      origin: found.origin,
-      version,
-      steps: 0,
-    }
-  }
-}
-
-function toDetail(found: Found, version: number | null): WorkflowDetail {
-  const { definition } = parseWorkflow(found.text, found.file)
-  const nodes = (steps: WorkflowDefinition['steps'], last: boolean) =>
-    Object.entries(steps).map(([id, step]) => ({ id, kind: step.kind, needs: [...step.needs], finally: last }))
-  return {
-    ...toSummary(found, version),
-    source: found.text,
-    inputs: Object.entries(definition.inputs).map(([name, input]) => ({
-      name,
-      type: input.type,
-      required: input.required ?? input.default === undefined,
-      ...(input.default === undefined ? {} : { default: input.default as never }),
-      description: input.description ?? null,
-    })),
-    graph: [...nodes(definition.steps, false), ...nodes(definition.finally, true)],
-  }
-}
-
-function countSteps(definition: WorkflowDefinition): number {
-  return Object.keys(definition.steps).length + Object.keys(definition.finally).length
 }
