@@ -14,6 +14,8 @@ export interface FileCoverage {
   readonly path: string
   readonly total: number
   readonly covered: number
+  /** Numbers of the lines that never ran. */
+  readonly missing: readonly number[]
 }
 
 /** The lines on which a statement begins, and how many of them ran: in the test processes, or in those they started. */
@@ -27,8 +29,9 @@ export function readLineCoverage(root: string, reportFile: string, childFolder: 
       const ran = s[id]! > 0 || ranAt(file, starts[start.line - 1]! + start.column)
       lines.set(start.line, ran || (lines.get(start.line) ?? false))
     }
-    const covered = [...lines.values()].filter((ran) => ran).length
-    return { path: relative(join(root, '.'), file).split(sep).join('/'), total: lines.size, covered }
+    const missing = [...lines].filter(([, ran]) => !ran).map(([line]) => line)
+    const path = relative(join(root, '.'), file).split(sep).join('/')
+    return { path, total: lines.size, covered: lines.size - missing.length, missing: missing.sort((a, b) => a - b) }
   })
 }
 

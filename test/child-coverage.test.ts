@@ -43,6 +43,6 @@ test('a line counts as run when a test ran it, or a child did', () => {
   }
   writeFileSync(report, JSON.stringify({ [units]: { statementMap, s: { byTest: 3, byChild: 0, byNobody: 0 } } }))
   expect(readLineCoverage(root, report, folder)).toEqual([
-    { path: 'src/foundation/kernel/units.ts', total: 3, covered: 2 },
+    { path: 'src/foundation/kernel/units.ts', total: 3, covered: 2, missing: [lineOf('const minutes =')] },
   ])
 })
