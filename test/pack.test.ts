@@ -1,11 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unpackImage } from '../src/foundation/platform/database/pglite/image.ts'
 import { root } from './meta/source-tree.ts'
+import { copyTree } from './support/copy-tree.ts'
 
 const execute = promisify(execFile)
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -37,24 +38,10 @@ async function run(cwd: string, command: string, args: readonly string[]): Promi
   }
 }
 
-/** The tree as it would be committed now: no ignored file can help, and the build does not disturb the checkout. */
-function copyTree(to: string): void {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  for (const path of listed.split('\0').filter((name) => name !== '' && existsSync(join(root, name)))) {
-    mkdirSync(dirname(join(to, path)), { recursive: true })
-    cpSync(join(root, path), join(to, path))
-  }
-  symlinkSync(join(root, 'node_modules'), join(to, 'node_modules'))
-}
-
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'leanvibe-pack-'))
   const tree = join(folder, 'tree')
   consumer = join(folder, 'consumer')
-  mkdirSync(tree)
   mkdirSync(consumer)
   copyTree(tree)
   const [report] = JSON.parse(await run(tree, 'npm', ['pack', '--json', '--pack-destination', folder])) as [

@@ -70,7 +70,7 @@ describe('a module that cannot be loaded', () => {
     ['does not parse', 'export default {', 'workflow-module-failed', /SyntaxError/],
     ['is no erasable TypeScript', 'enum A { b }\nexport default A', 'workflow-module-failed', /enum/],
     ['imports what is not there', "import './none.ts'", 'workflow-module-failed', /Cannot find module .*none\.ts/],
-    ['ends the process', 'process.exit(7)', 'workflow-module-failed', /ended the process \(exit code 7\)/],
+    ['ends the process', 'process.exit(7)', 'workflow-module-failed', /the process ended \(exit code 7\)/],
     [
       'defines nonsense',
       "import { defineWorkflow } from 'leanvibe'\nexport default defineWorkflow({ name: 'x', steps: { a: { needs: ['b'] } } } as never)",

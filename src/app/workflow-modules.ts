@@ -1,8 +1,8 @@
-import { fork } from 'node:child_process'
 import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineErrors } from '../foundation/kernel/errors.ts'
+import { askChild } from '../foundation/platform/processes/ask-child.ts'
 import { formatProblem, type Problem } from '../orchestration/workflows/problem.ts'
 import { workflowErrors } from '../orchestration/workflows/workflow-errors.ts'
 import type { SourceText } from './definitions.ts'
@@ -24,7 +24,6 @@ export type ModuleAnswer =
 
 const moduleName = /^(.+)\.[cm]?[jt]s$/
 const main = new URL(`./workflow-module-main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
-const patienceMs = 30_000
 
 export function isModuleName(name: string): boolean {
   return moduleName.test(name)
@@ -54,35 +53,16 @@ export async function listWorkflowModules(folder: string): Promise<ReadonlyMap<s
  * goes to standard error. Throws `workflow-module-failed`, and `workflow-invalid` with the problems in its details.
  */
 export async function loadWorkflowModule(file: string, shown: string, signal?: AbortSignal): Promise<SourceText> {
-  const answer = await askProcess(file, signal)
+  await access(file)
+  const asked = await askChild(main, [file], { signal })
+  const answer =
+    'message' in asked ? (asked.message as ModuleAnswer) : { failure: `while it was loaded: ${asked.missing}` }
   if ('text' in answer) return { text: answer.text, fileName: shown }
   if ('problems' in answer) {
     const problems = answer.problems.map((problem) => ({ ...problem, file: shown }))
     throw workflowErrors['workflow-invalid'](problems.map(formatProblem).join('\n'), { details: { problems } })
   }
   throw moduleErrors['workflow-module-failed'](`${shown}: ${shorten(answer.failure)}`, { details: { file } })
-}
-
-async function askProcess(file: string, signal: AbortSignal | undefined): Promise<ModuleAnswer> {
-  await access(file)
-  const child = fork(fileURLToPath(main), [file], { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
-  try {
-    return await new Promise<ModuleAnswer>((resolve, reject) => {
-      const timer = setTimeout(() => resolve({ failure: `not loaded after ${patienceMs / 1_000} s` }), patienceMs)
-      const abort = () => reject(signal!.reason)
-      signal?.addEventListener('abort', abort, { once: true })
-      child.once('message', resolve as (answer: unknown) => void)
-      child.once('error', reject)
-      child.once('exit', (code, by) => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
-        // A message that was sent before the end is delivered before this.
-        resolve({ failure: `loading it ended the process (${by ?? `exit code ${code}`})` })
-      })
-    })
-  } finally {
-    child.kill('SIGKILL')
-  }
 }
 
 /** The frames of Node itself and of this program help nobody to correct a workflow. */

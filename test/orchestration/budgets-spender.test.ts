@@ -19,10 +19,12 @@ eachDatabase('reservations', (use) => {
     return id
   }
   const read = async (id: string) =>
-    (await use().owner<{ held: number; spent: number; reserved: number; metered: number }>(
-      'select held::int, spent::int, reserved::int, metered::int from budgets where id = $1',
-      [id],
-    ))[0]!
+    (
+      await use().owner<{ held: number; spent: number; reserved: number; metered: number }>(
+        'select held::int, spent::int, reserved::int, metered::int from budgets where id = $1',
+        [id],
+      )
+    )[0]!
   const call = (usd: number, more: Partial<ReserveRequest> = {}): ReserveRequest => ({
     tenant,
     scopes: { run: 'r1', task: 't1' },
@@ -52,7 +54,8 @@ eachDatabase('reservations', (use) => {
     const asked = await Promise.allSettled(Array.from({ length: 64 }, () => spender.reserve(call(100))))
     expect(asked.filter((one) => one.status === 'fulfilled')).toHaveLength(10)
     for (const one of asked) {
-      if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'budget-refused', details: { budget: root } })
+      if (one.status === 'rejected')
+        expect(one.reason).toMatchObject({ code: 'budget-refused', details: { budget: root } })
     }
     expect(await read(root)).toMatchObject({ held: 1_000, spent: 0 })
   })
