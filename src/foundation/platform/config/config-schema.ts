@@ -3,6 +3,7 @@ import { isAppError } from '../../kernel/errors.ts'
 import { z } from '../../kernel/schema.ts'
 import { parseDuration, parseSize } from '../../kernel/units.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
+import { rateLimitSchema, serverShape } from './server-schema.ts'
 
 const name = z
   .string()
@@ -73,13 +74,28 @@ export const configFileSchema = z.strictObject({
   database: z
     .strictObject({ kind: z.enum(['pglite', 'postgres']).optional(), poolSize: poolSizeSchema.optional() })
     .optional(),
-  server: z.strictObject({ host: z.string().optional(), port: portSchema.optional() }).optional(),
+  server: z.strictObject(serverShape).optional(),
+  rateLimits: z.record(name, rateLimitSchema).optional(),
   log: z.strictObject({ level: logLevelSchema.optional() }).optional(),
   checkpoints: z.strictObject({ every: checkpointEverySchema.optional() }).optional(),
   limits: z
     .strictObject({ log: sizeSchema.optional(), output: sizeSchema.optional(), artifact: sizeSchema.optional() })
     .optional(),
   blobs: blobsSchema.optional(),
+  events: z
+    .strictObject({
+      keep: durationSchema.refine((ms) => ms >= 172_800_000, 'expected at least 2d').optional(),
+      resume: durationSchema.refine((ms) => ms >= 60_000, 'expected at least 1m').optional(),
+    })
+    .optional(),
+  webhooks: z
+    .strictObject({
+      allow: z
+        .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], 'expected a network such as 10.1.0.0/16'))
+        .optional(),
+      keep: durationSchema.refine((ms) => ms >= 3_600_000, 'expected at least 1h').optional(),
+    })
+    .optional(),
   onRunEnd: argv.optional(),
   env: z.array(variable).optional(),
   pools: z.record(name, poolSchema).optional(),

@@ -90,6 +90,24 @@ describe('who wins', () => {
     ['checkpoints of the file', { yaml: 'checkpoints: { every: 10m }' }, (c) => c.checkpointEveryMs, 600_000],
     ['sizes', { yaml: 'limits: { log: 2MB }' }, (c) => c.limits.logBytes, 2_097_152],
     [
+      'a host for others, behind a proxy',
+      { env: { LEANVIBE_HOST: '0.0.0.0', LEANVIBE_PLAINTEXT: '1' } },
+      (c) => c.server.host,
+      '0.0.0.0',
+    ],
+    [
+      'a host for others, with TLS',
+      { flags: { host: '::' }, yaml: 'server: { tls: { cert: c.pem, key: k.pem } }' },
+      (c) => c.server.tls,
+      { cert: '/work/shop/c.pem', key: '/work/shop/k.pem' },
+    ],
+    [
+      'rate limits',
+      { yaml: 'rateLimits: { key: 10/1s, ip: none }' },
+      (c) => c.rateLimits,
+      { key: { requests: 10, windowMs: 1_000 }, ip: null },
+    ],
+    [
       'postgres',
       { env: { DATABASE_URL: 'postgres://h/d' }, yaml: 'database: { poolSize: 3 }' },
       (c) => c.database,
@@ -160,7 +178,10 @@ describe('refusals name the place', () => {
     ['a variable', { env: { LEANVIBE_PORT: '99999' } }, /^LEANVIBE_PORT 99999: /],
     ['a variable that is no number', { env: { LEANVIBE_AGENTS: 'two' } }, /^LEANVIBE_AGENTS "two": expected number/],
     ['a flag', { flags: { agents: 0 } }, /^--agents 0: /],
-    ['an address others can reach', { env: { LEANVIBE_HOST: '0.0.0.0' } }, /only listen on this machine/],
+    ['an address others can reach', { env: { LEANVIBE_HOST: '0.0.0.0' } }, /only listen on this machine.*--plaintext/],
+    ['half of TLS', { flags: { tlsCert: 'c.pem' } }, /together or not at all/],
+    ['a rate without a time', { yaml: 'rateLimits: { key: 100 }' }, /rateLimits.key: expected requests within a time/],
+    ['an origin with a path', { yaml: 'server: { cors: [https://a.example/x] }' }, /expected an origin/],
   ])('%s', (_name, given, expected) => {
     expect(refusal(given)).toMatch(expected)
   })

@@ -8,6 +8,7 @@ import * as schemas from './config-schema.ts'
 import { type Env, type EnvSetting, envSettings } from './env.ts'
 import { type PoolConfig, shapePools } from './pools.ts'
 import { folderUnder, type Project } from './project.ts'
+import { type ServerConfig, type ServerFlags, shapeServer } from './server-config.ts'
 
 /** Everything that is decided before the program starts. Frozen, without secrets, safe to print. */
 export interface Config {
@@ -17,7 +18,9 @@ export interface Config {
   /** Absolute; YAML files in it can be started by name. */
   readonly workflowFolder: string
   readonly database: { readonly kind: 'pglite' } | { readonly kind: 'postgres'; readonly poolSize: number }
-  readonly server: { readonly host: string; readonly port: number }
+  readonly server: ServerConfig
+  /** Limits of requests by their name, where they differ from the usual ones; null: none. */
+  readonly rateLimits: Readonly<Record<string, { readonly requests: number; readonly windowMs: number } | null>>
   readonly log: { readonly level: z.output<typeof schemas.logLevelSchema> }
   readonly pools: readonly PoolConfig[]
   /** Most tasks of one run at a time, where the run does not say; null: as many as agents allow. */
@@ -33,6 +36,18 @@ export interface Config {
   }
   /** Where artifacts are kept; null: a folder beside the embedded database, else the database. */
   readonly blobs: BlobLocation | null
+  readonly events: {
+    /** How long the event log goes back. */
+    readonly keepMs: number
+    /** How long a stream may be away and still resume. */
+    readonly resumeMs: number
+  }
+  readonly webhooks: {
+    /** Networks that receivers may lie in although they are not public. */
+    readonly allow: readonly string[]
+    /** How long received and delivered webhooks are kept. */
+    readonly keepMs: number
+  }
   /** Program and arguments told when any run ends; null: nobody. */
   readonly onRunEnd: readonly string[] | null
   /** Names of the variables passed on to all work. */
@@ -44,11 +59,10 @@ export interface Config {
 }
 
 /** What the command line says; it wins over the environment, which wins over the file. */
-export interface ConfigFlags {
+export interface ConfigFlags extends ServerFlags {
   readonly data?: string | undefined
   readonly agents?: number | undefined
   readonly parallel?: number | undefined
-  readonly port?: number | undefined
 }
 
 export interface ConfigSources {
@@ -67,8 +81,8 @@ const generalVariables = [
   ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TMPDIR', 'TZ', 'LANG', 'LANGUAGE', 'LC_ALL', 'LC_CTYPE'],
   ...['XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'],
 ]
-const loopback = ['127.0.0.1', '::1', 'localhost']
 const mb = 1_048_576
+const day = 86_400_000
 
 /** Shapes the sources into a Config, or refuses with all findings and their places. Pure. */
 export function shapeConfig(sources: ConfigSources): Config {
@@ -90,14 +104,6 @@ export function shapeConfig(sources: ConfigSources): Config {
     [{ from: '--parallel', value: flags.parallel }, fromEnv('parallel')],
     values.parallel ?? null,
   )
-  const port = choose(
-    schemas.portSchema,
-    [{ from: '--port', value: flags.port }, fromEnv('port')],
-    values.server?.port ?? 0,
-  )
-  const host = env.settings.host ?? values.server?.host ?? '127.0.0.1'
-  if (!loopback.includes(host))
-    refuse(`the server may only listen on this machine (${loopback.join(', ')}), not on ${host}`)
   const outputBytes = values.limits?.output ?? 65_536
   if (outputBytes > mb) complain(['limits', 'output'], 'values over 1MB must travel as artifacts')
 
@@ -106,7 +112,8 @@ export function shapeConfig(sources: ConfigSources): Config {
     dataFolder: chooseDataFolder(sources, chooser),
     workflowFolder: resolve(project.root, values.workflows ?? 'workflows'),
     database: chooseDatabase(sources, chooser),
-    server: { host, port },
+    server: shapeServer(sources, chooser),
+    rateLimits: values.rateLimits ?? {},
     log: { level: choose(schemas.logLevelSchema, [fromEnv('logLevel')], values.log?.level ?? 'info') },
     pools: shapePools(values.pools, agents, complain),
     parallel,
@@ -121,6 +128,8 @@ export function shapeConfig(sources: ConfigSources): Config {
       artifactBytes: values.limits?.artifact ?? 1_024 * mb,
     },
     blobs: choose(schemas.blobsSchema, [{ from: envSettings.blobs, value: env.settings.blobs }], values.blobs ?? null),
+    events: { keepMs: values.events?.keep ?? 30 * day, resumeMs: values.events?.resume ?? day },
+    webhooks: { allow: values.webhooks?.allow ?? [], keepMs: values.webhooks?.keep ?? 30 * day },
     onRunEnd: values.onRunEnd ?? null,
     env: [...new Set([...generalVariables, ...(values.env ?? [])])],
     failpoints: env.settings.failpoints ?? null,

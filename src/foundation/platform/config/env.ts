@@ -5,6 +5,8 @@ export interface Env {
   /** `LEANVIBE_*` variables that mean nothing to us: most likely misspelled. */
   readonly unknown: readonly string[]
   readonly databaseUrl: string | null
+  /** A NATS server that carries the event stream between replicas. */
+  readonly natsUrl: string | null
   /** True inside work that LeanVibe itself started. */
   readonly insideAttempt: boolean
   readonly path: string
@@ -25,6 +27,10 @@ export const envSettings = {
   parallel: 'LEANVIBE_PARALLEL',
   host: 'LEANVIBE_HOST',
   port: 'LEANVIBE_PORT',
+  plaintext: 'LEANVIBE_PLAINTEXT',
+  tlsCert: 'LEANVIBE_TLS_CERT',
+  tlsKey: 'LEANVIBE_TLS_KEY',
+  healthPort: 'LEANVIBE_HEALTH_PORT',
   logLevel: 'LEANVIBE_LOG_LEVEL',
   checkpointEvery: 'LEANVIBE_CHECKPOINT_EVERY',
   blobs: 'LEANVIBE_BLOBS',
@@ -54,6 +60,7 @@ export function readEnv(source: Readonly<Record<string, string | undefined>> = p
       ? []
       : Object.keys(variables).filter((name) => name.startsWith('LEANVIBE_') && !known.has(name)),
     databaseUrl: textOf(variables.DATABASE_URL),
+    natsUrl: textOf(variables.NATS_URL),
     insideAttempt,
     path: variables.PATH ?? '',
     homeFolder: textOf(variables.HOME) ?? textOf(variables.USERPROFILE),

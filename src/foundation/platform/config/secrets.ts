@@ -37,6 +37,7 @@ export interface Secrets {
   readonly databaseUrl: Secret | null
   readonly databaseSystemUrl: Secret | null
   readonly databaseOwnerUrl: Secret | null
+  readonly natsUrl: Secret | null
   /** The variables a pool passes on to its agents, with the values they have now; unset ones are left out. */
   environmentOf(variables: readonly string[]): Readonly<Record<string, Secret>>
   /** Names that `${{ secrets.NAME }}` may use. */
@@ -63,6 +64,7 @@ export function createSecrets(references: Readonly<Record<string, SecretReferenc
     databaseUrl: url(env.databaseUrl),
     databaseSystemUrl: url(env.settings.systemUrl),
     databaseOwnerUrl: url(env.settings.ownerUrl),
+    natsUrl: url(env.natsUrl),
     environmentOf: (variables) =>
       Object.fromEntries(
         variables.flatMap((name) => {

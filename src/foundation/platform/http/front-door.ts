@@ -37,7 +37,7 @@ export interface FrontDoor {
   /** Once the caller is known. */
   admit(arrival: Arrival, principal: Principal): Promise<Verdict> | Verdict
   /** A request that could not prove who sent it. */
-  fail(arrival: Arrival): void
+  fail(arrival: Arrival): Promise<void> | void
 }
 
 /**

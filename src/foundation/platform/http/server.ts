@@ -152,7 +152,7 @@ export function createServer(options: ServerOptions): HttpServer {
     const arrival = arrivalOf(request)
     const principal = await authenticate(request.headers, { ip: request.ip })
     if (principal === null) {
-      if (readCredential(request.headers) !== null) frontDoor?.fail(arrival)
+      if (readCredential(request.headers) !== null) await frontDoor?.fail(arrival)
       throw httpErrors.unauthenticated('no valid key or token')
     }
     if (frontDoor !== undefined) obey(await frontDoor.admit(arrival, principal), reply)

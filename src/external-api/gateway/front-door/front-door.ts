@@ -1,0 +1,87 @@
+import type { FrontDoor, LimitState, Verdict } from '../../../foundation/platform/http/front-door.ts'
+import type { Principal } from '../../../foundation/platform/http/principal.ts'
+import type { Limiter } from './limiter.ts'
+import type { RateLimits } from './rate-limits.ts'
+import { type RateLimit, resetSeconds } from './token-bucket.ts'
+
+interface Applied {
+  readonly name: string
+  readonly key: string
+  readonly limit: RateLimit
+}
+
+const letIn: Verdict = { allowed: true, retryAfterMs: 0, states: [] }
+
+/**
+ * Counts each request against the limits that apply to it. A request that one of them refuses costs the others nothing.
+ * The token file of the data folder is not counted: it is the machine's own user.
+ */
+export function createFrontDoor(limiter: Limiter, limits: RateLimits): FrontDoor {
+  const failures = new Map<string, number>()
+
+  async function pass(applied: readonly Applied[]): Promise<Verdict> {
+    const taken: Applied[] = []
+    const states: LimitState[] = []
+    for (const one of applied) {
+      const answer = limiter.take(one.key, one.limit)
+      const { taken: ok, tokens, waitMs } = answer instanceof Promise ? await answer : answer
+      states.push(stateOf(one, tokens))
+      if (!ok) {
+        for (const { key } of taken) limiter.putBack(key)
+        return { allowed: false, retryAfterMs: waitMs, states: [states.at(-1)!] }
+      }
+      taken.push(one)
+    }
+    return { allowed: true, retryAfterMs: 0, states }
+  }
+
+  return {
+    arrive({ ip, limit, path }) {
+      const until = failures.get(ip)
+      if (until !== undefined) {
+        const wait = until - performance.now()
+        if (wait > 0) return { allowed: false, retryAfterMs: wait, states: [] }
+        failures.delete(ip)
+      }
+      return pass([
+        ...one('ip', `ip:${ip}`, limits.ip),
+        // A route with a limit of its own and no caller: webhooks, the beginning of a login.
+        ...(limit === null ? [] : one(limit, `${limit}:${path}:ip:${ip}`, limits.named[limit] ?? null)),
+      ])
+    },
+    admit({ method, path }, principal) {
+      if (!isCounted(principal)) return letIn
+      const { tenant, key } = principal
+      return pass([
+        ...one('key', `key:${tenant}:${key}`, limits.key),
+        ...one('route', `route:${tenant}:${method} ${path}`, limits.route),
+        ...one('tenant', `tenant:${tenant}`, limits.tenant),
+      ])
+    },
+    async fail({ ip }) {
+      if (limits.failures === null) return
+      const { taken, waitMs } = await limiter.take(`failures:${ip}`, limits.failures)
+      if (taken) return
+      if (failures.size > 10_000) failures.clear()
+      failures.set(ip, performance.now() + waitMs)
+    },
+  }
+}
+
+function one(name: string, key: string, limit: RateLimit | null): Applied[] {
+  return limit === null ? [] : [{ name, key, limit }]
+}
+
+function isCounted({ key }: Principal): boolean {
+  return key !== undefined && key !== null
+}
+
+function stateOf({ name, limit }: Applied, tokens: number): LimitState {
+  return {
+    name,
+    quota: limit.requests,
+    windowSeconds: Math.ceil(limit.windowMs / 1_000),
+    remaining: Math.max(0, Math.floor(tokens)),
+    resetSeconds: resetSeconds(Math.min(tokens, limit.requests), limit),
+  }
+}

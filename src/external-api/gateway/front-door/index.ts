@@ -1,0 +1,6 @@
+export { createFrontDoor } from './front-door.ts'
+export { createIdempotencyStore, startIdempotencySweep } from './idempotency-store.ts'
+export type { Limiter } from './limiter.ts'
+export { createMemoryLimiter } from './memory-limiter.ts'
+export { defaultRateLimits, type RateLimits } from './rate-limits.ts'
+export { createSharedLimiter } from './shared-limiter.ts'
