@@ -44,12 +44,26 @@ export class RunsService {
   }
 
   async start(tenant: TenantId, start: RunStart): Promise<RunRow> {
+    return this.#write(tenant, (tx, now) => this.#begin(tx, tenant, start, now))
+  }
+
+  /** As `start`, in the caller's transaction: the run exists if, and only if, what caused it does. */
+  async startIn(tx: Tx, tenant: TenantId, start: RunStart, now: Date): Promise<RunRow> {
+    const { run, shards } = await this.#begin(tx, tenant, start, now)
+    await this.#options.dispatch(tx, shards, now)
+    return run
+  }
+
+  async #begin(
+    tx: Tx,
+    tenant: TenantId,
+    start: RunStart,
+    now: Date,
+  ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const { catalog, starter } = this.#options
-    return this.#write(tenant, async (tx, now) => {
-      const { definition, version } = await catalog.store(tx, tenant, start.what, now)
-      const inputs = catalog.resolveInputs(definition, start.inputs)
-      return starter.begin(tx, { tenant, definition, version, from: { ...start, inputs } }, now)
-    })
+    const { definition, version } = await catalog.store(tx, tenant, start.what, now)
+    const inputs = catalog.resolveInputs(definition, start.inputs)
+    return starter.begin(tx, { tenant, definition, version, from: { ...start, inputs } }, now)
   }
 
   /** Starts a run of the same version with the same inputs that takes over what `inherited` holds. */

@@ -1,0 +1,47 @@
+import { createWebhooks, type RuleActions, type Webhooks } from '../external-api/webhooks/index.ts'
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
+import { runErrors } from '../orchestration/runs/run-errors.ts'
+import type { RunsService } from '../orchestration/runs/runs-service.ts'
+import { findRun } from '../orchestration/runs/runs-store.ts'
+import { ruleLanguage } from './rule-language.ts'
+import { loadSigningKeys } from './webhook-key.ts'
+
+export interface OpenWebhooksOptions {
+  readonly loaded: LoadedConfig
+  readonly database: Database
+  readonly runs: RunsService
+  readonly onCommit: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Ties webhooks to the runs they start and resume, and to the secrets of the configuration. */
+export async function openWebhooks(options: OpenWebhooksOptions): Promise<Webhooks> {
+  const { loaded, database, runs, onCommit, onError } = options
+  const { config, secrets } = loaded
+  return createWebhooks({
+    database,
+    keys: await loadSigningKeys(loaded),
+    language: ruleLanguage,
+    actions: ruleActions(runs, config.parallel),
+    readSecret: async (name) => (await secrets.read(name)).reveal(),
+    secretNames: secrets.names,
+    allow: config.webhooks.allow,
+    keepMs: config.webhooks.keepMs,
+    onCommit,
+    onError,
+  })
+}
+
+/** What rules do, in their own transaction. */
+export function ruleActions(runs: RunsService, parallel: number | null): RuleActions {
+  return {
+    async startRun(tx, tenant, { workflow, inputs, labels }, now) {
+      const start = { what: { name: workflow }, inputs, repo: null, priority: null, parallel, labels }
+      return (await runs.startIn(tx, tenant, start, now)).id
+    },
+    async requireRun(tx, tenant, runId) {
+      if ((await findRun(tx, tenant, runId)) === null) throw runErrors['run-not-found'](`there is no run ${runId}`)
+    },
+  }
+}

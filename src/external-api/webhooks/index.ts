@@ -1,0 +1,5 @@
+export type { RuleActions } from './inbound/router.ts'
+export type { RuleLanguage } from './rule-language.ts'
+export { createSigningKeys, type SigningKeys } from './signing-keys.ts'
+export { webhookErrors } from './webhook-errors.ts'
+export { createWebhooks, type Webhooks, type WebhooksOptions } from './webhooks.ts'

@@ -1,0 +1,130 @@
+import { defineErrors } from '../../foundation/kernel/errors.ts'
+
+export const webhookErrors = defineErrors({
+  'webhook-unknown': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'a webhook arrives at an address that belongs to no source, or to one that is switched off',
+    next: 'compare the address with the one that `leanvibe webhook --action status` prints',
+  },
+  'webhook-rate-limited': {
+    kind: 'limit',
+    retry: 'later',
+    when: 'one address sends more webhooks to a source than its limit (100 in 60 s unless set otherwise)',
+    next: 'send again after Retry-After, or raise the rate of the source',
+  },
+  'webhook-signature-missing': {
+    kind: 'unauthenticated',
+    retry: 'never',
+    when: 'a webhook lacks the headers by which its source signs',
+    next: 'set the secret of the source at the sender; the details name the header',
+  },
+  'webhook-signature-invalid': {
+    kind: 'unauthenticated',
+    retry: 'never',
+    when: 'the signature of a webhook was not made over this body with a secret of its source',
+    next: 'compare the secret at the sender with that of the source, and let no proxy change the body',
+  },
+  'webhook-timestamp-outside': {
+    kind: 'unauthenticated',
+    retry: 'never',
+    when: 'the signed time of a webhook is further from now than the tolerance of its source',
+    next: 'set the clocks right; a delivery that was held back must be signed anew by its sender',
+  },
+  'webhook-replayed': {
+    kind: 'unauthenticated',
+    retry: 'never',
+    when: 'what was signed has been received before under another delivery id',
+    next: 'nothing, if the sender did not send it: somebody else did',
+  },
+  'webhook-malformed': {
+    kind: 'input',
+    retry: 'never',
+    when: 'the body of a webhook is neither JSON nor a form, not UTF-8, or nested deeper than 64 levels',
+    next: 'let the sender use application/json',
+  },
+  'webhooks-stopped': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a webhook arrives while the webhooks of the tenant are stopped',
+    next: 'start them again with `leanvibe webhook --action start`',
+  },
+  'webhook-not-stored': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a webhook could not be stored, so that it was not accepted',
+    next: 'let the sender repeat it; the log of the server says what the database lacks',
+  },
+  'webhook-source-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'no webhook source has this id or name',
+    next: 'list them with `leanvibe webhook --action sources`',
+  },
+  'webhook-subscription-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'no webhook subscription has this id or name',
+    next: 'list them with `leanvibe webhook --action subscriptions`',
+  },
+  'webhook-delivery-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'no webhook delivery, in or out, has this id',
+    next: 'list them with `leanvibe webhook --action deliveries`; old ones are removed',
+  },
+  'webhook-name-taken': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'another source or subscription of the tenant has this name',
+    next: 'choose another name, or change the one that is there',
+  },
+  'webhook-changed': {
+    kind: 'conflict',
+    retry: 'now',
+    when: 'a source or subscription was changed by somebody else at the same moment',
+    next: 'repeat the call',
+  },
+  'webhook-rule-invalid': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a routing rule or filter cannot be read, or names what it cannot see',
+    next: 'correct the expression that the message shows',
+  },
+  'webhook-type-reserved': {
+    kind: 'input',
+    retry: 'never',
+    when: 'an event is to be published under a type that only the platform itself may use',
+    next: 'choose a type that begins with another word, for example `deploy.finished`',
+  },
+  'webhook-url-refused': {
+    kind: 'input',
+    retry: 'never',
+    when: 'the URL of a subscription is no https URL, carries credentials, or names an address that is refused',
+    next: 'use an https URL of a public host; the operator may allow others with `webhooks.allow` in leanvibe.yaml',
+  },
+  'webhook-address-refused': {
+    kind: 'forbidden',
+    retry: 'never',
+    when: 'a receiver resolves to a private, local or metadata address',
+    next: 'use a public receiver; the operator may allow others with `webhooks.allow` in leanvibe.yaml',
+  },
+  'webhook-receiver-failed': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a receiver did not answer a delivery with 2xx in time',
+    next: 'look at the attempts: `leanvibe webhook --action deliveries --id DELIVERY`',
+  },
+  'webhook-key-differs': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a secret was made with another webhook key than this process has',
+    next: 'give every replica the same key as the secret WEBHOOK_KEY, or rotate the secret of the source or subscription',
+  },
+  'webhook-replay-range': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a range of deliveries to send again ends before it begins',
+    next: 'give `from` a time before `until`',
+  },
+})
