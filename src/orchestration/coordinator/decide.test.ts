@@ -2,23 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { leastConnections } from '../../foundation/balancing/least-connections.ts'
 import { roundRobin } from '../../foundation/balancing/round-robin.ts'
-import { canServe, type Decision, decide, type FreeAgent, type Head, type Lane, type ShardSnapshot } from './decide.ts'
-
-function agent(id: string, slots = 1, used = 0, capabilities: readonly string[] = []): FreeAgent {
-  return { id, slots, used, weight: 1, runnerId: `runner of ${id}`, capabilities: new Set(capabilities) }
-}
-
-function head(taskId: string, readySeq: number, holds: Head['holds'] = []): Head {
-  return { taskId, readySeq, holds }
-}
-
-function lane(name: string, heads: readonly Head[], priority = 5, capabilities: readonly string[] = []): Lane {
-  return { lane: name, priority, capabilities, heads }
-}
-
-function snapshot(parts: Partial<ShardSnapshot>): ShardSnapshot {
-  return { lanes: [], agents: [], budgets: new Map(), limit: 100, ...parts }
-}
+import { agent, head, lane, snapshot } from './decide.fixture.ts'
+import { canServe, type Decision, decide, type Lane } from './decide.ts'
 
 const order = (decision: Decision) => decision.assignments.map((item) => item.taskId)
 

@@ -1,4 +1,12 @@
 import type { Candidate, Strategy } from '../../foundation/balancing/candidate.ts'
+import { type StrategyName, strategies } from '../../foundation/balancing/strategies.ts'
+import type { AgentProfile } from './agent-profile.ts'
+import { FairShares, type Flow, type OpenShares } from './fair-shares.ts'
+import type { LaneRequirements } from './lane-contract.ts'
+import { type Room, Rooms } from './rooms.ts'
+import { ShardDecision } from './shard-decision.ts'
+
+export { canServe } from './placement.ts'
 
 /** A ready task at the head of its lane. */
 export interface Head {
@@ -9,17 +17,17 @@ export interface Head {
 }
 
 /** Tasks of one pool that ask for the same of an agent, with one priority. */
-export interface Lane {
+export interface Lane extends LaneRequirements {
   readonly lane: string
-  readonly priority: number
-  readonly capabilities: readonly string[]
   /** The oldest first; there may be more behind them. */
   readonly heads: readonly Head[]
 }
 
-export interface FreeAgent extends Candidate {
+export interface FreeAgent extends Candidate, Partial<Omit<AgentProfile, 'levels'>> {
   readonly runnerId: string
   readonly capabilities: ReadonlySet<string>
+  /** What it hands out, and with whom together. Absent: slots alone bind it. */
+  readonly rooms?: readonly Room[]
 }
 
 export interface ShardSnapshot {
@@ -29,6 +37,8 @@ export interface ShardSnapshot {
   readonly budgets: ReadonlyMap<string, number>
   /** Most assignments of one tick. */
   readonly limit: number
+  /** Agents (or runners) that work for a key of anti-affinity now: `scope:key` to their ids. Default: none. */
+  readonly occupied?: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 export interface TaskAssignment {
@@ -43,52 +53,87 @@ export interface Decision {
   readonly refused: readonly { readonly taskId: string; readonly budget: string }[]
 }
 
-export function canServe(
-  agent: { readonly capabilities: ReadonlySet<string> },
-  capabilities: readonly string[],
-): boolean {
-  return capabilities.every((capability) => agent.capabilities.has(capability))
+export interface DecideOptions {
+  /** What earlier decisions gave to whom. Default: nothing is remembered. */
+  readonly shares?: FairShares
+  /** The strategy of a step that names its own; the same value each time, as it remembers its picks. */
+  readonly strategyNamed?: (name: StrategyName) => Strategy
 }
 
 /**
- * Which task goes to which agent. Higher priority first; lanes of one priority take turns, so that none starves another;
- * within a lane the oldest first. Never more than an agent's slots or a budget's remainder.
+ * Which task goes to which agent: never more than an agent's slots, a room's capacity or a budget's remainder. Who comes
+ * first is decided, in this order, by
+ * 1. fair shares of the runs, heavier by priority: those with many tasks share with all the others;
+ * 2. priority, the higher first, but every sixteenth task is the one that has been ready for longest, so that nobody starves;
+ *    lanes of one priority take turns;
+ * 3. age: within a lane the oldest first.
  */
-export function decide(snapshot: ShardSnapshot, strategy: Strategy): Decision {
-  const assignments: TaskAssignment[] = []
-  const refused: { taskId: string; budget: string }[] = []
-  const remaining = new Map(snapshot.budgets)
-  const agents: (FreeAgent & { used: number })[] = snapshot.agents.map((agent) => ({ ...agent }))
-  const priorities = [...new Set(snapshot.lanes.map((lane) => lane.priority))].sort((a, b) => b - a)
+export function decide(snapshot: ShardSnapshot, strategy: Strategy, options: DecideOptions = {}): Decision {
+  return decideShards([{ ...snapshot, tenant: '', pool: '', strategy }], { ...options, limit: snapshot.limit })[0]!
+}
 
-  for (const priority of priorities) {
-    let turns = snapshot.lanes
-      .filter((lane) => lane.priority === priority)
-      .map((lane) => ({ lane, next: 0, able: agents.filter((agent) => canServe(agent, lane.capabilities)) }))
-      .sort((a, b) => (a.lane.heads[0]?.readySeq ?? 0) - (b.lane.heads[0]?.readySeq ?? 0))
-    while (turns.length > 0 && assignments.length < snapshot.limit) {
-      turns = turns.filter((turn) => {
-        if (assignments.length >= snapshot.limit) return false
-        const head = turn.lane.heads[turn.next]
-        if (head === undefined) return false
-        const short = head.holds.find((hold) => (remaining.get(hold.budget) ?? Infinity) < Math.max(1, hold.amount))
-        if (short !== undefined) {
-          refused.push({ taskId: head.taskId, budget: short.budget })
-          turn.next += 1
-          return true
-        }
-        const agent = strategy.pick(turn.able)
-        if (agent === null) return false
-        agent.used += 1
-        for (const hold of head.holds) {
-          const left = remaining.get(hold.budget)
-          if (left !== undefined) remaining.set(hold.budget, left - hold.amount)
-        }
-        assignments.push({ taskId: head.taskId, agentId: agent.id, runnerId: agent.runnerId })
-        turn.next += 1
-        return true
-      })
+/** A shard with what it belongs to. */
+export interface ShardToDecide extends ShardSnapshot {
+  readonly tenant: string
+  readonly pool: string
+  readonly strategy: Strategy
+}
+
+/** Several shards at once: their tenants share by weight what is common to them, that is rooms and the limit. */
+export function decideShards(
+  shards: readonly ShardToDecide[],
+  options: DecideOptions & {
+    /** Most assignments of all together. */
+    readonly limit: number
+    /** Default: all tenants are alike. */
+    readonly weightOf?: (tenant: string) => number
+  },
+): readonly Decision[] {
+  const { shares = new FairShares(), weightOf = () => 1, strategyNamed = namedStrategies() } = options
+  const rooms = new Rooms()
+  const budgets = new Map<ReadonlyMap<string, number>, Map<string, number>>()
+  const decisions = shards.map((shard) => {
+    // Shards of one tenant may draw on the same budgets.
+    let remaining = budgets.get(shard.budgets)
+    if (remaining === undefined) {
+      remaining = new Map(shard.budgets)
+      budgets.set(shard.budgets, remaining)
+    }
+    return new ShardDecision(shard, { rooms, shares, strategyNamed, remaining })
+  })
+  const tenants = [...Map.groupBy(decisions, (decision) => decision.shard.tenant)].map(
+    ([key, own]): TenantFlow => ({ key, weight: weightOf(key), pools: shares.open(`tenant ${key}`, own) }),
+  )
+  const open = shares.open('tenants', tenants)
+  for (let given = 0; given < options.limit; ) {
+    const tenant = open.next()
+    if (tenant === null) break
+    const pool = tenant.pools.next()
+    if (pool === null) open.leave(tenant)
+    else if (!pool.giveOne()) tenant.pools.leave(pool)
+    else {
+      given += 1
+      tenant.pools.serve(pool)
+      open.serve(tenant)
     }
   }
-  return { assignments, refused }
+  for (const tenant of tenants) tenant.pools.close()
+  open.close()
+  return decisions.map((decision) => decision.close())
+}
+
+interface TenantFlow extends Flow {
+  readonly pools: OpenShares<ShardDecision>
+}
+
+function namedStrategies(): (name: StrategyName) => Strategy {
+  const made = new Map<StrategyName, Strategy>()
+  return (name) => {
+    let strategy = made.get(name)
+    if (strategy === undefined) {
+      strategy = strategies[name]()
+      made.set(name, strategy)
+    }
+    return strategy
+  }
 }

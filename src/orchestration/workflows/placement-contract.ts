@@ -12,7 +12,7 @@ export const capabilityField = z
   )
   .max(100)
 
-const labelsField = z.record(labelField, z.string().max(200))
+const labelsField = z.record(labelField, z.string().max(63))
 
 /** Where a step may and would rather be done. */
 export const placementShape = {
