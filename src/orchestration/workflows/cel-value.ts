@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
+import { ArtifactMap, isArtifactValue } from './artifact-value.ts'
 
 /** What CEL computes with: whole numbers as bigint, objects as Map (a key such as `constructor` is then only data). */
 export type CelValue = string | number | bigint | boolean | null | readonly CelValue[] | ReadonlyMap<string, CelValue>
@@ -13,7 +14,9 @@ export function toCel(value: JsonValue): CelValue {
   if (known !== undefined) return known
   const result: CelValue = Array.isArray(value)
     ? value.map(toCel)
-    : new Map(Object.entries(value).map(([key, inner]) => [key, toCel(inner as JsonValue)]))
+    : isArtifactValue(value)
+      ? new ArtifactMap(value)
+      : new Map(Object.entries(value).map(([key, inner]) => [key, toCel(inner as JsonValue)]))
   converted.set(value, result)
   return result
 }

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import { explainArtifact, isArtifactValue } from './artifact-value.ts'
 import { CelProblem, compileCel } from './cel.ts'
 import type { Lookup } from './cel-cost.ts'
 import type { ExpressionContext } from './task-contract.ts'
@@ -24,14 +25,14 @@ export function evaluateTemplate(text: string, context: EvaluationContext): Json
     segment.kind === 'text' ? segment.text : evaluateCel(segment.source, context),
   )
   if (values.length === 1) return values[0] as JsonValue
-  const result = values.map(textOf).join('')
+  const result = values.map((value) => writtenOut(value, text)).join('')
   if (result.length > maxText) throw failed(text, `the text is longer than ${maxText} characters`)
   return result
 }
 
 /** As `evaluateTemplate`, as text: lists and maps become JSON, null nothing. */
 export function evaluateText(text: string, context: EvaluationContext): string {
-  return textOf(evaluateTemplate(text, context))
+  return writtenOut(evaluateTemplate(text, context), text)
 }
 
 /** Fills the templates in every string of a JSON value; keys stay as they are. */
@@ -47,6 +48,7 @@ export function evaluateJson(value: JsonValue, context: EvaluationContext): Json
 /** The value of `if`, of a gate's condition or of `wait.match`. Throws `expression-failed` unless it is true or false. */
 export function evaluateCondition(source: string, context: EvaluationContext): boolean {
   const value = evaluateCel(source, context)
+  if (isArtifactValue(value)) throw failed(source, explainArtifact(value))
   if (typeof value !== 'boolean')
     throw failed(source, `expected true or false, found ${JSON.stringify(value)?.slice(0, 80)}`)
   return value
@@ -62,8 +64,14 @@ export function evaluateCel(source: string, context: EvaluationContext): JsonVal
   }
 }
 
+/** An artifact's name and size are never meant where its content would have been, had it been smaller. */
+function writtenOut(value: JsonValue, source: string): string {
+  if (isArtifactValue(value)) throw failed(source, explainArtifact(value))
+  return textOf(value)
+}
+
 /** How a value is written where text is needed. */
-export function textOf(value: JsonValue): string {
+function textOf(value: JsonValue): string {
   if (typeof value === 'string') return value
   return value === null ? '' : JSON.stringify(value)
 }

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
+import { explainArtifact, isArtifactValue } from './artifact-value.ts'
 import { compileCel } from './cel.ts'
 import { freeNames } from './cel-ast.ts'
 import { prepareContext } from './evaluation-context.ts'
@@ -145,11 +146,13 @@ function resolveMap(
 function itemsOf(value: JsonValue, stepId: string): readonly JsonValue[] {
   const isMap = typeof value === 'object' && value !== null && !Array.isArray(value)
   const items = isMap ? Object.keys(value).toSorted() : value
-  const reason = !Array.isArray(items)
-    ? `expected a list, found ${JSON.stringify(value).slice(0, 80)}`
-    : items.length > workflowLimits.mapItems
-      ? `the list has ${items.length} items, at most ${workflowLimits.mapItems} are allowed`
-      : null
+  const reason = isArtifactValue(value)
+    ? explainArtifact(value)
+    : !Array.isArray(items)
+      ? `expected a list, found ${JSON.stringify(value).slice(0, 80)}`
+      : items.length > workflowLimits.mapItems
+        ? `the list has ${items.length} items, at most ${workflowLimits.mapItems} are allowed`
+        : null
   if (reason !== null)
     throw workflowErrors['expression-failed'](`${stepId}.map.over: ${reason}`, { details: { reason } })
   return items as readonly JsonValue[]
