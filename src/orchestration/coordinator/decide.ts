@@ -53,11 +53,13 @@ export interface Decision {
   readonly refused: readonly { readonly taskId: string; readonly budget: string }[]
 }
 
+export type StrategyNamed = (name: StrategyName, shard: { readonly tenant: string; readonly pool: string }) => Strategy
+
 export interface DecideOptions {
   /** What earlier decisions gave to whom. Default: nothing is remembered. */
   readonly shares?: FairShares
-  /** The strategy of a step that names its own; the same value each time, as it remembers its picks. */
-  readonly strategyNamed?: (name: StrategyName) => Strategy
+  /** The strategy of a step that names its own; the same value each time for a pool, as it remembers its picks. */
+  readonly strategyNamed?: StrategyNamed
 }
 
 /**
@@ -126,13 +128,14 @@ interface TenantFlow extends Flow {
   readonly pools: OpenShares<ShardDecision>
 }
 
-function namedStrategies(): (name: StrategyName) => Strategy {
-  const made = new Map<StrategyName, Strategy>()
-  return (name) => {
-    let strategy = made.get(name)
+function namedStrategies(): StrategyNamed {
+  const made = new Map<string, Strategy>()
+  return (name, { tenant, pool }) => {
+    const key = `${tenant}/${pool}/${name}`
+    let strategy = made.get(key)
     if (strategy === undefined) {
       strategy = strategies[name]()
-      made.set(name, strategy)
+      made.set(key, strategy)
     }
     return strategy
   }

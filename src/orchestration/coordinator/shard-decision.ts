@@ -6,9 +6,8 @@ import {
   type Strategy,
 } from '../../foundation/balancing/candidate.ts'
 import { capabilityLevels } from '../../foundation/balancing/capabilities.ts'
-import type { StrategyName } from '../../foundation/balancing/strategies.ts'
 import { usualRequest } from '../resources/amounts-contract.ts'
-import type { Decision, FreeAgent, Head, Lane, ShardToDecide, TaskAssignment } from './decide.ts'
+import type { Decision, FreeAgent, Head, Lane, ShardToDecide, StrategyNamed, TaskAssignment } from './decide.ts'
 import type { FairShares, Flow, OldestTurn, OpenShares } from './fair-shares.ts'
 import { ageOf, type LaneTurn, LaneTurns } from './lane-turns.ts'
 import { mayServe, preferenceOf } from './placement.ts'
@@ -33,7 +32,7 @@ type Turn = LaneTurn<Place>
 interface Tools {
   readonly rooms: Rooms
   readonly shares: FairShares
-  readonly strategyNamed: (name: StrategyName) => Strategy
+  readonly strategyNamed: StrategyNamed
   /** What is left of each budget. */
   readonly remaining: Map<string, number>
 }
@@ -234,7 +233,8 @@ export class ShardDecision implements Flow {
   }
 
   #placeOf(lane: Lane): Place {
-    const strategy = lane.strategy === undefined ? this.shard.strategy : this.#tools.strategyNamed(lane.strategy)
+    const strategy =
+      lane.strategy === undefined ? this.shard.strategy : this.#tools.strategyNamed(lane.strategy, this.shard)
     const fitting = this.#kinds.map((kind) => mayServe(kind[0]!, lane))
     // Lanes that come down to the same agents share what is kept of them, too.
     const key = `${fitting.map(Number).join('')} ${lane.strategy ?? ''}`
