@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bin, documentsOf, runCli, scratchFolder } from './support/run-cli.ts'
@@ -209,6 +209,7 @@ describe('doctor', () => {
     const cwd = await project('ill', { 'leanvibe.yaml': 'agents: none\n' })
     const ill = await runCli(['doctor'], { cwd, env: { PATH: '/nowhere' } })
     expect(ill.code).toBe(69)
+    expect(ill.stdout).toMatch(/✖ git +.*\n +next /)
     expect(ill.stdout).toMatch(/✖ configuration .*leanvibe.yaml:1:1: agents: expected number/)
     const documents = documentsOf((await runCli(['doctor', '--json'], { cwd })).stdout)
     expect(documents).toContainEqual(
@@ -236,6 +237,20 @@ describe('doctor', () => {
     expect((await runCli(['doctor', '--fix'], { cwd })).stdout).toMatch(/✔ leftovers .*removed/)
     expect((await runCli(['doctor'], { cwd })).stdout).toMatch(/✔ leftovers +none/)
   })
+})
+
+test('doctor removes worktrees that the repository of the project still registers', async () => {
+  const cwd = await project('registered')
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=A', '-c', 'user.email=a@example.com', ...args], { cwd, encoding: 'utf8' })
+  git('init', '-q')
+  git('commit', '-q', '--allow-empty', '-m', 'first')
+  git('worktree', 'add', '-q', '--detach', join(cwd, '.leanvibe/workspaces/old/old'))
+  await rm(join(cwd, '.leanvibe/workspaces'), { recursive: true })
+  expect((await runCli(['doctor'], { cwd })).stdout).toMatch(/! leftovers +1 workspace\n/)
+  expect((await runCli(['doctor', '--fix'], { cwd })).stdout).toMatch(/✔ leftovers +1 workspace: removed/)
+  expect(git('worktree', 'list').trim().split('\n')).toHaveLength(1)
+  expect((await runCli(['doctor'], { cwd })).stdout).toMatch(/✔ leftovers +none/)
 })
 
 describe('completion', () => {

@@ -6,7 +6,7 @@ import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { FolderLock } from '../foundation/platform/data-folder/folder-lock.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import { openDatabase } from '../foundation/platform/database/open-database.ts'
-import { createGit, type Git } from '../foundation/platform/git/index.ts'
+import type { Git } from '../foundation/platform/git/index.ts'
 import { startConsumer } from '../foundation/runtime/consumer.ts'
 import { keepEventPartitions, startEventPartitions } from '../foundation/runtime/event-partitions.ts'
 import { EventReader } from '../foundation/runtime/event-reader.ts'
@@ -31,6 +31,7 @@ import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
+import { configuredGit } from './leftovers.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
@@ -53,8 +54,7 @@ export async function openPlatform(
   const database = await openConfigured(loaded, lock, onError)
   const closers: (() => Promise<unknown>)[] = [() => database.close()]
   try {
-    const searchPath = loaded.env.variable('PATH')
-    const git = createGit(searchPath === undefined ? {} : { searchPath })
+    const git = configuredGit(loaded)
     const files = createDefinitionFiles(config.workflowFolder)
     let ticker: Loop | null = null
     const orchestration = createOrchestration({

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 export interface DataLayout {
   /** Worktrees and scratch folders of attempts. */
   readonly workspaces: string
+  /** The repositories in which worktrees were registered, one git folder a line. */
+  readonly repositories: string
   /** Journals of supervised processes. */
   readonly processes: string
   /** Reports that wait for the coordinator. */
@@ -18,6 +20,7 @@ export interface DataLayout {
 export function dataLayoutOf(folder: string): DataLayout {
   return {
     workspaces: join(folder, 'workspaces'),
+    repositories: join(folder, 'repositories'),
     processes: join(folder, 'processes'),
     outbox: join(folder, 'outbox.ndjson'),
     blobs: join(folder, 'blobs'),

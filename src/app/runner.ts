@@ -13,6 +13,7 @@ import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
+import { dataLayoutOf } from './data-layout.ts'
 import type { Orchestration } from './orchestration.ts'
 import { packageFolder } from './package-info.ts'
 
@@ -48,7 +49,8 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
   const processFolder = join(config.dataFolder, 'processes')
   const folder = join(config.dataFolder, 'workspaces')
   // We hold the lock of the data folder, and nobody has made a workspace yet.
-  const workspaces = new Workspaces({ folder, git, clock: database.clock, alone: true })
+  const { repositories: repositoriesFile } = dataLayoutOf(config.dataFolder)
+  const workspaces = new Workspaces({ folder, git, repositoriesFile, clock: database.clock, alone: true })
   await sweepLeftovers(processFolder)
   await workspaces.cleanLeftovers()
 

@@ -1,3 +1,4 @@
+import { configuredGit } from '../../app/leftovers.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { load } from '../connect.ts'
 import { type Check, checksOr } from '../doctor/check.ts'
@@ -14,7 +15,7 @@ export const doctor: CliCommand = {
 
 async function run(context: CliContext, { fix = false }: { fix?: boolean }): Promise<number> {
   const { check, loaded } = await checkConfig(() => load(context))
-  const checks: Check[] = [checkNode(), checkPlatform(), await checkGit(), check]
+  const checks: Check[] = [checkNode(), checkPlatform(), await checkGit(configuredGit(context)), check]
   if (loaded !== null) {
     const folder = loaded.config.dataFolder
     checks.push(await checkDataFolder(folder))

@@ -2,7 +2,7 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { arch, platform, release } from 'node:os'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { Env } from '../../foundation/platform/config/env.ts'
-import { createGit } from '../../foundation/platform/git/index.ts'
+import type { Git } from '../../foundation/platform/git/index.ts'
 import { findProgram } from '../find-program.ts'
 import { knownAgents } from '../known-agents.ts'
 import type { Check } from './check.ts'
@@ -38,9 +38,9 @@ export function checkPlatform(name: string = platform(), kernel: string = releas
 }
 
 /** git 2.32 brought the switches that keep a stranger's configuration out. */
-export async function checkGit(): Promise<Check> {
+export async function checkGit(git: Git): Promise<Check> {
   try {
-    const version = await createGit().version()
+    const version = await git.version()
     const [major = 0, minor = 0] = version.split('.').map(Number)
     if (major > 2 || (major === 2 && minor >= 32)) return { name: 'git', status: 'ok', detail: version }
     return { name: 'git', status: 'bad', detail: `${version} is too old`, next: 'install git 2.32 or newer' }

@@ -11,10 +11,10 @@ import type { Check } from './check.ts'
 const drafts = /^\.(lock|server)-|\.part$|\.new$/
 
 /** What crashes have left in the data folder. With `fix` it is removed, unless a process uses the folder. */
-export async function checkLeftovers({ config }: LoadedConfig, fix: boolean): Promise<readonly Check[]> {
-  const folder = config.dataFolder
+export async function checkLeftovers(loaded: LoadedConfig, fix: boolean): Promise<readonly Check[]> {
+  const folder = loaded.config.dataFolder
   const files = await draftsIn(folder)
-  const found = await findLeftovers(folder)
+  const found = await findLeftovers(loaded)
   const detail = describe(files.length, found)
   if (detail === null) return [{ name: 'leftovers', status: 'ok', detail: 'none' }]
   if (!fix) return [{ name: 'leftovers', status: 'warn', detail, next: 'leanvibe doctor --fix' }]
@@ -22,7 +22,7 @@ export async function checkLeftovers({ config }: LoadedConfig, fix: boolean): Pr
     return [{ name: 'leftovers', status: 'warn', detail, next: 'stop the server first: it may be using them' }]
   }
   for (const file of files) await rm(file, { force: true })
-  const cleaned = await cleanLeftovers(folder)
+  const cleaned = await cleanLeftovers(loaded)
   const removed: Check = { name: 'leftovers', status: 'ok', detail: `${detail}: removed` }
   if (cleaned.busy.length === 0) return [removed]
   const processes = cleaned.busy.flatMap((each) => each.processes).join(', ')

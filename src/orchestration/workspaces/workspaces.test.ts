@@ -1,6 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -289,6 +301,21 @@ describe('leftovers', () => {
     expect((await workspaces.findLeftovers([repository])).map((one) => one.id)).toEqual(['lost'])
     expect(await workspaces.cleanLeftovers([repository])).toEqual([])
     expect(await readdir(join(repository, '.git', 'worktrees'))).toEqual(['theirs'])
+  })
+
+  it('are what git registers in repositories that were worked on before, without being told which', async () => {
+    const repositoriesFile = join(root.path, 'repositories')
+    const first = new Workspaces({ folder, git, repositoriesFile })
+    await Promise.all([first.create(worktree('lost')), first.create({ id: 's', kind: 'scratch', repo: null })])
+    await first.create(worktree('lost-too'))
+    expect(await readFile(repositoriesFile, 'utf8')).toBe(`${join(await realpath(repository), '.git')}\n`)
+    await rm(join(root.path, 'data'), { recursive: true })
+    const next = new Workspaces({ folder, git, repositoriesFile })
+    expect((await next.findLeftovers()).map((one) => one.id)).toEqual(['lost', 'lost-too'])
+    expect(await next.cleanLeftovers()).toEqual([])
+    expect(await readdir(join(repository, '.git', 'worktrees')).catch(() => [])).toEqual([])
+    await rm(repository, { recursive: true })
+    expect(await next.findLeftovers()).toEqual([])
   })
 
   it('without a record go when they are old', async () => {

@@ -13,6 +13,7 @@ import {
 } from '../../foundation/platform/processes/index.ts'
 import { commitWorktree } from './commit-worktree.ts'
 import { KeyedQueue } from './keyed-queue.ts'
+import { KnownRepositories } from './known-repositories.ts'
 import { removeFolder } from './remove-folder.ts'
 import type { Workspace, WorkspaceCommit, WorkspaceLeftover, WorkspaceRecord, WorkspaceTree } from './workspace.ts'
 import { workspaceErrors } from './workspace-errors.ts'
@@ -28,6 +29,8 @@ export interface WorkspacesOptions {
   /** Absolute; made when missing. Never inside what git of the user's repository looks at, unless that ignores it. */
   readonly folder: string
   readonly git: Git
+  /** Where the repositories are noted in which worktrees were registered. Default: nowhere; leftovers in them are then not known. */
+  readonly repositoriesFile?: string
   readonly clock?: Clock
   readonly processes?: ProcessTable
   /** No other process makes workspaces in this folder, so that leftovers without a record are known at once. Default false. */
@@ -65,6 +68,7 @@ export class Workspaces {
   readonly #processes: ProcessTable
   readonly #alone: boolean
   readonly #owner: WorkspaceRecord['owner']
+  readonly #known: KnownRepositories | null
   readonly #adding = new KeyedQueue()
   readonly #repositories = new Map<string, Promise<RepositoryInfo>>()
 
@@ -74,6 +78,7 @@ export class Workspaces {
     this.#clock = options.clock ?? systemClock
     this.#processes = options.processes ?? systemProcessTable()
     this.#alone = options.alone ?? false
+    this.#known = options.repositoriesFile === undefined ? null : new KnownRepositories(options.repositoriesFile)
     const start = this.#processes.find(process.pid)?.start ?? ''
     this.#owner = { pid: process.pid, start, scope: processScope() }
   }
@@ -91,6 +96,7 @@ export class Workspaces {
     const record: WorkspaceRecord = { ...workspaceAt(home, request.id, tree), owner: this.#owner }
     try {
       failpoint('workspace.create.before')
+      if (tree !== null) await this.#known?.add(tree.commonDir)
       await mkdir(home, { recursive: true, mode: 0o700 })
       await writeRecord(home, record)
       await mkdir(record.outdir)
@@ -150,7 +156,7 @@ export class Workspaces {
     failpoint('workspace.remove.after')
   }
 
-  /** Workspaces whose maker is gone, and what git still knows of ones that no longer exist in these repositories. */
+  /** Workspaces whose maker is gone, and what git still knows of ones that no longer exist: in known repositories and these. */
   async findLeftovers(repositories: readonly string[] = []): Promise<WorkspaceLeftover[]> {
     const leftovers = await this.#leftovers(repositories)
     return leftovers.map(({ id, path, processes }) => ({ id, path, processes }))
@@ -169,8 +175,9 @@ export class Workspaces {
   async #leftovers(repositories: readonly string[]) {
     const records = await readLeftRecords(this.#folder, this.#processes, this.#alone)
     const known = new Set(records.map((record) => record.id))
-    for (const repository of repositories) {
-      const { commonDir } = await this.#git.inspect(repository)
+    const commonDirs = new Set(await this.#known?.list())
+    for (const repository of repositories) commonDirs.add((await this.#git.inspect(repository)).commonDir)
+    for (const commonDir of commonDirs) {
       for (const record of await readLostRegistrations(commonDir, this.#folder)) {
         if (!known.has(record.id)) records.push(record)
       }
