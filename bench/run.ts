@@ -13,10 +13,11 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   boot: () => import('./benches/boot.ts'),
   peers: () => import('./benches/peers.ts'),
   balance: () => import('./benches/balance.ts'),
+  scaling: () => import('./benches/scaling.ts'),
 }
 
 /** Those that need neither a database nor the peers: these may not even be loaded before the peers are there. */
-const standalone: ReadonlySet<string> = new Set(['balance'])
+const standalone: ReadonlySet<string> = new Set(['balance', 'scaling'])
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

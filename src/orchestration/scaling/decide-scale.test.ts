@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decideScale } from './decide-scale.ts'
-import { demandOf } from './demand.ts'
+import { demandOf, offeredLoad } from './demand.ts'
 import type { ScalingPolicyInput } from './scaling-contract.ts'
 import { resolvePolicy } from './scaling-policy.ts'
 import { seasonalNaive } from './seasonal-naive.ts'
@@ -16,6 +16,8 @@ const calm: PoolSignals = {
   used: 2,
   queueDepth: 0,
   waitMs: 0,
+  spanMs: 15_000,
+  arrivals: 15,
   throughput: 1,
   serviceMs: 2_000,
 }
@@ -89,24 +91,51 @@ describe('step', () => {
 })
 
 describe('target_tracking', () => {
-  const policy = { strategy: 'target_tracking', stabiliseInMs: 0 } as const
+  const policy = { strategy: 'target_tracking', max: 100 } as const
+  /** Tasks longer than the time between looks. */
+  const long = { serviceMs: 60_000 }
+  const short = { serviceMs: 1_500 }
+
   test('keeps slots as busy as the target says', () => {
-    expect(decide(policy, { used: 4 }).to).toBe(6)
-    expect(decide({ ...policy, max: 100 }, { agents: 10, slotsPerAgent: 4, used: 40, queueDepth: 0 }).to).toBe(15)
-    expect(decide(policy, { agents: 8, used: 2 }).to).toBe(3)
+    expect(decide(policy, { ...long, used: 4 }).to).toBe(6)
+    expect(decide(policy, { ...long, agents: 10, slotsPerAgent: 4, used: 40 }).to).toBe(15)
+    expect(decide(policy, { ...long, agents: 8, used: 2 }).to).toBe(3)
+    expect(decide(policy, { agents: 4, used: 0, arrivals: 0, ...short }).reason).toBe('nothing to do')
   })
 
-  test('within the tolerance nothing changes, unless something waits', () => {
-    expect(decide(policy, { agents: 10, used: 7 }).reason).toContain('within the tolerance')
-    expect(decide({ ...policy, max: 20 }, { agents: 10, used: 7, queueDepth: 2, serviceMs: null }).to).toBe(13)
+  test('counts short tasks as they arrive, whatever is at work at the moment of the look', () => {
+    for (const used of [0, 4]) expect(decide(policy, { ...short, agents: 8, used, arrivals: 70 }).to).toBe(10)
+    expect(offeredLoad(signals({ ...short, used: 4, arrivals: 70 }))).toBe(7)
+    expect(offeredLoad(signals({ ...long, used: 4, queueDepth: 3, arrivals: 70 }))).toBe(7)
+    expect(offeredLoad(signals({ serviceMs: null, used: 4, queueDepth: 3 }))).toBe(7)
   })
 
-  test('a queue of short tasks takes fewer slots than one of long tasks', () => {
-    const queue = { used: 4, queueDepth: 30 }
-    const short = demandOf(signals({ ...queue, serviceMs: 1_000 }), 10_000)
-    const long = demandOf(signals({ ...queue, serviceMs: 60_000 }), 10_000)
-    expect(short).toBeCloseTo(4 + 30 / 11)
-    expect(long).toBeCloseTo(4 + 30 / (1 + 1 / 6))
+  test('within the tolerance nothing changes, unless something waits for long', () => {
+    expect(decide(policy, { ...long, agents: 10, used: 7 }).reason).toContain('within the tolerance')
+    expect(decide(policy, { ...long, agents: 10, used: 7, queueDepth: 2 }).to).toBe(13)
+  })
+
+  test('starts nobody for a queue that will be gone before they are there', () => {
+    const busy = { ...short, agents: 10, used: 7, arrivals: 70 }
+    expect(decide(policy, { ...busy, queueDepth: 30 }).to).toBe(10)
+    expect(decide(policy, { ...busy, queueDepth: 300 }).to).toBeGreaterThan(15)
+  })
+
+  test('one spike is not kept for long, and a lull ends nothing', () => {
+    const busy = Array.from({ length: 19 }, (_, n) => sample(15 * (19 - n), { ...short, arrivals: 70 }))
+    expect(decide(policy, { ...short, agents: 10, used: 0, arrivals: 0 }, { samples: busy }).to).toBe(10)
+    const spike = Array.from({ length: 19 }, (_, n) =>
+      sample(15 * (19 - n), { ...short, arrivals: n === 10 ? 700 : 14 }),
+    )
+    expect(decide(policy, { ...short, agents: 10, used: 0, arrivals: 14 }, { samples: spike }).to).toBeLessThan(15)
+    expect(
+      demandOf(
+        signals({ ...short, arrivals: 0 }),
+        { ...empty, samples: busy },
+        resolvePolicy(policy).targetTracking,
+        now,
+      ),
+    ).toBe(7)
   })
 })
 
@@ -133,7 +162,8 @@ describe('scheduled', () => {
 })
 
 describe('predictive', () => {
-  const policy = { strategy: 'predictive', max: 50, stabiliseInMs: 0 } as const
+  const policy = { strategy: 'predictive', max: 50 } as const
+  const long = { serviceMs: 60_000 }
   const demand = [-90, -60, -30, 0, 30, 60, 90, 120].map((s) => ({
     at: new Date(now.getTime() - 86_400_000 + s * 1_000),
     value: 21,
@@ -142,15 +172,15 @@ describe('predictive', () => {
     decideScale(signals(seen), resolvePolicy(policy), empty, now, { demand: series })
 
   test('is there before the load is', () => {
-    expect(run(demand, { used: 2 })).toMatchObject({
+    expect(run(demand, { ...long, used: 2 })).toMatchObject({
       to: 30,
       reason: expect.stringContaining('seasonal-naive, 24h 0m: 21.0'),
     })
   })
 
   test('never has fewer than the load of now wants, and says when it knows nothing', () => {
-    expect(run(demand, { used: 28, agents: 28 }).to).toBe(40)
-    expect(run([], { used: 4 })).toMatchObject({ to: 6, reason: expect.stringContaining('no forecast yet') })
+    expect(run(demand, { ...long, used: 28, agents: 28 }).to).toBe(40)
+    expect(run([], { ...long, used: 4 })).toMatchObject({ to: 6, reason: expect.stringContaining('no forecast yet') })
     expect(seasonalNaive.forecast([{ at: now, value: 1 }], now, 86_400_000)).toBeNull()
   })
 })
@@ -165,19 +195,20 @@ describe('limits', () => {
 
   test('to zero only after a while with nothing to do', () => {
     const policy = { strategy: 'target_tracking', min: 0, stabiliseInMs: 0, idleMs: 60_000 } as const
-    const idle = { agents: 1, used: 0 }
-    const quiet = [90, 61, 45, 30, 15].map((seconds) => sample(seconds, { ...idle, recommended: 0 }))
+    const idle = { agents: 1, used: 0, arrivals: 0 }
+    const none = { arrivals: 0, throughput: 0 }
+    const quiet = [90, 61, 45, 30, 15].map((seconds) => sample(seconds, { ...idle, ...none, recommended: 0 }))
     expect(decide(policy, idle, { samples: quiet }).to).toBe(0)
     expect(decide(policy, idle, { samples: quiet.slice(3) }).reason).toContain('until it was idle for 1m 0s')
-    const busy = [...quiet.slice(0, 3), sample(30, { agents: 1, used: 1, recommended: 1 }), quiet[4]!]
+    const busy = [...quiet.slice(0, 3), sample(30, { agents: 1, used: 1, arrivals: 1, recommended: 1 }), quiet[4]!]
     expect(decide(policy, idle, { samples: busy }).to).toBe(1)
   })
 
   test('what was wanted lately stays for the stabilisation window', () => {
-    const policy = { strategy: 'target_tracking', max: 50, stabiliseInMs: 120_000 } as const
+    const policy = { strategy: 'step', max: 50, cooldownInMs: 0 } as const
     const samples = [sample(130, { recommended: 40 }), sample(60, { recommended: 8 }), sample(15, { recommended: 6 })]
-    expect(decide(policy, { agents: 12, used: 2 }, { samples }).to).toBe(8)
-    expect(decide(policy, { agents: 8, used: 2 }, { samples })).toMatchObject({
+    expect(decide(policy, { agents: 12, used: 0 }, { samples }).to).toBe(8)
+    expect(decide(policy, { agents: 8, used: 0 }, { samples })).toMatchObject({
       to: 8,
       reason: 'up to 8 were wanted within 2m 0s, so not fewer than that',
     })
@@ -204,11 +235,12 @@ const anySignals = fc
     busy: fc.double({ min: 0, max: 1, noNaN: true }),
     queueDepth: fc.integer({ min: 0, max: 5_000 }),
     waitMs: fc.integer({ min: 0, max: 600_000 }),
+    arrivals: fc.integer({ min: 0, max: 5_000 }),
     throughput: fc.double({ min: 0, max: 1_000, noNaN: true }),
     serviceMs: fc.option(fc.integer({ min: 1, max: 3_600_000 })),
   })
   .map(({ busy, ...rest }): PoolSignals => {
-    return { ...rest, at: now, used: Math.floor(busy * rest.agents * rest.slotsPerAgent) }
+    return { ...rest, at: now, spanMs: 15_000, used: Math.floor(busy * rest.agents * rest.slotsPerAgent) }
   })
 const anySamples = fc.array(
   fc

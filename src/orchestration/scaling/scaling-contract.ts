@@ -61,8 +61,13 @@ export const targetTrackingSchema = z.object({
   utilisation: z.number().min(0.05).max(1).default(0.7),
   /** Within this share of the target nothing changes. */
   tolerance: share.default(0.1),
+  /** The load that all but the highest looks of this time had is provided for, ms. */
+  windowMs: duration.default(5 * minute),
+  percentile: z.number().min(0.5).max(1).default(0.94),
   /** Tasks that wait are to be at work within this time, ms. */
   waitTargetMs: duration.default(10 * second),
+  /** How long an agent takes to start: what the present ones will have done by then needs no further ones, ms. */
+  startupMs: duration.default(20 * second),
 })
 
 /** As many agents as the last entry said whose time has come. */

@@ -60,9 +60,10 @@ const defaults: Readonly<Record<ScalingStrategy, Timing>> = {
     stabiliseInMs: 0,
   },
   step: { ...common, cooldownOutMs: 30_000, cooldownInMs: minute },
-  target_tracking: common,
+  // Its window of demand does what stabilisation does for others.
+  target_tracking: { ...common, stabiliseInMs: 0 },
   scheduled: { ...common, min: 0, stabiliseInMs: 0 },
-  predictive: common,
+  predictive: { ...common, stabiliseInMs: 0 },
 }
 
 /** Fills in what is left out. Throws `scaling-policy-invalid` for bounds that contradict each other. */

@@ -11,7 +11,11 @@ export interface PoolSignals {
   readonly queueDepth: number
   /** How long the oldest of them has been waiting, ms. */
   readonly waitMs: number
-  /** Tasks that ended, a second. */
+  /** Time since the look before, ms. */
+  readonly spanMs: number
+  /** Tasks that came to the pool in that time. */
+  readonly arrivals: number
+  /** Tasks that ended in that time, a second. */
   readonly throughput: number
   /** Mean time a task takes, ms; null while none has ended. */
   readonly serviceMs: number | null

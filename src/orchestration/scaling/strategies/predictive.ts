@@ -5,7 +5,7 @@ import { track } from './target-tracking.ts'
 /** Target tracking for the demand that is forecast, where it is above that of now: agents are there before the load is. */
 export function predictive(view: ScalingView): Recommendation {
   const target = view.policy.predictive
-  const present = demandOf(view.signals, target.waitTargetMs)
+  const present = demandOf(view.signals, view.history, target, view.now)
   const at = new Date(view.now.getTime() + target.leadMs)
   const forecast = view.forecaster.forecast(view.demand, at, target.seasonMs)
   if (forecast === null) {
