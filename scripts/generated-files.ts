@@ -1,5 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openPlatform } from '../src/app/context.ts'
+import { startServer } from '../src/app/server.ts'
 import { listErrors } from '../src/foundation/kernel/errors.ts'
+import { readEnv } from '../src/foundation/platform/config/env.ts'
+import { loadConfig } from '../src/foundation/platform/config/load-config.ts'
 import { generateSchema } from '../src/foundation/platform/database/schema-dump.ts'
+import { silentHttpLogger } from '../src/foundation/platform/http/http-logger.ts'
 import { printWorkflowJsonSchema } from '../src/orchestration/workflows/workflow-json-schema.ts'
 import { listSources, partOf, type SourceFile } from '../test/meta/source-tree.ts'
 import { findSystemScopes } from '../test/meta/system-scopes.ts'
@@ -16,6 +24,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'docs/errors.md', make: describeErrors },
   { path: 'docs/tables.md', make: describeTableUses },
   { path: 'docs/system-scope.md', make: describeSystemScopes },
+  { path: 'openapi.json', make: describeOpenApi },
   { path: 'workflow.schema.json', make: printWorkflowJsonSchema },
   { path: 'migrations/schema.sql', make: () => generateSchema() },
 ]
@@ -65,6 +74,19 @@ function describeTableUses(): string {
   const tables = new Set(owners.keys())
   const uses = listSources('src').flatMap((file) => findTableUses(file, tables))
   return `# Tables\n\nWhich part touches which table, read from the SQL in the sources. ${notice}\n\n${describeTables(uses, owners)}\n`
+}
+
+/** The document that the server serves, of all routes of a platform that is opened for it. */
+async function describeOpenApi(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'leanvibe-openapi-'))
+  try {
+    const loaded = await loadConfig({ cwd: folder, env: readEnv({}), flags: { data: join(folder, 'data') } })
+    await using server = await startServer(loaded, { openPlatform, work: false, logger: silentHttpLogger })
+    const document = await (await fetch(`${server.localUrl}/openapi.json`)).json()
+    return `${JSON.stringify(document, null, 2)}\n`
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 function describeSystemScopes(): string {

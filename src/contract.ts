@@ -1,4 +1,6 @@
 /** The shapes of everything that crosses the API: schemas and endpoints. Runs anywhere. */
+export * from './enterprise/tenants/members-contract.ts'
+export * from './enterprise/tenants/tenants-contract.ts'
 export * from './orchestration/agents/agents-contract.ts'
 export * from './orchestration/approvals/approvals-contract.ts'
 export * from './orchestration/checkpoints/checkpoints-contract.ts'
@@ -7,3 +9,5 @@ export * from './orchestration/runs/run-endpoints-contract.ts'
 export * from './orchestration/runs/runs-contract.ts'
 export * from './orchestration/schedules/schedules-contract.ts'
 export * from './orchestration/workflows/workflow-endpoints-contract.ts'
+export * from './security/authn/keys-contract.ts'
+export * from './security/authz/roles-contract.ts'

@@ -1,9 +1,10 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import { z } from '../foundation/kernel/schema.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import type { ServerConfig } from '../foundation/platform/config/server-config.ts'
 import { folderError } from '../foundation/platform/data-folder/data-folder-errors.ts'
 import { type FolderLock, lockFolder } from '../foundation/platform/data-folder/folder-lock.ts'
 import { makeFolder } from '../foundation/platform/data-folder/make-folder.ts'
@@ -12,12 +13,15 @@ import { bearerTokenOf, createToken, writeTokenFile } from '../foundation/platfo
 import { httpErrors } from '../foundation/platform/http/http-errors.ts'
 import type { HttpLogger } from '../foundation/platform/http/http-logger.ts'
 import { type Route, route } from '../foundation/platform/http/route.ts'
-import { createServer } from '../foundation/platform/http/server.ts'
+import { createServer, type HttpServer } from '../foundation/platform/http/server.ts'
+import type { Access } from './access.ts'
+import { apiRoutes } from './api/routes.ts'
 import { packageVersion } from './package-info.ts'
 
 /** What the server needs of the platform it serves; `context.ts` builds it. */
 export interface Platform {
   readonly routes: readonly Route[]
+  readonly access: Access
   /** Whether work can be done now: the database answers, the loops run. */
   isReady(): Promise<boolean>
   /** Ends loops, runner and database, in that order. The caller releases the lock afterwards. */
@@ -45,24 +49,32 @@ export interface ServerSettings {
 }
 
 export interface RunningServer {
+  /** Where other machines, or all, reach it. */
   readonly url: string
+  /** Where calls on this machine reach it: always loopback, always without TLS. */
+  readonly localUrl: string
+  readonly healthUrl: string | null
   readonly token: string
   readonly folder: string
   /** Aborts when the data folder was taken over by another host: whoever sees it must close. */
   readonly lost: AbortSignal
-  close(options?: { readonly graceMs?: number }): Promise<void>
+  /** The key of the very first start on this database; null at every other. */
+  createFirstKey(): Promise<string | null>
+  /** Requests that came in, and those whose answer left as a whole. */
+  figures(): { readonly begun: number; readonly answered: number }
+  close(options?: { readonly graceMs?: number; readonly lingerMs?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * The platform as a process: locks the data folder, opens the platform, listens on loopback and says so in server.json.
- * Errors: `data-folder-locked` with the pid of who has it, those of the database, `address-in-use`.
+ * The platform as a process: locks the data folder, opens the platform, listens and says so in server.json. Errors:
+ * `data-folder-locked` with the pid of who has it, those of the database, `address-in-use`, `tls-unusable`.
  */
 export async function startServer(loaded: LoadedConfig, settings: ServerSettings): Promise<RunningServer> {
   const { config } = loaded
   const { openPlatform, work = true, logger, random = systemRandom } = settings
   const folder = config.dataFolder
-  let graceMs = 5_000
+  let closeOptions: { readonly graceMs?: number; readonly lingerMs?: number } = {}
   // What was opened, in order; it is closed from the end, whatever fails on the way.
   const closers: (() => Promise<void>)[] = []
   try {
@@ -77,27 +89,67 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     const token = createToken(random)
     const tokenFile = join(folder, 'token')
     await writeTokenFile(tokenFile, token).catch((error) => Promise.reject(folderError(folder, error)))
-    const owner = { id: 'owner', tenant: asId<TenantId>('default'), permissions: ['*'] }
+    const owner = { id: 'owner', tenant: asId<TenantId>('default'), permissions: ['*', 'platform:*'] }
+    const { access } = platform
+    const { cors, compression, trustProxy } = config.server
     const server = createServer({
-      routes: [...healthRoutes(platform, () => server.draining), ...platform.routes],
-      authenticate: bearerTokenOf(token, owner),
+      routes: apiRoutes(
+        platform.routes,
+        healthRoutes(platform, () => server.draining),
+      ),
+      authenticate: access.authenticate(bearerTokenOf(token, owner)),
+      frontDoor: access.frontDoor,
+      idempotency: access.idempotency,
+      cors: { origins: cors },
+      compression,
+      trustProxy,
       ...(logger === undefined ? {} : { logger }),
     })
-    closers.push(() => server.close({ graceMs }))
-    const { url } = await server.listen(config.server)
+    closers.push(() => server.close(closeOptions))
+    const urls = await listenAsConfigured(server, config.server)
     closers.push(() => removeServerInfo(folder))
-    await writeServerInfo(folder, { pid: process.pid, url, tokenFile })
+    await writeServerInfo(folder, { pid: process.pid, url: urls.localUrl, tokenFile })
 
     let closing: Promise<void> | null = null
-    const close = (options: { readonly graceMs?: number } = {}): Promise<void> => {
-      graceMs = options.graceMs ?? graceMs
+    const close: RunningServer['close'] = (options = {}) => {
+      if (closing === null) closeOptions = options
       closing ??= closeAll(closers)
       return closing
     }
-    return { url, token, folder, lost: lock.lost, close, [Symbol.asyncDispose]: () => close() }
+    return {
+      ...urls,
+      token,
+      folder,
+      lost: lock.lost,
+      createFirstKey: access.createFirstKey,
+      figures: server.figures,
+      close,
+      [Symbol.asyncDispose]: () => close(),
+    }
   } catch (error) {
     await closeAll(closers)
     throw error
+  }
+}
+
+/** Where others reach the server by TLS or from elsewhere, calls on this machine have a port of their own. */
+async function listenAsConfigured(server: HttpServer, { host, port, tls, plaintext, healthPort }: ServerConfig) {
+  const pem = tls === null ? null : await readPem(tls)
+  const main = await server.listen({ host, port, plaintext, ...(pem === null ? {} : { tls: pem }) })
+  const isLocal = pem === null && ['127.0.0.1', '::1', 'localhost'].includes(host)
+  const local = isLocal ? main : await server.listen()
+  const health =
+    healthPort === null
+      ? null
+      : await server.listen({ host, port: healthPort, plaintext: true, paths: ['/livez', '/readyz'] })
+  return { url: main.url, localUrl: local.url, healthUrl: health?.url ?? null }
+}
+
+async function readPem({ cert, key }: { readonly cert: string; readonly key: string }) {
+  try {
+    return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
+  } catch (cause) {
+    throw httpErrors['tls-unusable'](`cannot read ${cert} or ${key}`, { cause })
   }
 }
 

@@ -16,7 +16,7 @@ export async function startInBackground(context: CliContext, patienceMs = 30_000
   await prepareDataFolder(folder)
   const log = await open(join(folder, 'serve.log'), 'a', 0o600)
   const configFile = context.globals.config === undefined ? [] : ['--config', context.globals.config]
-  const child = spawn(process.execPath, [process.argv[1]!, 'serve', '--data', folder, ...configFile], {
+  const child = spawn(process.execPath, [process.argv[1]!, 'serve', '--no-admin-key', '--data', folder, ...configFile], {
     cwd: context.cwd,
     detached: true,
     stdio: ['ignore', log.fd, log.fd],

@@ -119,7 +119,7 @@ export class KeysService {
       await this.#record(tx, { ...old, rev: old.rev + 1 }, 'key.rotated', now)
       return successor
     })
-    this.#tell()
+    this.tell()
     return made
   }
 
@@ -135,14 +135,22 @@ export class KeysService {
       await this.#record(tx, ended, 'key.revoked', now)
       return toKeyView(ended, now)
     })
-    this.#tell()
+    this.tell()
     return view
   }
 
   /** Within the transaction in which a member leaves. */
   async revokeOfMember(tx: Tx, tenant: TenantId, memberId: string): Promise<void> {
     await revokeKeysOfMember(tx, tenant, memberId, this.#database.clock.now())
-    tx.afterCommit(() => this.#tell())
+    tx.afterCommit(() => this.tell())
+  }
+
+  /** The first key of a new tenant, in the transaction that makes it. */
+  createOwnerIn(tx: Tx, tenant: TenantId, by: string): Promise<NewKeyView> {
+    return this.insert(tx, 'key', {
+      ...{ tenant, name: 'first owner', role: 'owner', scopes: null, platform: false, memberId: null, networks: null },
+      ...{ rotatedFrom: null, createdBy: by, expiresAt: this.#after(365 * 86_400) },
+    })
   }
 
   /**
@@ -170,7 +178,8 @@ export class KeysService {
     return appendEvents(tx, [{ tenant, type, subject: { kind: 'key', id, rev }, runId: null, at, data }])
   }
 
-  #tell(): void {
+  /** Rights have changed: what was remembered of them, here and elsewhere, is not to be relied on. */
+  tell(): void {
     this.#options.onChange?.()
     this.#database.notify(accessChannel)
   }

@@ -1,0 +1,55 @@
+import type { TenantWork } from '../enterprise/tenants/index.ts'
+import { isAppError } from '../foundation/kernel/errors.ts'
+import type { TenantId } from '../foundation/kernel/ids.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
+import type { RunRow } from '../orchestration/runs/run-rows.ts'
+import type { RunView } from '../orchestration/runs/runs-contract.ts'
+import type { RunsService } from '../orchestration/runs/runs-service.ts'
+import { listRunRows } from '../orchestration/runs/runs-store.ts'
+
+/** Runs at a time. A tenant that holds more is worked off in several rounds. */
+const atOnce = 500
+
+/** The runs of a tenant, as its life commands them. */
+export function createTenantWork(database: Database, runs: RunsService): TenantWork {
+  const inStates = async (tenant: TenantId, states: readonly RunView['state'][]): Promise<readonly RunRow[]> => {
+    const found: RunRow[] = []
+    for (const state of states) {
+      const filter = { state, workflow: undefined, before: null, limit: atOnce }
+      found.push(...(await database.forTenant(tenant).read((tx) => listRunRows(tx, tenant, filter))))
+    }
+    return found
+  }
+  return {
+    async pause(tenant) {
+      const paused: string[] = []
+      for (;;) {
+        const open = await inStates(tenant, ['pending', 'running', 'waiting'])
+        const before = paused.length
+        for (const { id } of open) if (await unlessEnded(() => runs.pause(tenant, id))) paused.push(id)
+        if (open.length < atOnce || paused.length === before) return paused
+      }
+    },
+    async resume(tenant, ids) {
+      for (const id of ids) await unlessEnded(() => runs.resume(tenant, id))
+    },
+    async end(tenant) {
+      const open = await inStates(tenant, ['pending', 'running', 'waiting', 'paused'])
+      for (const run of open) {
+        if (!run.cancelRequested) await unlessEnded(() => runs.cancel(tenant, run.id, 'the tenant is being deleted'))
+      }
+      return open.length
+    },
+  }
+}
+
+/** A run that has ended meanwhile, or is in another state, wants nothing of it any more. */
+async function unlessEnded(act: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await act()
+    return true
+  } catch (error) {
+    if (isAppError(error) && (error.kind === 'conflict' || error.kind === 'not-found')) return false
+    throw error
+  }
+}
