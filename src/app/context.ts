@@ -29,6 +29,7 @@ import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
+import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
 import { configuredGit } from './leftovers.ts'
@@ -73,6 +74,9 @@ export async function openPlatform(
     const storage = createStorage({ database, loaded })
     const onWarning = options.onWarning ?? reportWarning
     if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
+    const { runs } = orchestration
+    const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
+    closers.push(() => access.close())
     const { parallel } = config
     const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, onError })
     if (options.work) {
@@ -99,9 +103,11 @@ export async function openPlatform(
         new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
       ),
       ...storage.routes,
+      ...access.routes,
     ]
     return {
       routes,
+      access,
       isReady: async () => {
         await database.asSystem('readiness').read((tx) => tx.query({ text: 'select 1', values: [] }))
         return true
