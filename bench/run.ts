@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   latency: () => import('./benches/latency.ts'),
   backlog: () => import('./benches/backlog.ts'),
   boot: () => import('./benches/boot.ts'),
+  budgets: () => import('./benches/budgets.ts'),
   peers: () => import('./benches/peers.ts'),
   balance: () => import('./benches/balance.ts'),
   scaling: () => import('./benches/scaling.ts'),

@@ -10,6 +10,8 @@ export interface BatchAsk {
   /** What is held already; null for a new one. */
   readonly extends: Reservation | null
   readonly units: readonly LedgerUnit[]
+  /** Everything that it may count against, whether there is a budget for it or not; the places of one unit together. */
+  readonly places: readonly Place[]
   /** Beside `units`. */
   readonly holds: readonly number[]
   readonly least: readonly number[]
@@ -44,46 +46,65 @@ export function amountsFrom(units: readonly LedgerUnit[], values: readonly numbe
   return Object.fromEntries(units.map((unit, n) => [unit, values[n]!]))
 }
 
-/** Everything that a wish may count against, whether there is a budget for it or not. */
-export function wantedBy({ request, units }: BatchAsk): readonly Wanted[] {
-  const { tenant, scopes } = request
-  const named = [['tenant', tenant as string], ...Object.entries(scopes)] as const
-  return named.flatMap(([scope, scopeId]) => units.map((unit) => ({ tenant, scope, scopeId, unit })))
+export interface Place extends Wanted {
+  readonly key: string
 }
 
-export const keyOf = (row: { readonly tenant: string; readonly id: string }) => `${row.tenant}/${row.id}`
+export function placesOf({ tenant, scopes }: ReserveRequest, units: readonly LedgerUnit[]): readonly Place[] {
+  const places: Place[] = []
+  for (const unit of units) {
+    places.push(placeOf({ tenant, scope: 'tenant', scopeId: tenant, unit }))
+    for (const [scope, scopeId] of Object.entries(scopes)) places.push(placeOf({ tenant, scope, scopeId, unit }))
+  }
+  return places
+}
 
-const placeOf = ({ tenant, scope, scopeId, unit }: Wanted) => JSON.stringify([tenant, scope, scopeId, unit])
+function placeOf(wanted: Wanted): Place {
+  return { ...wanted, key: placeKey(wanted) }
+}
+
+const placeKey = ({ tenant, scope, scopeId, unit }: Wanted) => `${unit} ${scope} ${tenant} ${scopeId}`
+
+export const keyOf = (row: { readonly tenant: string; readonly id: string }) => `${row.tenant}/${row.id}`
 
 /** The locked budgets, found by what they are for. */
 export class LockedBudgets {
   readonly #byPlace: ReadonlyMap<string, readonly BudgetRow[]>
 
+  readonly #patterns: boolean
+
   constructor(rows: readonly BudgetRow[]) {
-    this.#byPlace = Map.groupBy(rows, placeOf)
+    this.#patterns = rows.some(isPattern)
+    this.#byPlace = Map.groupBy(rows, placeKey)
   }
 
   /** The budgets that bind this wish, unit by unit. A pattern does not bind: what was made from it for the run does. */
   bindingOf(ask: BatchAsk): readonly (readonly BudgetRow[])[] {
-    const wanted = Map.groupBy(wantedBy(ask), (place) => place.unit)
-    return ask.units.map((unit) =>
-      wanted.get(unit)!.flatMap((place) => this.#at(place).filter((row) => !isPattern(row))),
-    )
+    return ask.units.map((unit) => {
+      const binding: BudgetRow[] = []
+      for (const place of ask.places) {
+        if (place.unit !== unit) continue
+        for (const row of this.at(place)) if (!isPattern(row)) binding.push(row)
+      }
+      return binding
+    })
   }
 
   /** Patterns for which the run of this wish has no budget yet. */
   missingOf(ask: BatchAsk): readonly BudgetRow[] {
     const { run } = ask.request.scopes
-    if (run === undefined) return []
-    const rows = wantedBy(ask).flatMap((place) => this.#at(place))
+    if (run === undefined || !this.#patterns) return []
+    const rows = ask.places.flatMap((place) => this.at(place))
     const made = new Set(rows.filter((row) => row.scope === 'run' && row.scopeId === run).map((row) => row.origin))
     return rows.filter((row) => isPattern(row) && !made.has(row.id))
   }
 
-  #at(place: Wanted): readonly BudgetRow[] {
-    return this.#byPlace.get(placeOf(place)) ?? []
+  at(place: Place): readonly BudgetRow[] {
+    return this.#byPlace.get(place.key) ?? none
   }
 }
+
+const none: readonly BudgetRow[] = []
 
 function isPattern(row: BudgetRow): boolean {
   return row.timeWindow === 'run' && row.origin === ''
@@ -91,7 +112,7 @@ function isPattern(row: BudgetRow): boolean {
 
 export function linesOf(ask: BatchAsk, binding: readonly (readonly BudgetRow[])[]): readonly ReservationLine[] {
   return binding.flatMap((rows, n) =>
-    rows.map((row) => ({ budget: row.id, unit: ask.units[n]!, window: row.windowStart })),
+    rows.map((row) => ({ budget: row.id, scope: row.scope, unit: ask.units[n]!, window: row.windowStart })),
   )
 }
 
@@ -115,4 +136,11 @@ export function toAsk(ask: BatchAsk, binding: readonly (readonly BudgetRow[])[],
     return { hold: ask.holds[n]!, least: ask.least[n]!, accounts: binding[n]!.map(keyOf) }
   })
   return { priority: ask.request.priority ?? 5, expected: ask.expected[0] ?? 0, units, credit }
+}
+
+/** Everything that these wishes may count against, each once. */
+export function placesIn(asks: readonly BatchAsk[]): readonly Place[] {
+  const places = new Map<string, Place>()
+  for (const ask of asks) for (const place of ask.places) places.set(place.key, place)
+  return [...places.values()]
 }

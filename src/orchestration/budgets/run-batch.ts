@@ -1,10 +1,13 @@
 import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
 import { admit, type Verdict } from './admit.ts'
-import { amountsFrom, type BatchAsk, keyOf, LockedBudgets, linesOf, sameLines, toAsk, wantedBy } from './batch-ask.ts'
+import { amountsFrom, type BatchAsk, keyOf, LockedBudgets, linesOf, placesIn, sameLines, toAsk } from './batch-ask.ts'
 import { isTimeWindow } from './budget-windows-contract.ts'
 import { insertForRuns } from './budgets-store.ts'
-import type { Reservation, ReservationLine } from './spender-port.ts'
+import type { KnownEnding } from './known-ending.ts'
+import { newReservation } from './new-reservation.ts'
+import type { Reservation } from './spender-port.ts'
 import {
   type BudgetRow,
   type EndedReservation,
@@ -21,6 +24,9 @@ export interface BatchOptions {
   readonly now: Date
 }
 
+/** `known`: what its holder knows of the row; null where nobody does. */
+export type BatchEnding = KnownEnding | (Ending & { readonly known: null })
+
 export type AskOutcome =
   | { readonly kind: 'granted'; readonly reservation: Reservation }
   | { readonly kind: 'refused'; readonly budget: string }
@@ -32,7 +38,15 @@ export interface BatchResult {
   readonly ended: ReadonlyMap<string, EndedReservation>
   /** Beside the asks. */
   readonly outcomes: readonly AskOutcome[]
+  /** The budgets of everything that was asked for, as they were found. */
+  readonly budgets: LockedBudgets
 }
+
+/**
+ * The statements reach every row by its key, whatever the tables hold: their plan is made once. Planning them anew for each
+ * batch takes longer than running them (4.5 ms against 2.5).
+ */
+export const keepPlans = sql`set local plan_cache_mode = force_generic_plan`
 
 /**
  * Ends what is to be ended, then admits what is asked for, in the caller's transaction. The rows of the budgets are locked
@@ -40,15 +54,15 @@ export interface BatchResult {
  */
 export async function runBatch(
   tx: Tx,
-  endings: readonly Ending[],
+  endings: readonly BatchEnding[],
   asks: readonly BatchAsk[],
   options: BatchOptions,
 ): Promise<BatchResult> {
   const { now } = options
-  const wanted = unique(asks.flatMap(wantedBy))
-  const first = await endReservations(tx, endings, wanted, now)
+  const wanted = placesIn(asks)
+  const [, first] = await Promise.all([tx.execute(keepPlans), endReservations(tx, endings, wanted, now)])
   const ended = new Map(first.ended.map((row) => [keyOf(row), row]))
-  if (asks.length === 0) return { ended, outcomes: [] }
+  if (asks.length === 0) return { ended, outcomes: [], budgets: new LockedBudgets([]) }
 
   const locked = await bringUpToDate(tx, asks, wanted, first.budgets, now)
   const budgets = new LockedBudgets(locked)
@@ -58,8 +72,8 @@ export async function runBatch(
   const bindings = asks.map((ask) => budgets.bindingOf(ask))
   const kept = asks.map((ask) => ended.get(keyOf({ tenant: ask.request.tenant, id: ask.id }))?.holds ?? [])
   const verdicts = decide(asks, live, bindings, kept, locked)
-  const outcomes = await write(tx, { asks, live, bindings, kept, verdicts }, options)
-  return { ended, outcomes }
+  const outcomes = await write(tx, { asks, bindings, kept, verdicts, ended }, options)
+  return { ended, outcomes, budgets }
 }
 
 const isHeld = (row: EndedReservation | undefined) => row?.to === 'held'
@@ -119,14 +133,14 @@ function decide(
 
 interface Decided {
   readonly asks: readonly BatchAsk[]
-  readonly live: readonly boolean[]
   readonly bindings: readonly (readonly (readonly BudgetRow[])[])[]
   readonly kept: readonly (readonly number[])[]
+  readonly ended: ReadonlyMap<string, EndedReservation>
   readonly verdicts: readonly (Verdict | null)[]
 }
 
 async function write(tx: Tx, decided: Decided, options: BatchOptions): Promise<readonly AskOutcome[]> {
-  const { asks, bindings, kept, verdicts } = decided
+  const { asks, bindings, kept, verdicts, ended } = decided
   const { now, ids } = options
   const taken = new Map<string, { tenant: Taken['tenant']; budget: string; amount: number }>()
   const added: NewReservation[] = []
@@ -143,7 +157,8 @@ async function write(tx: Tx, decided: Decided, options: BatchOptions): Promise<r
     if (verdict == null) return { kind: 'ended' }
     const lines = linesOf(ask, binding)
     if (verdict.kind === 'refused') {
-      if (ask.waits && ask.extends === null) added.push(newReservation(ask, ask.id, [], [], verdict.budget, options))
+      if (ask.waits && ask.extends === null)
+        added.push(newReservation(ask, ask.id, [], [], verdict.budget, options.holder))
       return { kind: 'refused', budget: verdict.budget }
     }
     const inPlace = ask.extends !== null && sameLines(ask.extends.lines, lines)
@@ -153,45 +168,18 @@ async function write(tx: Tx, decided: Decided, options: BatchOptions): Promise<r
     })
     const { tenant } = ask.request
     if (inPlace) extended.push({ tenant, id, holds: verdict.amounts, expiresAt: ask.expiresAt })
-    else added.push(newReservation(ask, id, verdict.amounts, lines, null, options))
+    else added.push(newReservation(ask, id, verdict.amounts, lines, null, options.holder))
     if (ask.extends !== null && !inPlace) {
       replaced.push({ tenant, id: ask.id, event: 'settle', used: ask.units.map(() => 0) })
     }
     const hold = amountsFrom(ask.units, verdict.amounts)
-    return { kind: 'granted', reservation: { id, request: ask.request, hold, lines } }
+    const spent = inPlace ? ended.get(keyOf({ tenant, id }))!.spent : ask.units.map(() => 0)
+    return {
+      kind: 'granted',
+      reservation: { id, request: ask.request, hold, spent: amountsFrom(ask.units, spent), lines },
+    }
   })
   if (replaced.length > 0) await endReservations(tx, replaced, [], now)
   await takeHolds(tx, [...taken.values()], added, extended, now)
   return outcomes
-}
-
-function newReservation(
-  ask: BatchAsk,
-  id: string,
-  holds: readonly number[],
-  lines: readonly ReservationLine[],
-  waitsFor: string | null,
-  { holder }: BatchOptions,
-): NewReservation {
-  const { tenant, scopes, enforcement, attempt, priority = 5, purpose = '' } = ask.request
-  return {
-    ...{ tenant, id, enforcement, holder, priority, purpose, waitsFor },
-    state: waitsFor === null ? 'held' : 'waiting',
-    ifLost: ask.request.ifLost ?? (enforcement === 'metered' ? 'count' : 'release'),
-    runId: scopes.run ?? null,
-    taskId: scopes.task ?? null,
-    attempt: attempt ?? null,
-    agentId: scopes.agent ?? null,
-    units: ask.units,
-    holds: waitsFor === null ? holds : ask.units.map(() => 0),
-    expected: ask.expected,
-    budgetIds: lines.map((line) => line.budget),
-    budgetUnits: lines.map((line) => ask.units.indexOf(line.unit) + 1),
-    budgetWindows: lines.map((line) => line.window),
-    expiresAt: ask.expiresAt,
-  }
-}
-
-function unique(wanted: readonly Wanted[]): readonly Wanted[] {
-  return [...new Map(wanted.map((place) => [JSON.stringify(place), place])).values()]
 }

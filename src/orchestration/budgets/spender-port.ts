@@ -44,6 +44,7 @@ export interface ReserveRequest {
 
 export interface ReservationLine {
   readonly budget: string
+  readonly scope: string
   readonly unit: LedgerUnit
   /** Start of the window in which it is settled, ISO 8601; null where the budget has none. */
   readonly window: string | null
@@ -55,6 +56,8 @@ export interface Reservation {
   readonly request: ReserveRequest
   /** What may be spent of it; no more than was asked for. */
   readonly hold: Amounts
+  /** What is on record as spent of it. */
+  readonly spent: Amounts
   /** The budgets that bind it. Empty: none does. */
   readonly lines: readonly ReservationLine[]
 }

@@ -1,15 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isAppError } from '../../foundation/kernel/errors.ts'
-import { type IdSource, systemIds } from '../../foundation/kernel/ids.ts'
+import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
-import { amountsBeside, type BatchAsk, keyOf, unitsOf } from './batch-ask.ts'
+import { amountsBeside, type BatchAsk, keyOf, placesIn, placesOf, unitsOf } from './batch-ask.ts'
 import { budgetErrors } from './budgets-errors.ts'
-import { type AskOutcome, type BatchResult, runBatch } from './run-batch.ts'
+import { KnownBudgets } from './known-budgets.ts'
+import type { KnownEnding, KnownReservation } from './known-ending.ts'
+import { type AskOutcome, type BatchEnding, type BatchResult, runBatch } from './run-batch.ts'
+import { NotAsKnown, planKnown, runKnownBatch } from './run-known-batch.ts'
 import type { Amounts, Reservation, ReserveRequest, SpenderPort } from './spender-port.ts'
 import { heartbeat, readStates, removeSpender } from './spenders-store.ts'
 import { SpendingLog } from './spending-log.ts'
-import type { Ending } from './sql/end-reservations.ts'
 
 export interface SpenderOptions {
   readonly database: Database
@@ -39,7 +41,7 @@ interface AskOp {
 
 interface EndOp {
   readonly kind: 'end'
-  readonly ending: Ending
+  readonly ending: BatchEnding
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -49,6 +51,8 @@ type Op = AskOp | EndOp
 const defaultTtlMs = 300_000
 /** How many of those who wait are tried in one batch. */
 const mostWaiting = 64
+/** How many batches look first after one did not fit what was known. */
+const looksAfterMiss = 8
 /** How often a batch whose outcome is not known is looked up and tried again. */
 const mostTries = 5
 
@@ -67,6 +71,9 @@ export class Spender implements SpenderPort, AsyncDisposable {
   #beating: Promise<void> | null = null
   #loops: Loop[] = []
   #closed = false
+  readonly #known = new KnownBudgets()
+  /** How many batches are not tried from what is known. */
+  #looks = 0
 
   constructor(options: SpenderOptions) {
     this.#options = options
@@ -95,12 +102,12 @@ export class Spender implements SpenderPort, AsyncDisposable {
   async settle(reservation: Reservation, used: Amounts): Promise<void> {
     const units = unitsOf(reservation.hold)
     const spent = wholeAmounts(units, used)
-    await this.#end({ ...refOf(reservation), event: 'settle', used: spent })
+    await this.#end({ ...knownOf(reservation), event: 'settle', used: spent })
     this.#learned.learn(reservation.request.purpose ?? '', units[0]!, spent[0]!)
   }
 
   release(reservation: Reservation): Promise<void> {
-    return this.#end({ ...refOf(reservation), event: 'release', used: null })
+    return this.#end({ ...knownOf(reservation), event: 'release', used: null })
   }
 
   /** Waits until nothing is under way. Those who wait for room are refused. */
@@ -142,7 +149,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
         ? units.map((unit, n) => this.#learned.expect(purpose, unit, holds[n]!))
         : wholeAmounts(units, request.expected)
     const ask: BatchAsk = {
-      ...{ id, request, extends: from, units, holds, expected },
+      ...{ id, request, extends: from, units, holds, expected, places: placesOf(request, units) },
       least: least.map((amount, n) => Math.min(amount, holds[n]!)),
       waits: waitMs > 0,
       forced: false,
@@ -161,7 +168,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
     return promise.finally(() => signal?.removeEventListener('abort', abandon))
   }
 
-  #end(ending: Ending): Promise<void> {
+  #end(ending: BatchEnding): Promise<void> {
     return new Promise((resolve, reject) => this.#push({ kind: 'end', ending, resolve, reject }))
   }
 
@@ -221,7 +228,13 @@ export class Spender implements SpenderPort, AsyncDisposable {
   /** Its row says that it waits: it no longer does. */
   #refuseRow(op: AskOp): void {
     if (!op.recorded) return
-    const ending: Ending = { tenant: op.ask.request.tenant, id: op.ask.id, event: 'refuse', used: null }
+    const ending: BatchEnding = {
+      tenant: op.ask.request.tenant,
+      id: op.ask.id,
+      event: 'refuse',
+      used: null,
+      known: null,
+    }
     this.#end(ending).catch(this.#options.onError)
   }
 
@@ -253,23 +266,12 @@ export class Spender implements SpenderPort, AsyncDisposable {
   }
 
   async #perform(batch: readonly Op[]): Promise<void> {
-    const { database } = this.#options
     let open = batch
     for (let round = 1; open.length > 0; round++) {
       const asks = open.filter((op) => op.kind === 'ask')
       const endings = open.filter((op) => op.kind === 'end')
-      const draws = asks.filter((op) => op.ask.extends !== null)
-      const all = [...endings.map((op) => op.ending), ...draws.map(drawOf)]
       try {
-        const result = await database.asSystem('budgets').write((tx) =>
-          runBatch(
-            tx,
-            all,
-            asks.map((op) => op.ask),
-            { holder: this.#holder, ids: this.#ids, now: database.clock.now() },
-          ),
-        )
-        this.#deliver(asks, endings, result)
+        this.#deliver(asks, endings, await this.#write(asks, endings))
         return
       } catch (error) {
         if (!isAppError(error, 'commit-unknown') || round >= mostTries) {
@@ -282,6 +284,30 @@ export class Spender implements SpenderPort, AsyncDisposable {
         })
       }
     }
+  }
+
+  /** From what is known, in one statement, where that is enough; else by looking first. */
+  async #write(asks: readonly AskOp[], endOps: readonly EndOp[]): Promise<Omit<BatchResult, 'budgets'>> {
+    const { database } = this.#options
+    const system = database.asSystem('budgets')
+    const draws = asks.filter((op) => op.ask.extends !== null)
+    const endings = [...endOps.map((op) => op.ending), ...draws.map(drawOf)]
+    const wishes = asks.map((op) => op.ask)
+    const plan =
+      asks.some((op) => op.recorded) || this.#looks-- > 0 ? null : planKnown(endings, wishes, this.#known, this.#holder)
+    if (plan !== null) {
+      try {
+        return await system.write((tx) => runKnownBatch(tx, plan, database.clock.now()))
+      } catch (error) {
+        if (!(error instanceof NotAsKnown)) throw error
+        // Near a limit the next batches will not fit either.
+        this.#looks = looksAfterMiss
+      }
+    }
+    const options = { holder: this.#holder, ids: this.#ids }
+    const result = await system.write((tx) => runBatch(tx, endings, wishes, { ...options, now: database.clock.now() }))
+    this.#known.learn(placesIn(wishes), result.budgets)
+    return result
   }
 
   /** Looks up which operations of a batch have happened after all; all of them, or none. */
@@ -301,14 +327,14 @@ export class Spender implements SpenderPort, AsyncDisposable {
       if (op.ask.extends !== null) op.reject(cause)
       else if (states.get(keyOf(ref)) !== 'held') left.push(op)
       else {
-        this.#giveBack(ref)
+        this.#giveBack(ref.tenant, ref.id)
         left.push({ ...op, recorded: false, ask: { ...op.ask, id: this.#ids.next<string>('rsv') } })
       }
     }
     return left
   }
 
-  #deliver(asks: readonly AskOp[], endings: readonly EndOp[], { ended, outcomes }: BatchResult): void {
+  #deliver(asks: readonly AskOp[], endings: readonly EndOp[], { ended, outcomes }: Omit<BatchResult, 'budgets'>): void {
     for (const op of endings) {
       const { event, id } = op.ending
       if (ended.has(keyOf(op.ending)) || event === 'refuse') op.resolve()
@@ -336,25 +362,32 @@ export class Spender implements SpenderPort, AsyncDisposable {
         budgetErrors['budget-refused'](`the budget ${budget} has no room for it`, { details: { budget } })
       op.reject(gone ? op.signal?.reason : refused())
     } else if (gone) {
-      this.#giveBack(refOf(outcome.reservation))
+      this.#giveBack(outcome.reservation.request.tenant, outcome.reservation.id)
       op.reject(op.signal?.reason)
     } else op.resolve(outcome.reservation)
   }
 
   /** Nobody is there any more to take it, and nothing was spent of it. */
-  #giveBack(ref: Pick<Ending, 'tenant' | 'id'>): void {
-    this.#end({ ...ref, event: 'release', used: null }).catch(this.#options.onError)
+  #giveBack(tenant: TenantId, id: string): void {
+    this.#end({ tenant, id, event: 'release', used: null, known: null }).catch(this.#options.onError)
   }
 }
 
-/** An extension that is tried again has been drawn on already. */
-function drawOf(op: AskOp): Ending {
+/** An extension that is tried again has been drawn on already, and its holder's knowledge is of before. */
+function drawOf(op: AskOp): BatchEnding {
   const { request, id, units } = op.ask
-  return { tenant: request.tenant, id, event: 'extend', used: op.drawn ? units.map(() => 0) : op.used }
+  if (op.drawn) return { tenant: request.tenant, id, event: 'extend', used: units.map(() => 0), known: null }
+  return { ...knownOf(op.ask.extends!), event: 'extend', used: op.used } satisfies KnownEnding
 }
 
-function refOf({ id, request }: Reservation) {
-  return { tenant: request.tenant, id }
+function knownOf({ id, request, hold, spent, lines }: Reservation) {
+  const units = unitsOf(hold)
+  const known: KnownReservation = {
+    ...{ enforcement: request.enforcement, units, lines },
+    holds: amountsBeside(units, hold),
+    spent: amountsBeside(units, spent),
+  }
+  return { tenant: request.tenant, id, known }
 }
 
 function wholeAmounts(units: readonly string[], amounts: Amounts): readonly number[] {

@@ -1,5 +1,6 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
+import { arrayText } from './array-text.ts'
 
 /** A reservation to be written as held, or as waiting where it holds nothing yet. */
 export interface NewReservation {
@@ -105,13 +106,4 @@ export async function takeHolds(
       now,
     ],
   })
-}
-
-/** Arrays of arrays of different lengths do not exist in PostgreSQL: the inner ones travel as text. */
-function arrayText(items: readonly (string | number | null)[]): string {
-  return `{${items.map((item) => (typeof item === 'string' ? quoted(item) : String(item ?? 'null'))).join(',')}}`
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
