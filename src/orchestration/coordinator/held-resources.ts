@@ -58,7 +58,8 @@ export interface PlannedShard {
 
 /**
  * The agents of each shard with what they may hand out. Reads nothing where no agent has a capacity and no lane keeps
- * apart. Agents are left out whose runner's capacity another tick is handing out at this moment.
+ * apart. Agents are left out whose runner's capacity another tick is handing out at this moment; and in a transaction that
+ * sees one tenant only, all that share one: their runners get what there is when they next ask.
  */
 export async function bindToResources(
   tx: ReadTx,
@@ -72,7 +73,8 @@ export async function bindToResources(
   if (bounded.length === 0 && !keepsApart) return shards.map(({ agents }) => ({ agents, occupied: new Map() }))
 
   const shared = new Set(bounded.filter((agent) => agent.runnerCapacity).map((agent) => agent.runnerId))
-  const locked = shared.size === 0 ? shared : await lockRunners(tx, [...shared].sort())
+  const seesAll = tx.tenant === null
+  const locked = shared.size === 0 || !seesAll ? new Set<string>() : await lockRunners(tx, [...shared].sort())
   const runners = [...new Set((keepsApart ? all : bounded).map((agent) => agent.runnerId))]
   const held = new HeldResources(await readHeld(tx, runners))
   return shards.map(({ tenant, agents }) => ({
