@@ -38,6 +38,7 @@ import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
 import type { Platform, PlatformOptions } from './server.ts'
 import { createStorage } from './storage.ts'
+import { openWebhooks } from './webhooks.ts'
 
 const defaultTenant = asId<TenantId>('default')
 /** How long work may take to finish when the process is told to end. */
@@ -72,8 +73,12 @@ export async function openPlatform(
     ticker = startTicker(database, { onTick: () => reader.poke(), onError })
     closers.push(() => ticker!.stop())
     const storage = createStorage({ database, loaded })
+    const onCommit = () => ticker?.poke()
+    const webhooks = await openWebhooks({ loaded, database, runs: orchestration.runs, onCommit, onError })
+    closers.push(() => webhooks[Symbol.asyncDispose]())
     const onWarning = options.onWarning ?? reportWarning
     if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
+    if (options.work) webhooks.start()
     const { runs } = orchestration
     const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
     closers.push(() => access.close())
@@ -97,6 +102,7 @@ export async function openPlatform(
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
       ...eventRoutes({ database, reader, runCreatedAt }),
+      ...webhooks.routes,
       ...agentRoutes(database),
       ...operations.routes,
       ...monitorRoutes(
