@@ -8,6 +8,7 @@ import type { Git } from '../foundation/platform/git/index.ts'
 import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
 import { markerVariable } from '../foundation/platform/processes/process-table.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
+import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
@@ -115,7 +116,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
           pool: pool.name,
           kind: pool.kind,
           capabilities: pool.capabilities,
-          labels: { ...pool.labels },
+          labels: registrationLabels(pool, config.resources),
           slots: pool.slots,
           weight: pool.weight,
         },

@@ -41,6 +41,25 @@ export function profileOf(capabilities: readonly string[], labels: JsonObject): 
   }
 }
 
+/** The labels of a registration: those of the user, and what else is to be known of the agent. */
+export function registrationLabels(
+  agent: {
+    readonly labels: Readonly<Record<string, string>>
+    readonly region: string | null
+    readonly taints: readonly string[]
+    readonly resources: SomeResources | null
+  },
+  runnerResources: SomeResources | null,
+): JsonObject {
+  return {
+    ...agent.labels,
+    ...(agent.region === null ? {} : { region: agent.region }),
+    ...(agent.taints.length === 0 ? {} : { taints: agent.taints }),
+    ...(agent.resources === null ? {} : { resources: { ...agent.resources } }),
+    ...(runnerResources === null ? {} : { 'runner-resources': { ...runnerResources } }),
+  }
+}
+
 function isReserved(name: string): boolean {
   return (reservedLabels as readonly string[]).includes(name)
 }

@@ -70,7 +70,7 @@ export function parseLane(lane: string): LaneRequirements {
 
 /** What of the name decides which agents fit, and how to choose among them: lanes that agree in it differ in urgency only. */
 export function placeOfLane(lane: string): string {
-  return lane.slice(lane.indexOf('|') + 1).replace(/;?b=\d+$/, '')
+  return lane.slice(lane.indexOf('|') + 1).replace(/[;|]b=\d+$/, '')
 }
 
 /** The requirements of a task. `bulk` comes from `bulkOf`; null for steps of few tasks. */

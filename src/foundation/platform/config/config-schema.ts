@@ -34,15 +34,35 @@ export const checkpointEverySchema = z.union(
   'expected never, or a time of at least 1s such as 10m',
 )
 
+/** A capability, with a level from 1 to 10 where it is not 1: `review`, `review:3`. */
+const capability = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][\w./-]{0,99}(?::(?:[1-9]|10))?$/,
+    'expected letters, digits and _ . / -, then perhaps a level :1 to :10',
+  )
+
+/** What may be handed out. `network` in megabits a second. What is left out has no bounds. */
+const resourcesSchema = z.strictObject({
+  cpu: z.number().positive().max(4_096).optional(),
+  memory: sizeSchema.optional(),
+  disk: sizeSchema.optional(),
+  network: z.number().positive().optional(),
+})
+
 const poolSchema = z.strictObject({
   /** Program and arguments of the agent; `{prompt}`, `{prompt-file}` and `{depth}` stand for the task. */
   command: argv.optional(),
   prompt: z.enum(['argument', 'stdin', 'file']).optional(),
-  capabilities: z.array(label).optional(),
+  capabilities: z.array(capability).optional(),
   agents: agentsSchema.optional(),
   slots: z.int().min(1).max(1_000).optional(),
   weight: z.number().positive().max(1_000).optional(),
   labels: z.record(label, z.string()).optional(),
+  region: label.optional(),
+  taints: z.array(label).optional(),
+  /** Of each agent. */
+  resources: resourcesSchema.optional(),
   env: z.array(variable).optional(),
   strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).optional(),
   timeout: durationSchema.optional(),
@@ -99,6 +119,8 @@ export const configFileSchema = z.strictObject({
   onRunEnd: argv.optional(),
   env: z.array(variable).optional(),
   pools: z.record(name, poolSchema).optional(),
+  /** Of all agents of this machine together. */
+  resources: resourcesSchema.optional(),
   secrets: z.record(z.string().regex(/^[A-Za-z_]\w{0,99}$/, 'expected letters, digits and _'), secretSchema).optional(),
 })
 export type ConfigFile = z.output<typeof configFileSchema>

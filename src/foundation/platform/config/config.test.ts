@@ -49,6 +49,20 @@ describe('defaults', () => {
     expect(() => Object.assign(config.pools[1]!.labels, { x: 'z' })).toThrow(TypeError)
     expect(() => Object.assign(config, { parallel: 1 })).toThrow(TypeError)
   })
+
+  test('what pools and machine hand out is in cores, bytes and bytes a second', () => {
+    const config = shape({
+      yaml: 'resources: { cpu: 8 }\npools: { a: { command: [a], taints: [t], region: eu, resources: { memory: 1GB, network: 8 } } }',
+    })
+    expect(config.resources).toEqual({ cpu: 8 })
+    expect(config.pools[1]).toMatchObject({
+      taints: ['t'],
+      region: 'eu',
+      resources: { memory: 2 ** 30, network: 1_000_000 },
+    })
+    expect(shape({ yaml: 'resources: {}' }).resources).toBe(null)
+    expect(config.pools[0]!.resources).toBe(null)
+  })
 })
 
 describe('who wins', () => {
@@ -223,6 +237,8 @@ describe('contradictions', () => {
       /contradicts prompt: stdin/,
     ],
     ['a program from the prompt', { yaml: "pools: { a: { command: ['{prompt}'] } }" }, /program itself/],
+    ['a label that is a setting', { yaml: 'pools: { a: { command: [x], labels: { taints: x } } }' }, /not a label/],
+    ['a level that is none', { yaml: "pools: { a: { command: [x], capabilities: ['code:11'] } }" }, /level :1 to :10/],
     ['local agents in two places', { yaml: 'pools: { local: { agents: 2 } }' }, /`agents:` at the top/],
   ])('%s', (_name, given, expected) => {
     expect(refusal(given)).toMatch(expected)

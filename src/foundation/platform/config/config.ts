@@ -6,7 +6,7 @@ import { configErrors } from './config-errors.ts'
 import type { ReadConfigFile } from './config-file.ts'
 import * as schemas from './config-schema.ts'
 import { type Env, type EnvSetting, envSettings } from './env.ts'
-import { type PoolConfig, shapePools } from './pools.ts'
+import { type PoolConfig, type ResourceConfig, shapePools, shapeResources } from './pools.ts'
 import { folderUnder, type Project } from './project.ts'
 import { type ServerConfig, type ServerFlags, shapeServer } from './server-config.ts'
 
@@ -23,6 +23,8 @@ export interface Config {
   readonly rateLimits: Readonly<Record<string, { readonly requests: number; readonly windowMs: number } | null>>
   readonly log: { readonly level: z.output<typeof schemas.logLevelSchema> }
   readonly pools: readonly PoolConfig[]
+  /** What all agents of this machine hand out together; null: no bounds but those of each. */
+  readonly resources: ResourceConfig | null
   /** Most tasks of one run at a time, where the run does not say; null: as many as agents allow. */
   readonly parallel: number | null
   /** How often a checkpoint of each open run is made; null: never. */
@@ -116,6 +118,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     rateLimits: values.rateLimits ?? {},
     log: { level: choose(schemas.logLevelSchema, [fromEnv('logLevel')], values.log?.level ?? 'info') },
     pools: shapePools(values.pools, agents, complain),
+    resources: shapeResources(values.resources),
     parallel,
     checkpointEveryMs: choose(
       schemas.checkpointEverySchema,

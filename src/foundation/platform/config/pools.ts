@@ -20,9 +20,23 @@ export interface PoolConfig {
   readonly slots: number
   readonly weight: number
   readonly labels: Readonly<Record<string, string>>
+  /** Null: none; work that asks for a region goes elsewhere. */
+  readonly region: string | null
+  /** Only work that tolerates all of them is taken. */
+  readonly taints: readonly string[]
+  /** What each agent hands out; null: slots alone bind it. */
+  readonly resources: ResourceConfig | null
   /** Variables passed on from the environment besides the general ones. Their values may be secret. */
   readonly env: readonly string[]
   readonly strategy: StrategyName | null
+}
+
+/** Cores, bytes, bytes, bytes a second. What is absent has no bounds. */
+export interface ResourceConfig {
+  readonly cpu?: number
+  readonly memory?: number
+  readonly disk?: number
+  readonly network?: number
 }
 
 /** The pool of commands and scripts: always there. */
@@ -52,7 +66,10 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
       agents: isLocal ? localAgents : (pool.agents ?? 1),
       slots: pool.slots ?? 1,
       weight: pool.weight ?? 1,
-      labels: pool.labels ?? {},
+      labels: shapeLabels(name, pool, complain),
+      region: pool.region ?? null,
+      taints: pool.taints ?? [],
+      resources: shapeResources(pool.resources),
       env: pool.env ?? [],
       strategy: pool.strategy ?? null,
     }
@@ -60,6 +77,26 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
 }
 
 type FilePool = NonNullable<ConfigFile['pools']>[string]
+
+/** Null where nothing is bounded. */
+export function shapeResources(file: ConfigFile['resources']): ResourceConfig | null {
+  const { network, ...rest } = file ?? {}
+  const all = { ...rest, ...(network === undefined ? {} : { network: network * bytesOfMegabit }) }
+  const known = Object.entries(all).filter((entry): entry is [string, number] => entry[1] !== undefined)
+  return known.length === 0 ? null : Object.fromEntries(known)
+}
+
+const bytesOfMegabit = 125_000
+/** Settings of a pool that registrations carry beside its labels. */
+const notLabels = ['region', 'taints', 'resources', 'runner-resources']
+
+function shapeLabels(name: string, pool: FilePool, complain: Complain): Readonly<Record<string, string>> {
+  const labels = pool.labels ?? {}
+  for (const label of notLabels)
+    if (label in labels)
+      complain(['pools', name, 'labels', label], 'not a label: it is a setting of the pool, beside `labels`')
+  return labels
+}
 
 function shapeAgent(
   name: string,

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import type { PoolConfig } from '../foundation/platform/config/pools.ts'
+import type { ResolvedTask } from '../orchestration/workflows/workflow-contract.ts'
+import { choosePoolFrom } from './choose-pool.ts'
+
+const pool = (name: string, capabilities: readonly string[], more: Partial<PoolConfig> = {}): PoolConfig => ({
+  ...{ name, kind: 'command', agent: { argv: ['x'], prompt: 'stdin', timeoutMs: null }, capabilities },
+  ...{ agents: 1, slots: 1, weight: 1, labels: {}, region: null, taints: [], resources: null, env: [], strategy: null },
+  ...more,
+})
+const resources = { cpuCores: 1, memoryBytes: 2 ** 29, diskBytes: 2 ** 30, networkMbps: 10 }
+const task = (capabilities: readonly string[], placement = {}) =>
+  ({ kind: 'agent', priority: 5, capabilities, placement, resources }) as unknown as ResolvedTask
+const choose = choosePoolFrom([
+  pool('local', ['command'], { agent: null }),
+  pool('dear', ['code:9'], { taints: ['dear'], region: 'eu' }),
+  pool('usual', ['code:3', 'review']),
+])
+
+test.each<[string, ResolvedTask, string]>([
+  ['the first that fits', task(['code']), 'usual'],
+  ['its level', task(['code:5'], { tolerations: ['dear'] }), 'dear'],
+  ['its region', task(['code'], { region: 'eu', tolerations: ['dear'] }), 'dear'],
+  ['where none fits, one that could do it, and says what it lacks', task(['review'], { region: 'mars' }), 'usual'],
+  ['where nobody could do it', task(['dance']), 'local'],
+  ['what is no prompt', { kind: 'command' } as ResolvedTask, 'local'],
+])('%s', (_, spec, name) => {
+  expect(choose(spec)).toBe(name)
+})
