@@ -44,6 +44,8 @@ export interface ServerSettings {
   readonly openPlatform: OpenPlatform
   /** Default true. */
   readonly work?: boolean
+  /** `local`: for this machine alone, whatever the configuration says of the server. Default `configured`. */
+  readonly reach?: 'configured' | 'local'
   readonly logger?: HttpLogger
   readonly random?: Random
 }
@@ -72,7 +74,7 @@ export interface RunningServer {
  */
 export async function startServer(loaded: LoadedConfig, settings: ServerSettings): Promise<RunningServer> {
   const { config } = loaded
-  const { openPlatform, work = true, logger, random = systemRandom } = settings
+  const { openPlatform, work = true, reach = 'configured', logger, random = systemRandom } = settings
   const folder = config.dataFolder
   let closeOptions: { readonly graceMs?: number; readonly lingerMs?: number } = {}
   // What was opened, in order; it is closed from the end, whatever fails on the way.
@@ -106,7 +108,7 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
       ...(logger === undefined ? {} : { logger }),
     })
     closers.push(() => server.close(closeOptions))
-    const urls = await listenAsConfigured(server, config.server)
+    const urls = await listenAsConfigured(server, reach === 'local' ? localOnly(config.server) : config.server)
     closers.push(() => removeServerInfo(folder))
     await writeServerInfo(folder, { pid: process.pid, url: urls.localUrl, tokenFile })
 
@@ -132,11 +134,21 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
   }
 }
 
+/** A call that starts the platform for itself opens no door to others. */
+function localOnly(server: ServerConfig): ServerConfig {
+  const isLocal = isLoopback(server.host) && server.tls === null
+  return { ...server, ...(isLocal ? {} : { host: '127.0.0.1', port: 0, tls: null }), healthPort: null }
+}
+
+function isLoopback(host: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(host)
+}
+
 /** Where others reach the server by TLS or from elsewhere, calls on this machine have a port of their own. */
 async function listenAsConfigured(server: HttpServer, { host, port, tls, plaintext, healthPort }: ServerConfig) {
   const pem = tls === null ? null : await readPem(tls)
   const main = await server.listen({ host, port, plaintext, ...(pem === null ? {} : { tls: pem }) })
-  const isLocal = pem === null && ['127.0.0.1', '::1', 'localhost'].includes(host)
+  const isLocal = pem === null && isLoopback(host)
   const local = isLocal ? main : await server.listen()
   const health =
     healthPort === null

@@ -51,6 +51,26 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/workflows.ts')).workflows,
   },
   {
+    name: 'tenants',
+    summary: 'make, list, suspend and delete tenants',
+    load: async () => (await import('./commands/tenants.ts')).tenants,
+  },
+  {
+    name: 'keys',
+    summary: 'make, list, rotate and revoke keys of the API',
+    load: async () => (await import('./commands/keys.ts')).keys,
+  },
+  {
+    name: 'members',
+    summary: 'list, add, change and remove the members of a tenant',
+    load: async () => (await import('./commands/members.ts')).members,
+  },
+  {
+    name: 'external-api',
+    summary: 'show, start and stop webhooks, gateway and streams together',
+    load: async () => (await import('./commands/external-api.ts')).externalApi,
+  },
+  {
     name: 'serve',
     summary: 'run the platform as a process that other commands talk to',
     load: async () => (await import('./commands/serve.ts')).serve,

@@ -25,6 +25,8 @@ export interface ConnectOptions {
   readonly flags?: ConfigFlags
   /** False where the call only looks or records: a platform started for it takes no work. Default true. */
   readonly work?: boolean
+  /** The tenant to act for. Default: `default`. */
+  readonly tenant?: string | undefined
 }
 
 /** How long a process that holds the folder may take to begin serving. */
@@ -44,7 +46,7 @@ export async function load(context: CliContext, flags: ConfigFlags = {}): Promis
  */
 export async function connect(
   context: CliContext,
-  { flags = {}, work = true }: ConnectOptions = {},
+  { flags = {}, work = true, tenant }: ConnectOptions = {},
 ): Promise<Connection> {
   const loaded = await load(context, flags)
   const { signal } = context.interrupts
@@ -54,7 +56,7 @@ export async function connect(
     signal.throwIfAborted()
     const info = await readServerInfo(folder)
     if (info !== undefined) {
-      const client = await clientOf(info)
+      const client = await clientOf(info, tenant)
       if (client !== null) {
         if (flags.agents !== undefined) context.out.note('note: --agents has no effect on a server that already runs')
         return { client, loaded, embedded: false, close: async () => {} }
@@ -63,7 +65,7 @@ export async function connect(
     const holder = await findHolder(folder)
     if (holder === undefined) {
       const server = await startHere(context, loaded, work)
-      if (server !== null) return embeddedConnection(server, loaded)
+      if (server !== null) return embeddedConnection(server, loaded, tenant)
     } else if (performance.now() > deadline) throw silent(folder, holder)
     await delay(50, undefined, { signal }).catch(() => {})
   }
@@ -76,11 +78,11 @@ export async function findServer(folder: string): Promise<Client | null> {
 }
 
 /** A client for a server that answers; null while it does not, or no more. */
-async function clientOf(info: ServerInfo): Promise<Client | null> {
+async function clientOf(info: ServerInfo, tenant?: string): Promise<Client | null> {
   try {
     const token = (await readFile(info.tokenFile, 'utf8')).trim()
     const answer = await fetch(`${info.url}/livez`, { signal: AbortSignal.timeout(2_000) })
-    return answer.ok ? createClient({ url: info.url, token }) : null
+    return answer.ok ? createClient({ url: info.url, token, ...asTenant(tenant) }) : null
   } catch (error) {
     if (error instanceof AppError) throw error
     // It is starting, ending or gone; the caller looks again.
@@ -98,16 +100,20 @@ async function startHere(context: CliContext, loaded: LoadedConfig, work: boolea
   const log = globals.debug ? out.stderr : createFileLog(dataLayoutOf(loaded.config.dataFolder).log)
   const logger = createLineLogger(log, globals.debug ? loaded.config.log.level : 'warn')
   try {
-    return await startServer(loaded, { openPlatform, work, logger })
+    return await startServer(loaded, { openPlatform, work, reach: 'local', logger })
   } catch (error) {
     if (isAppError(error, 'data-folder-locked')) return null
     throw error
   }
 }
 
-function embeddedConnection(server: RunningServer, loaded: LoadedConfig): Connection {
+function asTenant(tenant: string | undefined): { readonly tenant?: string } {
+  return tenant === undefined ? {} : { tenant }
+}
+
+function embeddedConnection(server: RunningServer, loaded: LoadedConfig, tenant?: string): Connection {
   return {
-    client: createClient({ url: server.url, token: server.token }),
+    client: createClient({ url: server.localUrl, token: server.token, ...asTenant(tenant) }),
     loaded,
     embedded: true,
     close: () => server.close({ graceMs: 1_000 }),

@@ -3,6 +3,7 @@ import { AppError, type ErrorKind, httpStatusOf } from '../foundation/kernel/err
 import { parseWith } from '../foundation/kernel/schema.ts'
 import type { Endpoint, NoSchema, Problem } from '../foundation/platform/http/endpoint-contract.ts'
 import { clientErrors } from './client-errors.ts'
+import type { RetryPolicy } from './retry.ts'
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 
@@ -11,6 +12,10 @@ export interface Connection {
   readonly url: string
   readonly token: string | null
   readonly fetch: Fetch
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Repeats calls that may pass another time; null: a call is one request. */
+  readonly retry?: RetryPolicy | null
 }
 
 type Key<Name extends string, S extends z.ZodType> = [S] extends [NoSchema]
@@ -22,7 +27,11 @@ type Key<Name extends string, S extends z.ZodType> = [S] extends [NoSchema]
 /** What a call of an endpoint must bring: a part is required when its schema asks for anything. */
 export type CallArgs<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> = Key<'params', P> &
   Key<'query', Q> &
-  Key<'body', B> & { readonly signal?: AbortSignal }
+  Key<'body', B> & {
+    readonly signal?: AbortSignal
+    /** The ETag that was seen last: the write is refused with `precondition-failed` where there is a newer one. */
+    readonly ifMatch?: string
+  }
 
 // biome-ignore lint/suspicious/noExplicitAny: any endpoint will do here; the callers' types come from CallArgs
 export type AnyEndpoint = Endpoint<any, any, any, any, any>
@@ -32,6 +41,7 @@ interface LooseArgs {
   readonly query?: Readonly<Record<string, unknown>>
   readonly body?: unknown
   readonly signal?: AbortSignal
+  readonly ifMatch?: string
 }
 
 /** Sends a request and returns the answer's head; a problem document is thrown as the AppError it describes. */
@@ -41,12 +51,14 @@ export async function send(
   args: object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const { params, query, body, signal } = args as LooseArgs
+  const { params, query, body, signal, ifMatch } = args as LooseArgs
   const init: RequestInit = {
     method: target.method,
     headers: {
       ...(connection.token === null ? {} : { authorization: `Bearer ${connection.token}` }),
       ...(target.method === 'GET' ? {} : { 'content-type': 'application/json' }),
+      ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+      ...connection.headers,
       ...headers,
     },
     redirect: 'error',
@@ -70,9 +82,14 @@ export async function callJson<O extends z.ZodType>(
   target: AnyEndpoint & { readonly output?: O },
   args: object,
 ): Promise<z.output<O>> {
-  const response = await send(connection, target, args, { accept: 'application/json' })
-  if (target.output === undefined) return undefined as z.output<O>
-  return parseAnswer(target.output, await readBody(response))
+  const { retry } = connection
+  // One key for all attempts: the server does the write once, however often it hears of it.
+  const key: Record<string, string> = retry && target.method !== 'GET' ? { 'idempotency-key': retry.newKey() } : {}
+  const once = async () => {
+    const response = await send(connection, target, args, { accept: 'application/json', ...key })
+    return target.output === undefined ? undefined : parseAnswer(target.output, await readBody(response))
+  }
+  return (await (retry ? retry.execute(once, (args as LooseArgs).signal) : once())) as z.output<O>
 }
 
 async function readBody(response: Response): Promise<unknown> {

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Endpoint, ServerEvent } from '../foundation/platform/http/endpoint-contract.ts'
 import { type CallArgs, type Connection, callJson, type Fetch, send } from './call.ts'
+import type { RetryPolicy } from './retry.ts'
 import { callEvents, callLines, type EventStreamOptions } from './streams.ts'
 
 export interface ClientOptions {
@@ -9,6 +10,10 @@ export interface ClientOptions {
   /** Bearer token; left out for what is public. */
   readonly token?: string
   readonly fetch?: Fetch
+  /** The tenant to act for; only for keys above tenants. */
+  readonly tenant?: string
+  /** Repeats calls that may pass another time. Default: a call is one request. */
+  readonly retry?: RetryPolicy
 }
 
 export interface Content {
@@ -46,6 +51,8 @@ export function createClient(options: ClientOptions): Client {
     url: options.url.replace(/\/+$/, ''),
     token: options.token ?? null,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    headers: options.tenant === undefined ? {} : { 'leanvibe-tenant': options.tenant },
+    retry: options.retry ?? null,
   }
   return {
     url: connection.url,

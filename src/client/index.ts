@@ -1,3 +1,5 @@
 export type { Fetch } from './call.ts'
 export { type Client, type ClientOptions, type Content, createClient } from './client.ts'
+export { type EventQuery, LeanVibe, type LeanVibeOptions } from './leanvibe.ts'
+export { createRetry, type RetryOptions, type RetryPolicy } from './retry.ts'
 export type { EventStreamOptions } from './streams.ts'

@@ -34,6 +34,8 @@ function lineOf<O extends z.ZodType>(schema: O, line: string): z.output<O> {
 }
 
 export interface EventStreamOptions {
+  /** The cursor of the last event seen before, to go on behind it. */
+  readonly after?: string
   /** Called each time a connection stands, so that the caller may fetch the state the events change. */
   readonly onOpen?: () => void
   /** Pause before the n-th attempt in a row to connect again, in ms; null gives up. Default: 100 ms doubling to 5 s, 30 times. */
@@ -54,7 +56,7 @@ export async function* callEvents<O extends z.ZodType>(
 ): AsyncGenerator<ServerEvent<z.output<O>>, void> {
   const { backoff = defaultBackoff } = options
   const signal = args.signal ?? new AbortController().signal
-  let lastId: string | null = null
+  let lastId: string | null = options.after ?? null
   let attempt = 0
   while (!signal.aborted) {
     try {
@@ -73,7 +75,7 @@ export async function* callEvents<O extends z.ZodType>(
       }
     } catch (error) {
       if (signal.aborted) return
-      if (!(error instanceof AppError) || error.kind !== 'unavailable') throw error
+      if (!(error instanceof AppError) || !['unavailable', 'limit'].includes(error.kind)) throw error
       if (backoff(attempt + 1) === null) throw error
     }
     attempt += 1
@@ -102,7 +104,7 @@ async function* chunksOf(
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer)

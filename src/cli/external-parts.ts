@@ -1,0 +1,6 @@
+import { showWebhooks, startWebhooks, stopWebhooks } from '../external-api/webhooks/subscriptions-contract.ts'
+
+/** The parts of the external API that can be switched, in the order in which they are told. */
+export const externalParts = [
+  { name: 'webhook', status: showWebhooks, start: startWebhooks, stop: stopWebhooks },
+] as const
