@@ -53,8 +53,8 @@ export async function openPlatform(
   const { config } = loaded
   if (config.failpoints !== null) armFailpoints(config.failpoints)
   const onError = options.onError ?? reportError
-  const database = await openConfigured(loaded, lock, onError)
-  const closers: (() => Promise<unknown>)[] = [() => database.close()]
+  const database = options.database ?? (await openConfigured(loaded, lock, onError))
+  const closers: (() => Promise<unknown>)[] = options.database === undefined ? [() => database.close()] : []
   try {
     const git = configuredGit(loaded)
     const files = createDefinitionFiles(config.workflowFolder)

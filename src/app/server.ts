@@ -9,6 +9,7 @@ import { folderError } from '../foundation/platform/data-folder/data-folder-erro
 import { type FolderLock, lockFolder } from '../foundation/platform/data-folder/folder-lock.ts'
 import { makeFolder } from '../foundation/platform/data-folder/make-folder.ts'
 import { removeServerInfo, writeServerInfo } from '../foundation/platform/data-folder/server-info.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
 import { bearerTokenOf, createToken, writeTokenFile } from '../foundation/platform/http/bearer-token.ts'
 import { httpErrors } from '../foundation/platform/http/http-errors.ts'
 import type { HttpLogger } from '../foundation/platform/http/http-logger.ts'
@@ -29,6 +30,8 @@ export interface Platform {
 }
 
 export interface PlatformOptions {
+  /** A database that is open already, and is left open. Default: that of the configuration. */
+  readonly database?: Database
   /** False for a call that only looks: no runner, no loops, so that it neither takes work nor leaves any behind. */
   readonly work: boolean
   /** Told of errors in the background. Default: a process warning. */
@@ -48,6 +51,8 @@ export interface ServerSettings {
   readonly reach?: 'configured' | 'local'
   readonly logger?: HttpLogger
   readonly random?: Random
+  /** A database that is open already, and is left open. Default: that of the configuration. */
+  readonly database?: Database
 }
 
 export interface RunningServer {
@@ -62,6 +67,9 @@ export interface RunningServer {
   readonly lost: AbortSignal
   /** The key of the very first start on this database; null at every other. */
   createFirstKey(): Promise<string | null>
+  readonly routes: readonly Route[]
+  /** A request without a socket, for tests. */
+  readonly inject: HttpServer['inject']
   /** Requests that came in, and those whose answer left as a whole. */
   figures(): { readonly begun: number; readonly answered: number }
   close(options?: { readonly graceMs?: number; readonly lingerMs?: number }): Promise<void>
@@ -85,7 +93,12 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     closers.push(() => lock.release())
     const onError = (error: unknown) => logger?.error({ error }, 'failure in the background')
     const onWarning = (fields: object, message: string) => logger?.warn(fields, message)
-    const platform = await openPlatform(loaded, lock, { work, ...(logger === undefined ? {} : { onError, onWarning }) })
+    const given = settings.database === undefined ? {} : { database: settings.database }
+    const platform = await openPlatform(loaded, lock, {
+      work,
+      ...given,
+      ...(logger === undefined ? {} : { onError, onWarning }),
+    })
     closers.push(() => platform.close())
 
     const token = createToken(random)
@@ -94,11 +107,12 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     const owner = { id: 'owner', tenant: asId<TenantId>('default'), permissions: ['*', 'platform:*'] }
     const { access } = platform
     const { cors, compression, trustProxy } = config.server
-    const server = createServer({
-      routes: apiRoutes(
-        platform.routes,
-        healthRoutes(platform, () => server.draining),
-      ),
+    const routes = apiRoutes(
+      platform.routes,
+      healthRoutes(platform, () => server.draining),
+    )
+    const server: HttpServer = createServer({
+      routes,
       authenticate: access.authenticate(bearerTokenOf(token, owner)),
       frontDoor: access.frontDoor,
       idempotency: access.idempotency,
@@ -124,6 +138,8 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
       folder,
       lost: lock.lost,
       createFirstKey: access.createFirstKey,
+      routes,
+      inject: server.inject,
       figures: server.figures,
       close,
       [Symbol.asyncDispose]: () => close(),
