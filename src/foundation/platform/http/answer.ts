@@ -24,6 +24,7 @@ export interface Asked {
 export interface AnswerSettings {
   readonly idempotency: IdempotencyStore | null
   readonly heartbeatMs: number
+  readonly stallMs: number
   readonly compression: CompressionRule
   readonly logger: HttpLogger
 }

@@ -7,6 +7,14 @@ export function encodeEvent({ id, event, data }: ServerEvent<unknown>): string {
   return `${head}data: ${JSON.stringify(data)}\n\n`
 }
 
+/** Events in their wire form already, made once for many readers. The contract is not applied again. */
+export class EncodedEvents {
+  readonly bytes: Uint8Array
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+}
+
 /** A comment line: proves to both sides, and to proxies between, that the stream lives. */
 export const heartbeat = ': heartbeat\n\n'
 

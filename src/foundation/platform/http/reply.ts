@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import { parseWith } from '../../kernel/schema.ts'
 import { type CompressionRule, chooseEncoding, compressedStream, isCompressible, leastBytes } from './compression.ts'
 import type { ServerEvent } from './endpoint-contract.ts'
-import { encodeEvent, heartbeat, withHeartbeat } from './event-stream.ts'
+import { EncodedEvents, encodeEvent, heartbeat, withHeartbeat } from './event-stream.ts'
 import type { HttpLogger } from './http-logger.ts'
 import type { PreparedAnswer } from './idempotency.ts'
 import { isKnown, tagOf } from './preconditions.ts'
@@ -22,6 +22,8 @@ export interface Sending {
   readonly reply: FastifyReply
   readonly signal: AbortSignal
   readonly heartbeatMs: number
+  /** After so long without reading anything a client is cut off. */
+  readonly stallMs: number
   readonly compression: CompressionRule
   readonly logger: HttpLogger
 }
@@ -112,10 +114,12 @@ async function* lines(output: z.ZodType | null, items: AsyncIterable<unknown>): 
   for await (const item of items) yield `${JSON.stringify(outgoing(output, item))}\n`
 }
 
-async function* events({ route, result, heartbeatMs, signal }: Sending): AsyncGenerator<string> {
-  const source = result as AsyncIterable<ServerEvent<unknown>>
+async function* events({ route, result, heartbeatMs, signal }: Sending): AsyncGenerator<string | Uint8Array> {
+  const source = result as AsyncIterable<ServerEvent<unknown> | EncodedEvents>
   for await (const item of withHeartbeat(source, heartbeatMs, null, signal)) {
-    yield item === null ? heartbeat : encodeEvent({ ...item, data: outgoing(route.output, item.data) })
+    if (item === null) yield heartbeat
+    else if (item instanceof EncodedEvents) yield item.bytes
+    else yield encodeEvent({ ...item, data: outgoing(route.output, item.data) })
   }
 }
 
@@ -151,7 +155,7 @@ async function stream(
   chunks: AsyncIterable<string | Uint8Array>,
   form: StreamForm,
 ): Promise<FastifyReply> {
-  const { route, reply, signal, logger } = sending
+  const { route, reply, signal, logger, stallMs } = sending
   reply.hijack()
   const response = reply.raw
   response.on('error', (error) => logger.debug({ path: route.path, error }, 'stream broke'))
@@ -168,7 +172,7 @@ async function stream(
   const sink = zipped ? compressedStream(response) : response
   try {
     if (form.first !== undefined) sink.write(form.first)
-    await sendStream(sink, chunks, signal)
+    await sendStream(sink, chunks, signal, stallMs)
     sink.end()
   } catch (error) {
     fail(sending, error, response, sink, form.onFailure)

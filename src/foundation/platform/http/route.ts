@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { z } from 'zod'
 import type { CacheRule, Deprecation, Endpoint, NoSchema, ReplyKind, ServerEvent } from './endpoint-contract.ts'
+import type { EncodedEvents } from './event-stream.ts'
 import type { ExpectedRevision } from './preconditions.ts'
 import type { Permission, Principal } from './principal.ts'
 import type { TraceContext } from './trace-context.ts'
@@ -37,7 +38,7 @@ export interface Upgrade {
 export type ReplyOf<R extends ReplyKind, O extends z.ZodType> = {
   json: Answer<O>
   lines: AsyncIterable<Answer<O>>
-  events: AsyncIterable<ServerEvent<Answer<O>>>
+  events: AsyncIterable<ServerEvent<Answer<O>> | EncodedEvents>
   bytes: ByteReply
   page: PageReply
   // biome-ignore lint/suspicious/noConfusingVoidType: a socket route answers on its socket

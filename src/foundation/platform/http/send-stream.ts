@@ -2,23 +2,26 @@ import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 
 /**
- * Writes chunks as fast as the client reads and no faster. Returns when the source ends, when the client goes away or when
- * `signal` aborts; then the source is closed and nothing more is written. Throws only what the source throws.
+ * Writes chunks as fast as the client reads and no faster. Returns when the source ends, when the client goes away, when it
+ * has read nothing for `stallMs` (then it is cut off) or when `signal` aborts; then the source is closed and nothing more is
+ * written. Throws only what the source throws.
  */
 export async function sendStream(
   sink: Writable,
   chunks: AsyncIterable<string | Uint8Array>,
   signal: AbortSignal,
+  stallMs = 30_000,
 ): Promise<void> {
   for await (const chunk of chunks) {
     if (signal.aborted || sink.destroyed) break
-    if (!sink.write(chunk)) await drained(sink, signal)
+    if (!sink.write(chunk)) await drained(sink, signal, stallMs)
   }
 }
 
-async function drained(sink: Writable, signal: AbortSignal): Promise<void> {
+async function drained(sink: Writable, signal: AbortSignal, stallMs: number): Promise<void> {
   const stop = new AbortController()
   const onEnd = () => stop.abort()
+  const stalled = setTimeout(() => sink.destroy(new Error(`the client read nothing for ${stallMs} ms`)), stallMs)
   signal.addEventListener('abort', onEnd, { once: true })
   sink.once('close', onEnd)
   try {
@@ -26,6 +29,7 @@ async function drained(sink: Writable, signal: AbortSignal): Promise<void> {
   } catch (error) {
     if (!stop.signal.aborted) throw error
   } finally {
+    clearTimeout(stalled)
     signal.removeEventListener('abort', onEnd)
     sink.off('close', onEnd)
   }

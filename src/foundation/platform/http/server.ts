@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly bodyLimit?: number
   /** Pause after which a silent event stream sends a comment. Default 15,000 ms. */
   readonly heartbeatMs?: number
+  /** A stream whose client reads nothing for so long, though there is more, is cut; it can be resumed. Default 30,000 ms. */
+  readonly stallMs?: number
   /** How often it is asked again whether the caller of an open stream may still be there. Default 2,000 ms. */
   readonly recheckMs?: number
   /** A whole request must have arrived within this time. Default 60,000 ms. */
@@ -78,6 +80,7 @@ export function createServer(options: ServerOptions): HttpServer {
   const settings = {
     idempotency: options.idempotency ?? null,
     heartbeatMs: options.heartbeatMs ?? 15_000,
+    stallMs: options.stallMs ?? 30_000,
     compression: options.compression ?? 'auto',
     logger,
   }
