@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { failpoint } from '../../kernel/failpoints.ts'
+import { type Cgroup, Cgroups } from './cgroup-v2.ts'
 import { endFamily } from './end-family.ts'
 import { findFamilies } from './find-families.ts'
 import { ForeignProcesses } from './foreign-processes.ts'
 import { openChildFiles } from './open-child-files.ts'
 import type { ProcessJournal } from './process-journal.ts'
+import type { ProcessLimits } from './process-limits.ts'
 import type { ProcessEntry, ProcessTable } from './process-table.ts'
 import { shareCollectedCpu } from './process-usage.ts'
 import { spawnErrorOf } from './spawn-error.ts'
@@ -12,6 +14,8 @@ import type { SpawnRequest, SupervisorReply } from './supervisor-protocol.ts'
 import { WatchedAttempt } from './watched-attempt.ts'
 
 const reportSamplesEveryMs = 1_000
+/** Work that has a limit is looked at more often: memory fills quickly. */
+const limitedSampleMs = 200
 
 /** The heart of the supervisor: starts commands, samples their families, and ends them to the last process. */
 export class AttemptWatch {
@@ -31,6 +35,8 @@ export class AttemptWatch {
   #sampleAt = Number.POSITIVE_INFINITY
   #reportedAt = 0
   #closed = false
+  /** Undefined: nobody has asked for limits yet. */
+  #cgroups: Cgroups | null | undefined
 
   constructor(options: {
     readonly table: ProcessTable
@@ -85,10 +91,20 @@ export class AttemptWatch {
     const main = { pid, start: this.#table.find(pid)?.start ?? '' }
     const attempt = new WatchedAttempt(request, main, performance.now())
     this.#attempts.set(request.id, attempt)
+    if (request.limits !== null) attempt.cgroup = this.#limit(pid, request.marker, request.limits)
     child.once('exit', (code, signal) => this.#onExit(attempt, code, signal))
     this.#journal.started(request.marker, main)
     this.#reply({ type: 'started', id: request.id, ...main })
     this.#sampleWithin(sampleDelay(0))
+  }
+
+  /** A control group with the process in it; null where the system has none for us. */
+  #limit(pid: number, name: string, limits: ProcessLimits): Cgroup | null {
+    if (this.#cgroups === undefined) this.#cgroups = Cgroups.open([...this.#excluded])
+    const group = this.#cgroups?.create(name, limits) ?? null
+    if (group === null || group.add([pid])) return group
+    group.remove()
+    return null
   }
 
   stop(id: number, graceMs: number): void {
@@ -163,17 +179,20 @@ export class AttemptWatch {
       while (attempt.exit === null) await attempt.pause(1_000)
       this.#journal.close(attempt.marker)
     }
+    const counted = attempt.cgroup?.usage() ?? null
+    if (unended.length === 0) attempt.cgroup?.remove()
     this.#attempts.delete(attempt.id)
     this.#reply({
       type: 'gone',
       id: attempt.id,
       code: attempt.exit?.code ?? null,
       signal: attempt.exit?.signal ?? null,
-      cpuSeconds: attempt.meter.cpuSeconds,
-      maxRssBytes: attempt.meter.maxRssBytes,
+      cpuSeconds: counted?.cpuSeconds ?? attempt.meter.cpuSeconds,
+      maxRssBytes: counted?.maxMemoryBytes ?? attempt.meter.maxRssBytes,
       wallSeconds: ((attempt.exit?.at ?? performance.now()) - attempt.startedAt) / 1_000,
       leftovers,
       survivors: unended.length,
+      breach: attempt.breach ?? counted?.breach ?? null,
     })
   }
 
@@ -240,13 +259,24 @@ export class AttemptWatch {
     this.#sampler = setTimeout(() => void this.#sample(), ms)
   }
 
+  #checkLimits(attempt: WatchedAttempt, now: number): void {
+    if (attempt.finishing) return
+    const breach = attempt.checkLimits(now)
+    if (breach === null) return
+    attempt.breach = breach
+    // Memory does not wait for good manners.
+    this.stop(attempt.id, breach.resource === 'memory' ? 0 : attempt.graceMs)
+  }
+
   async #sample(): Promise<void> {
     await this.#scanSoon()
     this.#sampler = null
     if (this.#attempts.size === 0) return
     const attempts = [...this.#attempts.values()]
     const now = performance.now()
-    this.#sampleWithin(sampleDelay(now - Math.max(...attempts.map((attempt) => attempt.startedAt))))
+    for (const attempt of attempts) this.#checkLimits(attempt, now)
+    const wait = sampleDelay(now - Math.max(...attempts.map((attempt) => attempt.startedAt)))
+    this.#sampleWithin(attempts.some((attempt) => attempt.isLimited) ? Math.min(wait, limitedSampleMs) : wait)
     if (now - this.#reportedAt < reportSamplesEveryMs - 100) return
     this.#reportedAt = now
     const samples = attempts.map((attempt) => ({

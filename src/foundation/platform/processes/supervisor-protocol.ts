@@ -1,4 +1,5 @@
 import type { SpawnErrorCode } from './process-errors.ts'
+import type { LimitBreach, ProcessLimits } from './process-limits.ts'
 
 /** What the runner tells the supervisor, one JSON value a line. The end of the stream means: end everything. */
 export type SupervisorRequest = SpawnRequest | { readonly type: 'stop'; readonly id: number; readonly graceMs: number }
@@ -18,6 +19,8 @@ export interface SpawnRequest {
   readonly stderr: string
   readonly graceMs: number
   readonly lingerMs: number
+  /** Null: none. */
+  readonly limits: ProcessLimits | null
 }
 
 /** What the supervisor tells the runner. */
@@ -40,6 +43,8 @@ export interface GoneReply {
   readonly wallSeconds: number
   readonly leftovers: number
   readonly survivors: number
+  /** Why it was ended by us, or by the kernel for us; null: it was not. */
+  readonly breach: LimitBreach | null
 }
 
 export interface UsageSample {

@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream'
 import { failpoint } from '../../kernel/failpoints.ts'
 import { type OnOutput, OutputPipe } from './output-pipe.ts'
 import { processErrors } from './process-errors.ts'
+import type { LimitBreach, ProcessLimits } from './process-limits.ts'
 import { markerVariable } from './process-table.ts'
 import type { ProcessUsage } from './process-usage.ts'
 import { SupervisorLink, type SupervisorOptions } from './supervisor-link.ts'
@@ -29,6 +30,8 @@ export interface StartProcess {
   readonly graceMs?: number
   /** How long what the main process left running may go on after its end. Default 500. */
   readonly lingerMs?: number
+  /** What it and all it starts may use: kept by the kernel where it can, else it is ended when a look finds more. Default none. */
+  readonly limits?: ProcessLimits
 }
 
 export interface RunningProcess {
@@ -51,6 +54,8 @@ export interface ProcessEnd {
   readonly survivors: number
   /** The supervisor was lost, and with it the way in which the process ended. */
   readonly lost: boolean
+  /** It was ended because it passed this limit; null: it was not. */
+  readonly breach: LimitBreach | null
 }
 
 /**
@@ -152,6 +157,7 @@ export class Supervisor {
         stderr: files.stderrPath,
         graceMs,
         lingerMs: request.lingerMs ?? 500,
+        limits: request.limits ?? null,
       },
       {
         started: (pid) => {
@@ -174,6 +180,7 @@ export class Supervisor {
             leftovers: reply?.leftovers ?? 0,
             survivors,
             lost: reply === null,
+            breach: reply?.breach ?? null,
           }
           Promise.all([files.stdout.finish(), files.stderr.finish()]).then(() => resolve(end), reject)
         },

@@ -1,4 +1,6 @@
+import type { Cgroup } from './cgroup-v2.ts'
 import type { FamilyTarget } from './find-families.ts'
+import { type LimitBreach, LimitWatch } from './process-limits.ts'
 import type { ProcessEntry } from './process-table.ts'
 import { UsageMeter } from './process-usage.ts'
 import type { SpawnRequest } from './supervisor-protocol.ts'
@@ -18,6 +20,10 @@ export class WatchedAttempt implements FamilyTarget {
   stopping = false
   finishing = false
   sampledAt: number
+  /** The kernel keeps it to its limits; null: we look. */
+  cgroup: Cgroup | null = null
+  breach: LimitBreach | null = null
+  readonly #watch: LimitWatch | null
   #alive: readonly ProcessEntry[] = []
   #wake: (() => void) | null = null
 
@@ -30,6 +36,7 @@ export class WatchedAttempt implements FamilyTarget {
     this.startedAt = now
     this.sampledAt = now
     this.meter = new UsageMeter(main.pid)
+    this.#watch = request.limits === null ? null : new LimitWatch(request.limits)
   }
 
   /** Takes the family as just read. */
@@ -39,6 +46,18 @@ export class WatchedAttempt implements FamilyTarget {
     for (const entry of this.#alive) this.known.set(entry.pid, entry.start)
     this.meter.sample(this.#alive)
     this.sampledAt = now
+  }
+
+  get isLimited(): boolean {
+    return this.#watch !== null
+  }
+
+  /** Puts what is new of the family under the limits of the kernel, or looks whether it has passed them. Null: all is well. */
+  checkLimits(now: number): LimitBreach | null {
+    if (this.#watch === null) return null
+    if (this.cgroup !== null && !this.cgroup.add(this.#alive.map((entry) => entry.pid))) this.cgroup = null
+    // The kernel throttles and ends by itself.
+    return this.cgroup === null ? this.#watch.sample(now, this.meter.cpuSeconds ?? 0, this.rssBytes) : null
   }
 
   get alive(): readonly ProcessEntry[] {
