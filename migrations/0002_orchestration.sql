@@ -104,7 +104,9 @@ create table tasks (
   error jsonb,
   workspace_commit text,
   -- What the attempt used that succeeded.
-  usage jsonb,
+  wall_ms float8,
+  cpu_ms float8,
+  max_rss bigint,
   created_at timestamptz not null,
   leased_at timestamptz,
   started_at timestamptz,
@@ -146,8 +148,9 @@ create view attempts with (security_invoker = true) as
   select tenant_id, task_id, attempt, fence, run_id, agent_id, runner_id, outcome, leased_at, started_at, ended_at, error, usage
   from past_attempts
   union all
-  select tenant_id, id, attempt, fence, run_id, agent_id, runner_id, 'succeeded', leased_at, started_at, ended_at, null, usage
-  from tasks where state = 'succeeded' and usage is not null;
+  select tenant_id, id, attempt, fence, run_id, agent_id, runner_id, 'succeeded', leased_at, started_at, ended_at, null,
+    jsonb_build_object('cpuSeconds', cpu_ms / 1000, 'maxRssBytes', max_rss, 'wallSeconds', wall_ms / 1000)
+  from tasks where state = 'succeeded' and wall_ms is not null;
 grant select on attempts to leanvibe_app, leanvibe_system;
 
 create table concurrency_groups (

@@ -47,6 +47,7 @@ create table agents (
   runner_id text collate "C" not null,
   registered_at timestamp with time zone not null,
   last_seen_at timestamp with time zone not null,
+  intent text collate "C",
   constraint agents_check CHECK (((used >= 0) AND (used <= slots))),
   constraint agents_pkey PRIMARY KEY (tenant_id, id)
 ) with (fillfactor=50);
@@ -133,9 +134,9 @@ UNION ALL
     tasks.started_at,
     tasks.ended_at,
     NULL::jsonb AS error,
-    tasks.usage
+    jsonb_build_object('cpuSeconds', (tasks.cpu_ms / (1000)::double precision), 'maxRssBytes', tasks.max_rss, 'wallSeconds', (tasks.wall_ms / (1000)::double precision)) AS usage
    FROM tasks
-  WHERE ((tasks.state = 'succeeded'::text) AND (tasks.usage IS NOT NULL)); with (security_invoker=true);
+  WHERE ((tasks.state = 'succeeded'::text) AND (tasks.wall_ms IS NOT NULL)); with (security_invoker=true);
 grant select to leanvibe_app;
 grant select to leanvibe_system;
 
@@ -196,9 +197,9 @@ create table budgets (
   constraint budgets_check CHECK (((held >= 0) AND (spent >= 0))),
   constraint budgets_pkey PRIMARY KEY (tenant_id, id)
 ) with (fillfactor=50);
-CREATE INDEX budgets_due ON budgets USING btree (window_end) WHERE (window_end IS NOT NULL);
-CREATE UNIQUE INDEX budgets_scope ON budgets USING btree (tenant_id, scope, scope_id, unit, time_window, origin);
+CREATE UNIQUE INDEX budgets_scope ON budgets USING btree (scope_id, scope, unit, tenant_id, time_window, origin);
 CREATE INDEX budgets_soft ON budgets USING btree (tenant_id, id) WHERE ((soft_limit IS NOT NULL) AND (soft_told_at IS NULL));
+CREATE INDEX budgets_windowed ON budgets USING btree (tenant_id, id) WHERE (time_window <> ALL (ARRAY['total'::text, 'run'::text]));
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -323,6 +324,46 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table liveness_findings (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  rev integer not null default 1,
+  detector text collate "C" not null,
+  subject_kind text collate "C" not null,
+  subject_id text collate "C" not null,
+  run_id text collate "C",
+  state text collate "C" not null,
+  action text not null,
+  explanation text not null,
+  evidence jsonb not null,
+  found_at timestamp with time zone not null,
+  deadline_at timestamp with time zone,
+  answered_at timestamp with time zone,
+  answered_by text,
+  constraint liveness_findings_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX liveness_findings_due ON liveness_findings USING btree (deadline_at) WHERE (state = 'open'::text);
+CREATE INDEX liveness_findings_recent ON liveness_findings USING btree (tenant_id, found_at DESC);
+CREATE INDEX liveness_findings_subject ON liveness_findings USING btree (tenant_id, detector, subject_id, found_at DESC);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table liveness_policies (
+  tenant_id text collate "C" not null,
+  detector text collate "C" not null,
+  policy jsonb not null,
+  updated_at timestamp with time zone not null,
+  constraint liveness_policies_pkey PRIMARY KEY (tenant_id, detector)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table log_chunks (
   tenant_id text collate "C" not null,
   task_id text collate "C" not null,
@@ -404,6 +445,9 @@ create table pools (
   name text collate "C" not null,
   strategy text not null default 'least_connections'::text,
   settings jsonb not null default '{}'::jsonb,
+  desired integer,
+  completed bigint not null default 0,
+  busy_ms bigint not null default 0,
   constraint pools_pkey PRIMARY KEY (tenant_id, name)
 );
 row level security enabled and forced;
@@ -461,7 +505,7 @@ create table reservations (
   holder text collate "C" not null,
   run_id text collate "C",
   task_id text collate "C",
-  fence bigint,
+  attempt integer,
   agent_id text collate "C",
   purpose text not null default ''::text,
   priority smallint not null,
@@ -478,9 +522,9 @@ create table reservations (
   ended_at timestamp with time zone,
   constraint reservations_pkey PRIMARY KEY (tenant_id, id)
 ) with (fillfactor=70);
-CREATE INDEX reservations_of_task ON reservations USING btree (tenant_id, task_id) WHERE ((ended_at IS NULL) AND (task_id IS NOT NULL));
-CREATE INDEX reservations_open ON reservations USING btree (holder, expires_at) WHERE (ended_at IS NULL);
-CREATE INDEX reservations_recent ON reservations USING btree (tenant_id, created_at);
+CREATE INDEX reservations_due ON reservations USING btree (holder, expires_at);
+CREATE INDEX reservations_of_task ON reservations USING btree (task_id) WHERE (task_id IS NOT NULL);
+CREATE INDEX reservations_recent ON reservations USING brin (created_at) WITH (autosummarize='on');
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -555,6 +599,54 @@ CREATE INDEX runs_open ON runs USING btree (tenant_id, state) WHERE (ended_at IS
 CREATE INDEX runs_parent ON runs USING btree (tenant_id, parent_task) WHERE (parent_task IS NOT NULL);
 CREATE INDEX runs_pending ON runs USING btree (tenant_id, concurrency_key, created_at) WHERE (state = 'pending'::text);
 CREATE INDEX runs_recent ON runs USING btree (tenant_id, created_at DESC);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table scaling_decisions (
+  tenant_id text collate "C" not null,
+  pool text collate "C" not null,
+  at timestamp with time zone not null,
+  strategy text not null,
+  from_agents integer not null,
+  to_agents integer not null,
+  reason text not null,
+  explanation jsonb not null,
+  constraint scaling_decisions_pkey PRIMARY KEY (tenant_id, pool, at)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table scaling_policies (
+  tenant_id text collate "C" not null,
+  pool text collate "C" not null,
+  rev integer not null default 1,
+  policy jsonb not null,
+  due_at timestamp with time zone not null,
+  explanation jsonb,
+  counted jsonb,
+  updated_at timestamp with time zone not null,
+  constraint scaling_policies_pkey PRIMARY KEY (tenant_id, pool)
+) with (fillfactor=50);
+CREATE INDEX scaling_policies_due ON scaling_policies USING btree (due_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table scaling_samples (
+  tenant_id text collate "C" not null,
+  pool text collate "C" not null,
+  at timestamp with time zone not null,
+  signals jsonb not null,
+  constraint scaling_samples_pkey PRIMARY KEY (tenant_id, pool, at)
+);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -697,7 +789,9 @@ create table tasks (
   output jsonb,
   error jsonb,
   workspace_commit text,
-  usage jsonb,
+  wall_ms double precision,
+  cpu_ms double precision,
+  max_rss bigint,
   created_at timestamp with time zone not null,
   leased_at timestamp with time zone,
   started_at timestamp with time zone,
@@ -721,6 +815,7 @@ create table tenants (
   rev integer not null default 1,
   reason text,
   changed_at timestamp with time zone,
+  paused_runs text[],
   purge jsonb,
   constraint tenants_pkey PRIMARY KEY (id)
 );
@@ -788,7 +883,7 @@ create table webhook_deliveries (
   ended_at timestamp with time zone,
   constraint webhook_deliveries_pkey PRIMARY KEY (tenant_id, id)
 ) with (fillfactor=80);
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text, 'retrying'::text]));
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries USING btree (tenant_id, subscription_id, due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text, 'retrying'::text]));
 CREATE INDEX webhook_deliveries_order ON webhook_deliveries USING btree (tenant_id, subscription_id, order_key, "position") WHERE ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'retrying'::text])) AND (order_key IS NOT NULL));
 CREATE INDEX webhook_deliveries_recent ON webhook_deliveries USING btree (tenant_id, subscription_id, "position" DESC);
 row level security enabled and forced;

@@ -11,7 +11,7 @@ import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { findRun, readSteps, runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { isRunEnded } from '../orchestration/runs/states-contract.ts'
-import { placeOfTask, taskRange } from '../orchestration/runs/task-ids.ts'
+import { placeOfTask, taskRange } from '../orchestration/runs/task-ids-contract.ts'
 
 export interface Storage {
   readonly blobs: BlobStore

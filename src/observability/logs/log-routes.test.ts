@@ -7,7 +7,7 @@ import type { Assignment } from '../../orchestration/runners/exchange-contract.t
 import { type LogLine, logLineSchema } from '../../orchestration/runs/run-endpoints-contract.ts'
 import { findRun, readSteps, runCreatedAt } from '../../orchestration/runs/runs-store.ts'
 import { isRunEnded } from '../../orchestration/runs/states-contract.ts'
-import { placeOfTask, taskRange } from '../../orchestration/runs/task-ids.ts'
+import { placeOfTask, taskRange } from '../../orchestration/runs/task-ids-contract.ts'
 import { type LoggedRuns, logRoutes } from './log-routes.ts'
 import { LogStore } from './log-store.ts'
 

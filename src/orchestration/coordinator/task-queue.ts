@@ -6,10 +6,12 @@ import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters, isEmpty } from './counters.ts'
 import { applyCounters, type EndedStep } from './sql/apply-counters.ts'
 import { type ChangedTask, changeTasks, type TaskChange } from './sql/change-tasks.ts'
+import { chunksOf } from './sql/chunks-of.ts'
 import { completeTasks } from './sql/complete-tasks.ts'
 import { defineGroups, deleteGroupsOfRuns, findWaitingForPlaces, freePlaces, takePlaces } from './sql/concurrency.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { admitWaiting } from './sql/hold-tasks.ts'
+import { inIdOrder } from './sql/in-id-order.ts'
 import { insertTasks, type NewTask } from './sql/insert-tasks.ts'
 import { lockRunsOf } from './sql/lock-runs.ts'
 
@@ -98,11 +100,14 @@ export class TaskQueue {
     now: Date,
     counters: Counters,
   ): Promise<ReadonlySet<number>> {
-    if (reports.length === 0) return new Set()
-    const result = await completeTasks(tx, reports, now)
-    counters.add(result.deltas)
-    counters.free(result.freed)
-    return result.accepted
+    const accepted = new Set<number>()
+    for (const chunk of chunksOf(inIdOrder(reports))) {
+      const result = await completeTasks(tx, chunk, now)
+      counters.add(result.deltas)
+      counters.free(result.freed)
+      for (const fence of result.accepted) accepted.add(fence)
+    }
+    return accepted
   }
 
   /**

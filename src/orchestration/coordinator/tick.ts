@@ -4,13 +4,14 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import type { Counters } from './counters.ts'
-import { canServe, type Decision, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
+import { canServe, type Decision, decide, type FreeAgent, type Lane } from './decide.ts'
 import { parseLane } from './lane-contract.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
+import { mostTasks } from './sql/chunks-of.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
 import { lockShards } from './sql/lock-shards.ts'
-import { type LaneHeads, readHeads } from './sql/read-heads.ts'
+import { holdsOf, type LaneHeads, readHeads } from './sql/read-heads.ts'
 import { readRemaining } from './sql/read-remaining.ts'
 import { uniqueShards } from './task-queue.ts'
 
@@ -49,7 +50,8 @@ export class Ticker {
   readonly #agentsFrom = new Map<string, string>()
 
   constructor(options: Partial<TickOptions> = {}) {
-    this.#options = { ...tickDefaults, ...options }
+    const given = { ...tickDefaults, ...options }
+    this.#options = { ...given, batch: Math.min(given.batch, mostTasks) }
   }
 
   /** Slots and budgets that it takes are added to `counters`, and the caller writes them last. */
@@ -108,7 +110,16 @@ export class Ticker {
         const found = byLane.get(lane.lane)
         return found === undefined
           ? []
-          : [{ ...lane, heads: found.ids.map((id, i) => toHead(id, found.readySeqs[i]!, found.holds[i]!)) }]
+          : [
+              {
+                ...lane,
+                heads: found.ids.map((id, i) => ({
+                  taskId: id,
+                  readySeq: found.readySeqs[i]!,
+                  holds: holdsOf(found.holds[i]!),
+                })),
+              },
+            ]
       })
       const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
       const left = budgets.get(plan.shard.tenant) ?? new Map<string, number>()
@@ -171,15 +182,6 @@ function keyOf(shard: Shard): string {
   return `${shard.tenant}/${shard.pool}`
 }
 
-function toHead(taskId: string, readySeq: number, holds: string): Head {
-  if (holds === '') return { taskId, readySeq, holds: [] }
-  const parsed = holds.split(',').map((text) => {
-    const at = text.lastIndexOf('=')
-    return { budget: text.slice(0, at), amount: Number(text.slice(at + 1)) }
-  })
-  return { taskId, readySeq, holds: parsed }
-}
-
 /** What one shard takes of a budget is not there for the next. */
 function takeFrom(left: Map<string, number>, lanes: readonly Lane[], { assignments }: Decision): void {
   if (left.size === 0) return
@@ -194,13 +196,16 @@ function count(leased: readonly LeasedTask[], heads: readonly LaneHeads[], count
   for (const { tenant, agentId } of leased) counters.agent({ tenant, agentId, used: 1 })
   const taken = new Set(leased.map((task) => task.taskId as string))
   for (const lane of heads) {
+    const tasks = new Map<string, number>()
     lane.ids.forEach((id, n) => {
       const holds = lane.holds[n]!
-      if (holds === '' || !taken.has(id)) return
-      for (const { budget, amount } of toHead(id, 0, holds).holds) {
-        counters.budget({ tenant: lane.tenant, budget, held: amount, spent: 0 })
-      }
+      if (holds !== '' && taken.has(id)) tasks.set(holds, (tasks.get(holds) ?? 0) + 1)
     })
+    for (const [holds, n] of tasks) {
+      for (const { budget, amount } of holdsOf(holds)) {
+        counters.budget({ tenant: lane.tenant, budget, held: n * amount, spent: 0 })
+      }
+    }
   }
 }
 
@@ -212,14 +217,9 @@ async function readBudgets(
 ): Promise<ReadonlyMap<TenantId, Map<string, number>>> {
   const named = new Map<TenantId, Set<string>>()
   for (const lane of heads) {
-    let last = ''
-    for (const holds of lane.holds) {
-      if (holds === '' || holds === last) continue
-      last = holds
-      const ids = named.get(lane.tenant) ?? new Set()
-      for (const text of holds.split(',')) ids.add(text.slice(0, text.lastIndexOf('=')))
-      named.set(lane.tenant, ids)
-    }
+    const ids = named.get(lane.tenant) ?? new Set()
+    for (const holds of new Set(lane.holds)) for (const { budget } of holdsOf(holds)) ids.add(budget)
+    if (ids.size > 0) named.set(lane.tenant, ids)
   }
   if (named.size === 0) return new Map()
   const pairs = [...named].flatMap(([tenant, ids]) => [...ids].map((id) => ({ tenant, id })))

@@ -10,7 +10,7 @@ import type { RunChanges } from './run-changes.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
 import type { TaskState } from './states-contract.ts'
 import { type ActivationTools, judge } from './step-activation.ts'
-import { taskIdOf, taskRange } from './task-ids.ts'
+import { taskIdOf, taskRange } from './task-ids-contract.ts'
 
 interface Live {
   run: RunRow

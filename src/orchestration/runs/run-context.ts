@@ -3,7 +3,7 @@ import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import type { ExpressionContext, StepView } from '../workflows/workflow-contract.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
-import { taskRange } from './task-ids.ts'
+import { taskRange } from './task-ids-contract.ts'
 
 /** What the steps of a run have put out so far, by step. Each output of a map is a list, in the order of its items, null where an item gave none. */
 export async function readStepOutputs(tx: ReadTx, ref: RunRef): Promise<ReadonlyMap<string, JsonObject>> {

@@ -5,7 +5,7 @@ import type { CheckpointDocument } from '../checkpoints/checkpoint-document.ts'
 import { readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow } from './run-rows.ts'
 import { lockRuns, readSteps } from './runs-store.ts'
-import { taskRange } from './task-ids.ts'
+import { taskRange } from './task-ids-contract.ts'
 
 /** The artifacts of a run; the `artifacts` part provides them. */
 export type ArtifactsOfRun = (tx: ReadTx, tenant: TenantId, runId: string) => Promise<CheckpointDocument['artifacts']>

@@ -2,7 +2,7 @@ import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import type { RunRef } from './run-rows.ts'
-import { taskRange } from './task-ids.ts'
+import { taskRange } from './task-ids-contract.ts'
 
 /** A task that may go back into its lane. */
 export interface HeldTask {

@@ -7,7 +7,7 @@ import { readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
 import type { ArtifactView, RunDetail, RunView, StepView, TaskView } from './runs-contract.ts'
 import { readSteps } from './runs-store.ts'
-import { taskRange } from './task-ids.ts'
+import { taskRange } from './task-ids-contract.ts'
 
 export function toRunView(run: RunRow): RunView {
   return {

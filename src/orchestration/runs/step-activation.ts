@@ -9,7 +9,7 @@ import { failedChecks, gateVerdict } from './gate-verdict.ts'
 import type { RunChanges } from './run-changes.ts'
 import type { RunRow, StepRow } from './run-rows.ts'
 import type { StepLanguage } from './step-language.ts'
-import { taskIdOf } from './task-ids.ts'
+import { taskIdOf } from './task-ids-contract.ts'
 
 export interface Activation {
   readonly run: RunRow

@@ -1,5 +1,6 @@
 import type { AgentId, RunId, RunnerId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
+import { placeOfTask, runOfTask } from '../../runs/task-ids-contract.ts'
 import type { OwnSpec } from '../shared-spec.ts'
 import { byKey } from './by-key.ts'
 import { inIdOrder } from './in-id-order.ts'
@@ -39,55 +40,78 @@ export async function assignTasks(
   forRunner: string | null,
 ): Promise<readonly LeasedTask[]> {
   const input = inIdOrder(decided)
+  const { agents, numbers } = numberAgents(input)
   const rows = await tx.query<Row>({
     name: 'assign-tasks',
     text: `
       with input as materialized (
-        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as i(tenant_id, id, agent_id, runner_id)
+        select ($3::text[])[i.agent] as tenant_id, i.id, ($4::text[])[i.agent] as agent_id, ($5::text[])[i.agent] as runner_id, i.n
+        from unnest($1::text[], $2::smallint[]) with ordinality as i(id, agent, n)
         where ${byKey}),
       leased as (
         update tasks t set state = 'leased', reason = null, rev = t.rev + 1, attempt = t.attempt + 1,
-          fence = nextval('fences'), agent_id = i.agent_id, runner_id = i.runner_id, leased_at = $5, started_at = null,
-          progress_at = $5, lease_until = $5::timestamptz + (t.timeout_ms + $6) * interval '1 millisecond'
+          fence = nextval('fences'), agent_id = i.agent_id, runner_id = i.runner_id, leased_at = $6, started_at = null,
+          progress_at = $6, lease_until = $6::timestamptz + (t.timeout_ms + $7) * interval '1 millisecond'
         from input i
         where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
-        returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, t.runner_id,
-          case when t.runner_id = $7 then coalesce(t.spec, '{}') end as spec),
-      logged as (${insertTaskEvents({ type: "'task.leased'", at: '$5', data: attemptData, from: 'leased' })})
-      select tenant_id, id, run_id, step, item, attempt, fence, agent_id, runner_id, spec from leased`,
+        returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, i.n,
+          case when t.runner_id = $8 then coalesce(t.spec, '{}') end as spec),
+      logged as (${insertTaskEvents({ type: "'task.leased'", at: '$6', data: attemptData, from: 'leased' })})
+      select n, step, attempt, fence, spec from leased`,
     values: [
-      input.map((i) => i.tenant),
       input.map((i) => i.taskId),
-      input.map((i) => i.agentId),
-      input.map((i) => i.runnerId),
+      numbers,
+      agents.map((i) => i.tenant),
+      agents.map((i) => i.agentId),
+      agents.map((i) => i.runnerId),
       now,
       graceMs,
       forRunner,
     ],
   })
-  return rows.map((row) => ({
-    tenant: row.tenant_id,
-    taskId: row.id,
-    runId: row.run_id,
-    step: row.step,
-    item: row.item,
-    attempt: row.attempt,
-    fence: row.fence,
-    agentId: row.agent_id,
-    runnerId: row.runner_id,
-    spec: row.spec,
-  }))
+  return rows.map(({ n, step, attempt, fence, spec }) => {
+    const { tenant, taskId, agentId, runnerId } = input[n - 1]!
+    return {
+      tenant,
+      taskId: taskId as TaskId,
+      runId: runOfTask(taskId),
+      step,
+      item: placeOfTask(taskId).item,
+      attempt,
+      fence,
+      agentId: agentId as AgentId,
+      runnerId: runnerId as RunnerId,
+      spec,
+    }
+  })
+}
+
+interface Assignee {
+  readonly tenant: TenantId
+  readonly agentId: string
+  readonly runnerId: string
+}
+
+/** The agents that get tasks, once each, and for each task the number of its own, from 1. Most get many. */
+function numberAgents(input: readonly Assignee[]): { readonly agents: Assignee[]; readonly numbers: number[] } {
+  const agents: Assignee[] = []
+  const known = new Map<string, number>()
+  const numbers = input.map((item) => {
+    const key = `${item.tenant}/${item.agentId}`
+    let number = known.get(key)
+    if (number === undefined) {
+      agents.push(item)
+      known.set(key, (number = agents.length))
+    }
+    return number
+  })
+  return { agents, numbers }
 }
 
 interface Row {
-  tenant_id: TenantId
-  id: TaskId
-  run_id: RunId
+  n: number
   step: string
-  item: number | null
   attempt: number
   fence: number
-  agent_id: AgentId
-  runner_id: RunnerId
   spec: OwnSpec | null
 }

@@ -4,7 +4,9 @@ import { statesAccepting } from '../../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import { type TaskEvent, type TaskState, taskStates } from '../../runs/states-contract.ts'
 import type { CounterDeltas } from './apply-counters.ts'
+import { chunksOf } from './chunks-of.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
+import { inIdOrder } from './in-id-order.ts'
 import { insertTaskEvents } from './task-events.ts'
 
 export interface TaskChange {
@@ -59,8 +61,21 @@ const eventTypes: Readonly<Record<TaskState, string>> = {
  * table does not allow, or a stale fence, changes nothing. Where an attempt was under way it is recorded, its slot and
  * holds are given back; where the task ended, its step's counts follow, and its places, unless it was still waiting for one.
  */
-export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: Date): Promise<ChangeResult> {
-  if (changes.length === 0) return { changed: [], freed: [], deltas: { agents: [], steps: [], budgets: [] } }
+export async function changeTasks(tx: Tx, given: readonly TaskChange[], now: Date): Promise<ChangeResult> {
+  const results: ChangeResult[] = []
+  for (const chunk of chunksOf(inIdOrder(given))) results.push(await changeChunk(tx, chunk, now))
+  return {
+    changed: results.flatMap((result) => result.changed),
+    freed: results.flatMap((result) => result.freed),
+    deltas: {
+      agents: results.flatMap((result) => result.deltas.agents),
+      steps: results.flatMap((result) => result.deltas.steps),
+      budgets: results.flatMap((result) => result.deltas.budgets),
+    },
+  }
+}
+
+async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): Promise<ChangeResult> {
   const [row] = await tx.query<Row>({
     name: 'change-tasks',
     text: `
@@ -76,7 +91,8 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
       changed as (
         update tasks t set state = i.state, rev = t.rev + 1, reason = i.reason,
           output = coalesce(i.output, t.output), error = case when i.state = 'running' then t.error else coalesce(i.error, t.error) end,
-          started_at = coalesce(i.started_at, t.started_at), progress_at = $14, usage = i.usage,
+          started_at = coalesce(i.started_at, t.started_at), progress_at = $14, wall_ms = null, cpu_ms = null,
+          max_rss = null,
           ended_at = case when i.state = any ($15::text[]) then $14::timestamptz end,
           lease_until = case when i.state = 'running' then t.lease_until end,
           agent_id = case when i.state in ('ready', 'waiting') then null else t.agent_id end,
@@ -97,7 +113,7 @@ export async function changeTasks(tx: Tx, changes: readonly TaskChange[], now: D
         type: 'event',
         at: '$14',
         data: `json_strip_nulls(json_build_object('step', step, 'item', item, 'attempt', attempt, 'reason', reason,
-          'agent', had_agent, 'outcome', outcome, 'error', given_error))`,
+          'agent', had_agent, 'outcome', outcome, 'error', given_error))::text`,
         from: 'changed',
       })}),
       ended as (

@@ -4,7 +4,6 @@ import type { AttemptReport } from '../../runners/exchange-contract.ts'
 import type { CounterDeltas } from './apply-counters.ts'
 import { byKey } from './by-key.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
-import { inIdOrder } from './in-id-order.ts'
 import { attemptData, insertTaskEvents } from './task-events.ts'
 
 export interface CompleteResult {
@@ -17,36 +16,39 @@ export interface CompleteResult {
 
 /**
  * Applies reports of success: one update a task, guarded by its fence, and one event. The task keeps what is known of
- * the attempt that ended it. What it means for
- * rows shared with others is returned, to be written last.
+ * the attempt that ended it. What it means for rows shared with others is returned, to be written last. At most
+ * `mostTasks` reports, in the order of their tasks' ids.
  *
  * `t.state || ''` keeps the planner from the index of a runner's leases: the update must come by the primary key.
  */
-export async function completeTasks(tx: Tx, given: readonly AttemptReport[], now: Date): Promise<CompleteResult> {
-  const reports = inIdOrder(given)
+export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], now: Date): Promise<CompleteResult> {
   const rows = await tx.query<Row>({
     name: 'complete-tasks',
     text: `
       with input as materialized (
-        select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::timestamptz[], $6::jsonb[],
-          $7::text[], $8::float8[], $10::float8[])
-          as i(tenant_id, id, fence, output, started_at, usage, workspace_commit, wall_ms, cpu_ms)
+        select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::float8[], $6::text[],
+          $7::float8[], $8::float8[], $10::bigint[])
+          as i(tenant_id, id, fence, output, began_ms_ago, workspace_commit, wall_ms, cpu_ms, max_rss)
         where ${byKey}),
       done as (
         update tasks t set state = 'succeeded', reason = null, rev = t.rev + 1, output = i.output, error = null,
-          started_at = i.started_at, ended_at = $9, lease_until = null, workspace_commit = i.workspace_commit, usage = i.usage
+          started_at = $9::timestamptz - i.began_ms_ago * interval '1 millisecond', ended_at = $9, lease_until = null,
+          workspace_commit = i.workspace_commit, wall_ms = i.wall_ms, cpu_ms = i.cpu_ms, max_rss = i.max_rss
         from input i
         where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state || '' in ('leased', 'running')
           and t.cancel_reason is null
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id,
           t.budget_ids, t.holds, t.concurrency, i.wall_ms, i.cpu_ms),
-      logged as (${insertTaskEvents({ type: "'task.succeeded'", at: '$9', data: attemptData, from: 'done' })})
+      logged as (${insertTaskEvents({ type: "'task.succeeded'", at: '$9', data: attemptData, from: 'done' })}),
+      sums as materialized (
+        select tenant_id, run_id, step, budget_ids, holds, count(*) as n, array_agg(wall_ms) as walls, array_agg(cpu_ms) as cpus
+        from done group by 1, 2, 3, 4, 5)
       select (select array_agg(fence) from done) as fences,
         (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency is not null) as freed,
         (select json_agg(json_build_array(tenant_id, agent_id, n)) from
           (select tenant_id, agent_id, -count(*) as n from done group by 1, 2) a) as agents,
         (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, s.open)) from
-          (select tenant_id, run_id, step, -count(*) as n from done group by 1, 2, 3) d
+          (select tenant_id, run_id, step, -sum(n) as n from sums group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
         (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
           select d.tenant_id, h.budget, sum(d.n * h.amount) as held, sum(case b.unit
@@ -54,10 +56,7 @@ export async function completeTasks(tx: Tx, given: readonly AttemptReport[], now
               when 'wall-ms' then (select sum(least(h.amount, ceil(ms))) from unnest(d.walls) as ms)
               when 'cpu-ms' then (select sum(least(h.amount, ceil(coalesce(ms, h.amount)))) from unnest(d.cpus) as ms)
               else d.n * h.amount end) as spent
-          from (
-            select tenant_id, budget_ids, holds, count(*) as n, array_agg(wall_ms) as walls, array_agg(cpu_ms) as cpus
-            from done where budget_ids is not null group by 1, 2, 3) d
-          cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
+          from sums d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
           join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
           group by 1, 2) settled) as budgets`,
     values: [
@@ -65,12 +64,12 @@ export async function completeTasks(tx: Tx, given: readonly AttemptReport[], now
       reports.map((r) => r.taskId),
       reports.map((r) => r.fence),
       reports.map((r) => JSON.stringify(r.output)),
-      reports.map((r) => r.startedAt),
-      reports.map((r) => JSON.stringify(r.usage)),
+      reports.map((r) => now.getTime() - Date.parse(r.startedAt)),
       reports.map((r) => r.workspaceCommit),
       reports.map((r) => r.usage.wallSeconds * 1_000),
-      now,
       reports.map((r) => (r.usage.cpuSeconds === null ? null : r.usage.cpuSeconds * 1_000)),
+      now,
+      reports.map((r) => r.usage.maxRssBytes),
     ],
   })
   const row = rows[0]!

@@ -1,6 +1,7 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import { byKey } from './by-key.ts'
+import { chunksOf, mostTasks } from './chunks-of.ts'
 import { inIdOrder } from './in-id-order.ts'
 import { insertTaskEvents } from './task-events.ts'
 
@@ -10,8 +11,14 @@ export async function holdTasks(
   refused: readonly { readonly tenant: TenantId; readonly taskId: string; readonly reason: string }[],
   now: Date,
 ): Promise<void> {
-  if (refused.length === 0) return
-  const tasks = inIdOrder(refused)
+  for (const tasks of chunksOf(inIdOrder(refused))) await holdChunk(tx, tasks, now)
+}
+
+async function holdChunk(
+  tx: Tx,
+  tasks: readonly { readonly tenant: TenantId; readonly taskId: string; readonly reason: string }[],
+  now: Date,
+): Promise<void> {
   await tx.execute({
     name: 'hold-tasks',
     text: `
@@ -22,7 +29,7 @@ export async function holdTasks(
         returning t.tenant_id, t.id, t.rev, t.run_id, t.step, t.reason)${insertTaskEvents({
           type: "'task.waiting'",
           at: '$4',
-          data: "json_build_object('step', step, 'reason', reason)",
+          data: "json_build_object('step', step, 'reason', reason)::text",
           from: 'held',
         })}`,
     values: [tasks.map((t) => t.tenant), tasks.map((t) => t.taskId), tasks.map((t) => t.reason), now],
@@ -35,7 +42,19 @@ export async function admitWaiting(
   reasons: readonly { readonly tenant: TenantId; readonly reason: string; readonly limit: number }[],
   now: Date,
 ): Promise<readonly { readonly tenant: TenantId; readonly pool: string }[]> {
-  if (reasons.length === 0) return []
+  const shards: { readonly tenant: TenantId; readonly pool: string }[] = []
+  const most = Math.max(1, Math.floor(mostTasks / Math.max(1, ...reasons.map((reason) => reason.limit))))
+  for (let from = 0; from < reasons.length; from += most) {
+    shards.push(...(await admitSome(tx, reasons.slice(from, from + most), now)))
+  }
+  return shards
+}
+
+async function admitSome(
+  tx: Tx,
+  reasons: readonly { readonly tenant: TenantId; readonly reason: string; readonly limit: number }[],
+  now: Date,
+): Promise<readonly { readonly tenant: TenantId; readonly pool: string }[]> {
   const rows = await tx.query<{ tenant_id: TenantId; pool: string }>({
     name: 'admit-waiting',
     text: `
@@ -52,7 +71,7 @@ export async function admitWaiting(
       logged as (${insertTaskEvents({
         type: "'task.ready'",
         at: '$4',
-        data: "json_build_object('step', step, 'item', item)",
+        data: "json_build_object('step', step, 'item', item)::text",
         from: 'admitted',
       })})
       select distinct tenant_id, pool from admitted`,

@@ -2,6 +2,7 @@ import type { RunId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { ResolvedTask } from '../../workflows/workflow-contract.ts'
 import { type OwnSpec, sharedKeyOf, splitSpecs } from '../shared-spec.ts'
+import { chunksOf } from './chunks-of.ts'
 import { insertSharedSpecs, type SharedSpec } from './shared-specs.ts'
 import { insertTaskEvents } from './task-events.ts'
 
@@ -29,6 +30,16 @@ export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date):
   if (tasks.length === 0) return
   const { shared, own } = split(tasks)
   await insertSharedSpecs(tx, shared)
+  const rows = tasks.map((task, n) => ({ task, own: own[n] ?? null }))
+  for (const chunk of chunksOf(rows)) await insertChunk(tx, chunk, now)
+}
+
+async function insertChunk(
+  tx: Tx,
+  rows: readonly { readonly task: NewTask; readonly own: string | null }[],
+  now: Date,
+): Promise<void> {
+  const tasks = rows.map(({ task }) => task)
   await tx.execute({
     name: 'insert-tasks',
     text: `
@@ -44,7 +55,7 @@ export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date):
           type: "'task.' || state",
           rev: '1',
           at: '$15',
-          data: "json_strip_nulls(json_build_object('step', step, 'item', item, 'reason', reason))",
+          data: "json_strip_nulls(json_build_object('step', step, 'item', item, 'reason', reason))::text",
           from: 'added',
         })}`,
     values: [
@@ -62,7 +73,7 @@ export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date):
       tasks.map((t) => arrayText(t.concurrency)),
       tasks.map((t) => arrayText(t.budgetIds)),
       tasks.map((t) => (t.holds.length === 0 ? null : `{${t.holds.join(',')}}`)),
-      own,
+      rows.map(({ own }) => own),
       now,
     ],
   })

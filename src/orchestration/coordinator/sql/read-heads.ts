@@ -7,7 +7,7 @@ export interface LaneHeads {
   readonly lane: string
   readonly ids: readonly string[]
   readonly readySeqs: readonly number[]
-  /** Per task `budget=amount,...`, empty where it holds nothing. */
+  /** Per task `budget,...=amount,...`, empty where it holds nothing. */
   readonly holds: readonly string[]
 }
 
@@ -24,7 +24,7 @@ export async function readHeads(
       cross join lateral (
         select array_agg(id order by ready_seq) as ids, array_agg(ready_seq order by ready_seq) as seqs,
           array_agg(case when budget_ids is null then '' else
-            (select string_agg(b || '=' || a, ',') from unnest(budget_ids, holds) as u(b, a)) end order by ready_seq) as holds
+            array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end order by ready_seq) as holds
         from (
           select id, ready_seq, budget_ids, holds from tasks t
           where t.tenant_id = l.tenant_id and t.pool = l.pool and t.lane = l.lane and t.state = 'ready'
@@ -41,6 +41,27 @@ export async function readHeads(
     holds: row.holds,
   }))
 }
+
+/** What a task with these holds takes of each budget. Most tasks of a lane hold the same. */
+export function holdsOf(text: string): readonly { readonly budget: string; readonly amount: number }[] {
+  let holds = parsed.get(text)
+  if (holds === undefined) {
+    const at = text.lastIndexOf('=')
+    const amounts = text.slice(at + 1).split(',')
+    holds =
+      at < 0
+        ? []
+        : text
+            .slice(0, at)
+            .split(',')
+            .map((budget, n) => ({ budget, amount: Number(amounts[n]) }))
+    if (parsed.size > 1_000) parsed.clear()
+    parsed.set(text, holds)
+  }
+  return holds
+}
+
+const parsed = new Map<string, readonly { readonly budget: string; readonly amount: number }[]>()
 
 interface Row {
   tenant_id: TenantId

@@ -1,10 +1,15 @@
 import type { Tx } from '../../../foundation/platform/database/database.ts'
 import type { ProgressReport } from '../../runners/exchange-contract.ts'
+import { chunksOf } from './chunks-of.ts'
+import { inIdOrder } from './in-id-order.ts'
 import { attemptData, insertTaskEvents } from './task-events.ts'
 
 /** Records progress; the first of an attempt makes a leased task running. Stale fences change nothing. */
-export async function touchTasks(tx: Tx, reports: readonly ProgressReport[], now: Date): Promise<void> {
-  if (reports.length === 0) return
+export async function touchTasks(tx: Tx, given: readonly ProgressReport[], now: Date): Promise<void> {
+  for (const chunk of chunksOf(inIdOrder(given))) await touchChunk(tx, chunk, now)
+}
+
+async function touchChunk(tx: Tx, reports: readonly ProgressReport[], now: Date): Promise<void> {
   await tx.execute({
     name: 'touch-tasks',
     text: `

@@ -20,6 +20,11 @@ export function taskRange(run: string, position?: number): TaskRange {
   return { from: `${prefix}.`, to: `${prefix}/` }
 }
 
+/** The run of a task, read off its name. */
+export function runOfTask(id: string): RunId {
+  return `run_${id.slice('task_'.length, id.indexOf('.'))}` as RunId
+}
+
 /** Where a task belongs, read off its name. */
 export function placeOfTask(id: string): { readonly position: number; readonly item: number | null } {
   const [, position = '0', item = 's'] = id.split('.')
