@@ -14,7 +14,6 @@ import { describeHeldEvents } from '../foundation/runtime/held-events.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
-import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
 import { countAgents } from '../orchestration/agents/agents-view.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
@@ -77,7 +76,9 @@ export async function openPlatform(
     const webhooks = await openWebhooks({ loaded, database, runs: orchestration.runs, onCommit, onError })
     closers.push(() => webhooks[Symbol.asyncDispose]())
     const onWarning = options.onWarning ?? reportWarning
-    if (options.work) await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
+    const runner = options.work
+      ? await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
+      : null
     if (options.work) webhooks.start()
     const { runs } = orchestration
     const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
@@ -85,7 +86,7 @@ export async function openPlatform(
     const { parallel } = config
     const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, onError })
     if (options.work) {
-      const loops = operations.start()
+      const loops = operations.start(runner?.host ?? null)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
     }
     const routes = [
@@ -103,7 +104,6 @@ export async function openPlatform(
       ...workflowRoutes({ database, files }),
       ...eventRoutes({ database, reader, runCreatedAt }),
       ...webhooks.routes,
-      ...agentRoutes(database),
       ...operations.routes,
       ...monitorRoutes(
         new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
@@ -138,7 +138,7 @@ interface Work {
 }
 
 /** Starts what changes things by itself: the reaper, the timers, the waits for events and the local runner. */
-async function startWork(work: Work): Promise<void> {
+async function startWork(work: Work): Promise<LocalRunner> {
   const { loaded, database, orchestration, git, storage, closers, onError, onWarning } = work
   await giveUpFormerOwners(loaded, database, orchestration)
   const { reaper } = orchestration
@@ -176,6 +176,7 @@ async function startWork(work: Work): Promise<void> {
     await runner.close()
   })
   await orchestration.dispatchAll()
+  return runner
 }
 
 /** The data folder is ours alone: with the embedded database every runner that is still recorded is dead. */

@@ -1,8 +1,22 @@
-import type { Database } from '../foundation/platform/database/database.ts'
+import type { TenantId } from '../foundation/kernel/ids.ts'
+import type { Database, ReadTx } from '../foundation/platform/database/database.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
+import { agentErrors } from '../orchestration/agents/agents-errors.ts'
+import type { AgentHost } from '../orchestration/agents/agents-host.ts'
+import { AgentsJob } from '../orchestration/agents/agents-jobs.ts'
+import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
+import { AgentsService } from '../orchestration/agents/agents-service.ts'
+import { poolRoutes } from '../orchestration/agents/pools-routes.ts'
+import { readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
 import { readEndedRuns } from '../orchestration/runs/ended-runs.ts'
+import { leasesOfAgent } from '../orchestration/runs/leases-of-agent.ts'
+import { readQueue } from '../orchestration/runs/queue-figures.ts'
+import { queueRoutes } from '../orchestration/runs/queue-routes.ts'
 import type { RepoAt } from '../orchestration/runs/runs-service.ts'
+import { ScalingJob } from '../orchestration/scaling/scaling-jobs.ts'
+import { scalingRoutes } from '../orchestration/scaling/scaling-routes.ts'
+import { type PoolPort, ScalingService } from '../orchestration/scaling/scaling-service.ts'
 import type { ScheduledRuns } from '../orchestration/schedules/fire-schedule.ts'
 import { startSchedules } from '../orchestration/schedules/schedules-jobs.ts'
 import { scheduleRoutes } from '../orchestration/schedules/schedules-routes.ts'
@@ -18,22 +32,50 @@ export interface OperationsOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** What keeps a fleet going by itself: schedules. */
+/** What keeps a fleet going by itself: the registry of agents, scaling and schedules. */
 export interface Operations {
   readonly routes: readonly Route[]
-  /** Starts the loops that change things; the caller stops them. */
-  start(): readonly Loop[]
+  /** Starts the loops that change things; the caller stops them. `host` is where this process starts agents, if anywhere. */
+  start(host: AgentHost | null): readonly Loop[]
 }
 
 export function createOperations(options: OperationsOptions): Operations {
   const { database, orchestration, repoAt, parallel, onError } = options
-  const { catalog, dispatch } = orchestration
+  const { catalog, dispatch, runners, meter, tickShards: onShards } = orchestration
+  const agents = new AgentsService({ database, leasesOf: leasesOfAgent, onShards })
   const schedules = new SchedulesService({ database, catalog, repoAt, parallel })
   const runs = scheduledRunsOf(orchestration)
+  const scaling = new ScalingService({ database, pools: poolPort })
   return {
-    routes: scheduleRoutes(schedules),
-    start: () => [startSchedules(database, { runs, endedRuns: readEndedRuns, repoAt, dispatch, onError })],
+    routes: [
+      ...agentRoutes(agents),
+      ...poolRoutes(database),
+      ...queueRoutes(database),
+      ...scalingRoutes(scaling),
+      ...scheduleRoutes(schedules),
+    ],
+    start(host) {
+      const registry = new AgentsJob(database, { runners, host, meter, onShards, onError }).start()
+      const scaler = new ScalingJob(database, { pools: poolPort, onResize: () => registry.poke(), onError }).start()
+      const clock = startSchedules(database, { runs, endedRuns: readEndedRuns, repoAt, dispatch, onError })
+      return [registry, scaler, clock]
+    },
   }
+}
+
+/** Pools as the scaler needs them: sizes from the registry, what waits from the queue. */
+export const poolPort: PoolPort = {
+  async read(tx: ReadTx, tenant: TenantId, pool: string) {
+    const figures = await readPoolFigures(tx, tenant, pool)
+    if (figures === null) return null
+    const queue = await readQueue(tx, tenant)
+    const ready = queue.find((figure) => figure.pool === pool && figure.state === 'ready')
+    return { ...figures, queueDepth: ready?.count ?? 0, oldestAt: ready?.oldestAt ?? null }
+  },
+  resize: setPoolSize,
+  missing(pool) {
+    throw agentErrors['pool-not-found'](`there is no pool ${pool}`)
+  },
 }
 
 export function scheduledRunsOf({ catalog, starter, steering }: Orchestration): ScheduledRuns {

@@ -1,6 +1,7 @@
 import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
+import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
 import { ApprovalsService, closeApprovals, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
@@ -133,6 +134,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   })
   const approvals = new ApprovalsService({ database, queue, dispatch })
   const exchange: ExchangeService = new ExchangeService({ database, queue, ticker, runners, random, onCommit })
+  const meter = new AgentsMeter()
   const tickShards = (shards: readonly Shard[]) =>
     database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
   /** Ticks every shard that holds ready work: at start, when nothing else has reason to. */
@@ -173,6 +175,9 @@ export function createOrchestration(options: OrchestrationOptions) {
     approvals,
     checkpoints,
     exchange,
+    /** The exchange as runners get it: what passes is counted. */
+    runnerPort: meter.listenTo(exchange),
+    meter,
     reaper,
     dispatch,
     tickShards,

@@ -7,6 +7,7 @@ import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
 import { markerVariable } from '../foundation/platform/processes/process-table.ts'
+import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
@@ -14,6 +15,7 @@ import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
+import { createAgentHost } from './agent-host.ts'
 import { dataLayoutOf } from './data-layout.ts'
 import type { Orchestration } from './orchestration.ts'
 import { packageFolder } from './package-info.ts'
@@ -33,6 +35,8 @@ export interface LocalRunnerOptions {
 /** A runner in this process, with the agents of the configured pools. */
 export interface LocalRunner {
   readonly id: RunnerId
+  /** Starts and stops further agents of its pools. */
+  readonly host: AgentHost
   /** Finishes what is under way and takes nothing new, until `signal` aborts. */
   drain(signal: AbortSignal): Promise<void>
   /** Ends what is left. Its leases pass to whoever comes next. */
@@ -60,7 +64,10 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     failpoints: config.failpoints ?? '',
     ...parentMarkerOf(loaded),
   })
-  const agents = config.pools.flatMap((pool) => agentsOf(pool, options, id, supervisor))
+  const templates = new Map(config.pools.map((pool) => [pool.name, templateOf(pool, supervisor)]))
+  const agents = config.pools.flatMap((pool) =>
+    Array.from({ length: pool.agents }, (_, n) => templates.get(pool.name)!(`${id}.${pool.name}.${n + 1}`)),
+  )
   await database.asSystem('runner').write(async (tx) => {
     const registrations = agents.map((agent) => agent.registration)
     const registration = { runnerId: id, host: hostname(), pid: process.pid, agents: registrations }
@@ -68,35 +75,46 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const pools = config.pools.map(({ name, strategy }) => ({ tenant, name, strategy }))
     await orchestration.runners.configurePools(tx, pools)
   })
-  const runner = new Runner({
-    id,
-    port: orchestration.exchange,
-    agents,
-    workspaces,
-    secrets: { read: async (name, signal) => (await secrets.read(name, signal)).reveal() },
-    logs,
-    clock: database.clock,
-    outbox: join(config.dataFolder, 'outbox.ndjson'),
-    logBytes: config.limits.logBytes,
-    onError,
+  const launch = (runnerId: RunnerId, hosted: readonly HostedAgent[], outbox: string | null) => {
+    const runner = new Runner({
+      id: runnerId,
+      port: orchestration.runnerPort,
+      agents: hosted,
+      workspaces,
+      secrets: { read: async (name, signal) => (await secrets.read(name, signal)).reveal() },
+      logs,
+      clock: database.clock,
+      outbox,
+      logBytes: config.limits.logBytes,
+      onError,
+    })
+    runner.start()
+    return runner
+  }
+  const runner = launch(id, agents, join(config.dataFolder, 'outbox.ndjson'))
+  const host = createAgentHost({
+    tenant,
+    ids: options.ids ?? systemIds,
+    templates,
+    launch: (runnerId, agent) => launch(runnerId, [agent], null),
+    giveUp: (runnerIds) => orchestration.reaper.giveUp(runnerIds),
   })
-  runner.start()
   return {
     id,
-    drain: (signal) => runner.drain(signal),
+    host,
+    drain: async (signal) => {
+      await Promise.all([runner.drain(signal), host.drain(signal)])
+    },
     async close() {
       await runner.close()
+      await host.close()
       await supervisor.close()
       await orchestration.reaper.giveUp([id])
     },
   }
 
-  function agentsOf(
-    pool: PoolConfig,
-    { loaded }: LocalRunnerOptions,
-    runnerId: RunnerId,
-    processes: Supervisor,
-  ): HostedAgent[] {
+  /** Makes agents of a pool, all alike but for their names. */
+  function templateOf(pool: PoolConfig, processes: Supervisor): (agentId: string) => HostedAgent {
     const adapter = createCommandAdapter({
       supervisor: processes,
       artifacts,
@@ -107,25 +125,22 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const own = Object.entries(loaded.secrets.environmentOf(pool.env)).map(
       ([name, secret]) => [name, secret.reveal()] as const,
     )
-    return Array.from(
-      { length: pool.agents },
-      (_, n): HostedAgent => ({
-        registration: {
-          tenant,
-          agentId: `${runnerId}.${pool.name}.${n + 1}` as HostedAgent['registration']['agentId'],
-          pool: pool.name,
-          kind: pool.kind,
-          capabilities: pool.capabilities,
-          labels: registrationLabels(pool, config.resources),
-          slots: pool.slots,
-          weight: pool.weight,
-        },
-        adapter,
-        promptTimeoutMs: pool.agent?.timeoutMs ?? null,
-        env: { ...open, ...Object.fromEntries(own), ...ourselves },
-        masked: own.map(([, value]) => value),
-      }),
-    )
+    return (agentId) => ({
+      registration: {
+        tenant,
+        agentId: agentId as HostedAgent['registration']['agentId'],
+        pool: pool.name,
+        kind: pool.kind,
+        capabilities: pool.capabilities,
+        labels: registrationLabels(pool, config.resources),
+        slots: pool.slots,
+        weight: pool.weight,
+      },
+      adapter,
+      promptTimeoutMs: pool.agent?.timeoutMs ?? null,
+      env: { ...open, ...Object.fromEntries(own), ...ourselves },
+      masked: own.map(([, value]) => value),
+    })
   }
 }
 

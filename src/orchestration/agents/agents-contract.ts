@@ -16,6 +16,8 @@ export const agentSchema = z.object({
   pool: z.string(),
   kind: z.string(),
   state: agentStateSchema,
+  /** What somebody wants of it: nothing new (`cordon`, `drain`), to go when it is done (`remove`), to wait (`warm`). */
+  intent: z.enum(['cordon', 'drain', 'remove', 'warm']).nullable(),
   capabilities: z.array(z.string()),
   /** Tasks it takes at a time, and how many it has. */
   slots: z.int(),
@@ -31,4 +33,64 @@ export const listAgents = endpoint({
   summary: 'Lists the registered agents by pool.',
   query: z.object({ pool: z.string().max(100).optional(), state: agentStateSchema.optional() }),
   output: z.object({ items: z.array(agentSchema) }),
+})
+
+export const agentDetailSchema = z.object({
+  agent: agentSchema,
+  /** What it works on. */
+  leases: z.array(
+    z.object({
+      taskId: z.string(),
+      runId: z.string(),
+      step: z.string(),
+      state: z.string(),
+      attempt: z.int(),
+      leasedAt: z.iso.datetime(),
+      progressAt: z.iso.datetime().nullable(),
+    }),
+  ),
+})
+export type AgentDetail = z.infer<typeof agentDetailSchema>
+
+const params = z.object({ id: z.string().min(1).max(200) })
+
+export const showAgent = endpoint({
+  method: 'GET',
+  path: '/api/v1/agents/:id',
+  summary: 'Shows an agent and what it works on.',
+  params,
+  output: agentDetailSchema,
+})
+
+export const cordonAgent = endpoint({
+  method: 'POST',
+  path: '/api/v1/agents/:id/cordon',
+  summary: 'Gives an agent nothing new; what it has goes on.',
+  params,
+  output: agentSchema,
+})
+
+export const uncordonAgent = endpoint({
+  method: 'POST',
+  path: '/api/v1/agents/:id/uncordon',
+  summary: 'Lets an agent take work again.',
+  params,
+  output: agentSchema,
+})
+
+export const drainAgent = endpoint({
+  method: 'POST',
+  path: '/api/v1/agents/:id/drain',
+  summary: 'Gives an agent nothing new; it is drained when it uses no slot any more.',
+  params,
+  output: agentSchema,
+})
+
+export const removeAgent = endpoint({
+  method: 'DELETE',
+  path: '/api/v1/agents/:id',
+  summary: 'Lets an agent finish what it has, then stops and forgets it.',
+  params,
+  output: z.object({ id: z.string(), state: agentStateSchema }),
+  status: 202,
 })

@@ -6,12 +6,18 @@ import { bearerTokenOf } from '../../foundation/platform/http/bearer-token.ts'
 import { createServer } from '../../foundation/platform/http/server.ts'
 import type { AgentView } from './agents-contract.ts'
 import { agentRoutes } from './agents-routes.ts'
+import { AgentsService } from './agents-service.ts'
 import { countAgents } from './agents-view.ts'
 
 eachDatabase('the agents of a tenant', (use) => {
   async function list(query = '', who = tenant): Promise<readonly AgentView[]> {
     const principal = { id: 'me', tenant: who, permissions: ['agents:read'] }
-    await using server = createServer({ routes: agentRoutes(use().db), authenticate: bearerTokenOf('t', principal) })
+    await using server = createServer({
+      routes: agentRoutes(
+        new AgentsService({ database: use().db, leasesOf: async () => [], onShards: async () => {} }),
+      ),
+      authenticate: bearerTokenOf('t', principal),
+    })
     const answer = await server.inject({ url: `/api/v1/agents${query}`, headers: { authorization: 'Bearer t' } })
     expect(answer.statusCode).toBe(200)
     return answer.json().items
@@ -30,6 +36,7 @@ eachDatabase('the agents of a tenant', (use) => {
         pool: 'default',
         kind: 'command',
         state: 'healthy',
+        intent: null,
         capabilities: ['code', 'review'],
         slots: 3,
         used: 1,

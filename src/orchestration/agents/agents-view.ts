@@ -1,6 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { type Query, sql } from '../../foundation/platform/database/sql.ts'
 import type { AgentView } from './agents-contract.ts'
 
 /** Agents shown at once, at most. */
@@ -17,13 +17,25 @@ export interface AgentFilter {
  */
 export async function readAgents(tx: ReadTx, tenant: TenantId, filter: AgentFilter): Promise<readonly AgentView[]> {
   const rows = await tx.query<AgentRow>(sql`
-    select a.id, a.pool, a.kind, a.state, a.capabilities, a.slots, a.used, a.runner_id as "runnerId",
-      greatest(a.last_seen_at, r.heartbeat_at) as "lastSeenAt"
-    from agents a left join runners r on r.id = a.runner_id
+    select ${columns} from agents a left join runners r on r.id = a.runner_id
     where a.tenant_id = ${tenant} and (${filter.pool ?? null}::text is null or a.pool = ${filter.pool ?? null})
       and (${filter.state ?? null}::text is null or a.state = ${filter.state ?? null})
     order by a.pool, a.id limit ${most}`)
-  return rows.map(({ lastSeenAt, ...row }) => ({ ...row, lastSeenAt: lastSeenAt.toISOString() }))
+  return rows.map(toView)
+}
+
+export async function readAgent(tx: ReadTx, tenant: TenantId, id: string): Promise<AgentView | null> {
+  const rows = await tx.query<AgentRow>(sql`
+    select ${columns} from agents a left join runners r on r.id = a.runner_id
+    where a.tenant_id = ${tenant} and a.id = ${id}`)
+  return rows[0] === undefined ? null : toView(rows[0])
+}
+
+const columns: Query = sql`a.id, a.pool, a.kind, a.state, a.intent, a.capabilities, a.slots, a.used,
+  a.runner_id as "runnerId", greatest(a.last_seen_at, r.heartbeat_at) as "lastSeenAt"`
+
+function toView({ lastSeenAt, ...row }: AgentRow): AgentView {
+  return { ...row, lastSeenAt: lastSeenAt.toISOString() }
 }
 
 interface AgentRow extends Omit<AgentView, 'lastSeenAt'> {

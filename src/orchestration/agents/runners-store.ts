@@ -1,6 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { type Query, sql } from '../../foundation/platform/database/sql.ts'
 import { appendEvents, type NewEvent } from '../../foundation/runtime/event-log.ts'
 import type { RunnerRegistration } from '../runners/exchange-contract.ts'
 
@@ -32,14 +32,14 @@ export class RunnersStore {
         ${agents.map((a) => `{${a.capabilities.join(',')}}`)}::text[], ${agents.map((a) => JSON.stringify(a.labels))}::jsonb[],
         ${agents.map((a) => a.slots)}::int[], ${agents.map((a) => a.weight)}::real[])
         as i(tenant_id, id, pool, kind, capabilities, labels, slots, weight)
-      on conflict (tenant_id, id) do update set pool = excluded.pool, kind = excluded.kind, state = 'healthy',
+      on conflict (tenant_id, id) do update set pool = excluded.pool, kind = excluded.kind, state = ${stateOfIntent},
         rev = agents.rev + 1, capabilities = excluded.capabilities, labels = excluded.labels,
         slots = greatest(excluded.slots, agents.used), weight = excluded.weight, runner_id = excluded.runner_id,
         last_seen_at = excluded.last_seen_at
-      returning tenant_id, id, rev, pool, runner_id`)
+      returning tenant_id, id, rev, pool, runner_id, state`)
     await appendEvents(
       tx,
-      rows.map((row) => agentEvent(row, 'agent.healthy', now)),
+      rows.map((row) => agentEvent(row, `agent.${row.state}`, now)),
     )
   }
 
@@ -67,11 +67,11 @@ export class RunnersStore {
       update runners set heartbeat_at = ${now}, state = 'active' where id = ${runnerId} and state = 'lost'`)
     if (returned === 0) return false
     const agents = await tx.query<AgentChange>(sql`
-      update agents set state = 'healthy', rev = rev + 1, last_seen_at = ${now}
-      where runner_id = ${runnerId} and state = 'offline' returning tenant_id, id, rev, pool, runner_id`)
+      update agents set state = ${stateOfIntent}, rev = rev + 1, last_seen_at = ${now}
+      where runner_id = ${runnerId} and state = 'offline' returning tenant_id, id, rev, pool, runner_id, state`)
     await appendEvents(
       tx,
-      agents.map((agent) => agentEvent(agent, 'agent.healthy', now)),
+      agents.map((agent) => agentEvent(agent, `agent.${agent.state}`, now)),
     )
     return true
   }
@@ -105,7 +105,7 @@ export class RunnersStore {
     const agents = await tx.query<AgentChange>(sql`
       update agents set state = 'offline', rev = rev + 1
       where runner_id = any (${ids}::text[]) and state <> 'offline'
-      returning tenant_id, id, rev, pool, runner_id`)
+      returning tenant_id, id, rev, pool, runner_id, state`)
     await appendEvents(
       tx,
       agents.map((agent) => agentEvent(agent, 'agent.offline', now)),
@@ -126,12 +126,17 @@ export class RunnersStore {
   }
 }
 
+/** An agent whose runner comes back works again, unless somebody wants otherwise. */
+const stateOfIntent: Query = sql`case when agents.intent is null then 'healthy' when agents.intent = 'warm' then 'starting'
+  else 'draining' end`
+
 interface AgentChange {
   readonly tenant_id: TenantId
   readonly id: string
   readonly rev: number
   readonly pool: string
   readonly runner_id: string
+  readonly state: string
 }
 
 function agentEvent(agent: AgentChange, type: string, at: Date): NewEvent {

@@ -15,7 +15,7 @@ export const scalingStrategySchema = z.enum(['simple', 'step', 'target_tracking'
 export type ScalingStrategy = z.infer<typeof scalingStrategySchema>
 
 /** Thresholds, one agent at a time. Any of the first four adds, low load takes away. */
-export const simpleSchema = z.object({
+export const simplePolicySchema = z.object({
   queueDepthThreshold: z.number().min(1).default(100),
   /** Oldest wait, ms. */
   waitThresholdMs: duration.default(5 * second),
@@ -36,7 +36,7 @@ const stepRule = z.object({
 })
 
 /** The further the metric is out of bounds, the larger the step. */
-export const stepSchema = z.object({
+export const stepPolicySchema = z.object({
   /** `load`: tasks at work and waiting, by slots. `queue_per_agent`, `utilisation` and `wait_time` (ms) are as they say. */
   metric: z.enum(['load', 'queue_per_agent', 'utilisation', 'wait_time']).default('load'),
   out: z
@@ -57,7 +57,7 @@ export const stepSchema = z.object({
 })
 
 /** As many agents as keep their slots this busy, and clear what waits in time. */
-export const targetTrackingSchema = z.object({
+export const targetTrackingPolicySchema = z.object({
   utilisation: z.number().min(0.05).max(1).default(0.7),
   /** Within this share of the target nothing changes. */
   tolerance: share.default(0.1),
@@ -71,7 +71,7 @@ export const targetTrackingSchema = z.object({
 })
 
 /** As many agents as the last entry said whose time has come. */
-export const scheduledSchema = z.object({
+export const scheduledPolicySchema = z.object({
   entries: z
     .array(z.object({ cron: z.string().max(200), timeZone: z.string().max(100).default('UTC'), agents: count }))
     .min(1)
@@ -79,7 +79,7 @@ export const scheduledSchema = z.object({
 })
 
 /** As target tracking, for the load that is forecast for when new agents would be ready, where that is higher. */
-export const predictiveSchema = targetTrackingSchema.extend({
+export const predictivePolicySchema = targetTrackingPolicySchema.extend({
   seasonMs: duration.min(minute).default(24 * hour),
   /** How far ahead: the time an agent takes to start, and some more. */
   leadMs: duration.default(minute),
@@ -102,11 +102,11 @@ export const scalingPolicySchema = z.object({
   maxStepIn: count.min(1).optional(),
   /** With `min: 0`, the last agent goes when there was nothing to do for this long, ms. */
   idleMs: duration.optional(),
-  simple: simpleSchema.optional(),
-  step: stepSchema.optional(),
-  targetTracking: targetTrackingSchema.optional(),
-  scheduled: scheduledSchema.optional(),
-  predictive: predictiveSchema.optional(),
+  simple: simplePolicySchema.optional(),
+  step: stepPolicySchema.optional(),
+  targetTracking: targetTrackingPolicySchema.optional(),
+  scheduled: scheduledPolicySchema.optional(),
+  predictive: predictivePolicySchema.optional(),
 })
 export type ScalingPolicyInput = z.input<typeof scalingPolicySchema>
 
@@ -125,7 +125,8 @@ export const signalsSchema = z.object({
 export const scalingExplanationSchema = z.object({
   pool: z.string(),
   at: z.iso.datetime(),
-  strategy: scalingStrategySchema,
+  /** `manual`: a person set the size. */
+  strategy: z.enum([...scalingStrategySchema.options, 'manual']),
   outcome: z.enum(['out', 'in', 'none']),
   from: z.int(),
   to: z.int(),
@@ -137,9 +138,6 @@ export const scalingExplanationSchema = z.object({
 })
 export type ScalingExplanation = z.infer<typeof scalingExplanationSchema>
 
-export const scalingDecisionSchema = scalingExplanationSchema
-export type ScalingDecisionView = z.infer<typeof scalingDecisionSchema>
-
 const poolParams = z.object({ name: z.string().min(1).max(100) })
 
 export const scalingHistory = endpoint({
@@ -150,7 +148,7 @@ export const scalingHistory = endpoint({
     pool: z.string().max(100).optional(),
     limit: z.coerce.number().int().min(1).max(1_000).default(50),
   }),
-  output: z.object({ items: z.array(scalingDecisionSchema) }),
+  output: z.object({ items: z.array(scalingExplanationSchema) }),
 })
 
 export const explainScaling = endpoint({
@@ -186,4 +184,13 @@ export const removePoolPolicy = endpoint({
   summary: 'Leaves a pool at the size it has.',
   params: poolParams,
   output: z.object({ pool: z.string() }),
+})
+
+export const scalePool = endpoint({
+  method: 'POST',
+  path: '/api/v1/pools/:name/scale',
+  summary: 'Sets how many agents a pool should have; a policy goes on from there.',
+  params: poolParams,
+  body: z.object({ agents: count }),
+  output: scalingExplanationSchema,
 })

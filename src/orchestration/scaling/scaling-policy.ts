@@ -1,12 +1,12 @@
 import type { z } from 'zod'
 import {
-  predictiveSchema,
+  predictivePolicySchema,
   type ScalingPolicyInput,
   type ScalingStrategy,
-  type scheduledSchema,
-  simpleSchema,
-  stepSchema,
-  targetTrackingSchema,
+  type scheduledPolicySchema,
+  simplePolicySchema,
+  stepPolicySchema,
+  targetTrackingPolicySchema,
 } from './scaling-contract.ts'
 import { scalingErrors } from './scaling-errors.ts'
 
@@ -24,11 +24,11 @@ export interface ScalingPolicy {
   readonly maxStepOut: number
   readonly maxStepIn: number
   readonly idleMs: number
-  readonly simple: z.output<typeof simpleSchema>
-  readonly step: z.output<typeof stepSchema>
-  readonly targetTracking: z.output<typeof targetTrackingSchema>
-  readonly scheduled: z.output<typeof scheduledSchema>
-  readonly predictive: z.output<typeof predictiveSchema>
+  readonly simple: z.output<typeof simplePolicySchema>
+  readonly step: z.output<typeof stepPolicySchema>
+  readonly targetTracking: z.output<typeof targetTrackingPolicySchema>
+  readonly scheduled: z.output<typeof scheduledPolicySchema>
+  readonly predictive: z.output<typeof predictivePolicySchema>
 }
 
 type Timing = Omit<ScalingPolicy, 'strategy' | 'simple' | 'step' | 'targetTracking' | 'scheduled' | 'predictive'>
@@ -76,11 +76,11 @@ export function resolvePolicy(input: ScalingPolicyInput): ScalingPolicy {
     ...given,
     min,
     max: input.max ?? Math.max(base.max, min),
-    simple: simpleSchema.parse(input.simple ?? {}),
-    step: stepSchema.parse(input.step ?? {}),
-    targetTracking: targetTrackingSchema.parse(input.targetTracking ?? {}),
+    simple: simplePolicySchema.parse(input.simple ?? {}),
+    step: stepPolicySchema.parse(input.step ?? {}),
+    targetTracking: targetTrackingPolicySchema.parse(input.targetTracking ?? {}),
     scheduled: { entries: [], ...input.scheduled } as ScalingPolicy['scheduled'],
-    predictive: predictiveSchema.parse(input.predictive ?? {}),
+    predictive: predictivePolicySchema.parse(input.predictive ?? {}),
   } as ScalingPolicy
   if (policy.min > policy.max) {
     throw scalingErrors['scaling-policy-invalid'](`min ${policy.min} is above max ${policy.max}`)

@@ -1,0 +1,237 @@
+import { isAppError } from '../../foundation/kernel/errors.ts'
+import type { AgentId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
+import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import type { Shard } from '../coordinator/sql/find-lanes.ts'
+import type { AgentHost, PlannedAgent } from './agents-host.ts'
+import type { AgentsMeter } from './agents-meter.ts'
+import {
+  type AgentChange,
+  type AgentRow,
+  announceAgents,
+  changeAgents,
+  deleteAgents,
+  lockAgent,
+  lockByRunnerSilence,
+  lockPoolAgents,
+  lockRemovable,
+  registeredOf,
+} from './agents-store.ts'
+import { addEnded, claimPool } from './pools-store.ts'
+import type { RunnersStore } from './runners-store.ts'
+import { sizePool } from './size-pool.ts'
+
+export interface AgentsJobOptions {
+  readonly runners: RunnersStore
+  /** Where this process starts agents; null: nowhere. */
+  readonly host: AgentHost | null
+  readonly meter: AgentsMeter
+  /** Matches ready work with free slots. */
+  readonly onShards: (shards: readonly Shard[]) => Promise<void>
+  /** Milliseconds between looks. Default 1,000. */
+  readonly pollMs?: number
+  readonly onError: (error: unknown) => void
+}
+
+/** Runners speak every two seconds or so; one that missed two turns gets nothing new until it is heard again. */
+const silenceMs = 4_500
+/** Agents started by one process in one look, so that several hosts share what is to be started. */
+const startedAtOnce = 8
+/** How long an unhealthy agent rests before it is tried again; doubled each time it fails on trial. */
+const shortestRestMs = 30_000
+const longestRestMs = 600_000
+/** Agents and runners that have been gone for this long are forgotten. */
+const goneMs = 3_600_000
+const pruneEveryMs = 600_000
+
+interface Rest {
+  readonly tenant: TenantId
+  readonly ms: number
+  readonly until: number
+}
+
+/** Keeps the registry true: silence, faults, removals, and the sizes that pools should have. Every process runs one. */
+export class AgentsJob {
+  readonly #database: Database
+  readonly #options: AgentsJobOptions
+  readonly #resting = new Map<AgentId, Rest>()
+  #prunedAt = Number.NEGATIVE_INFINITY
+
+  constructor(database: Database, options: AgentsJobOptions) {
+    this.#database = database
+    this.#options = options
+  }
+
+  start(): Loop {
+    return createLoop({
+      pollMs: this.#options.pollMs ?? 1_000,
+      onError: this.#options.onError,
+      step: () => this.look(),
+    })
+  }
+
+  /** One look. */
+  async look(): Promise<void> {
+    await this.#noteEnded()
+    await this.#noteSilence()
+    await this.#noteFaults()
+    await this.#remove()
+    await this.#stopForgotten()
+    for (const { tenant, pool, room } of this.#options.host?.pools() ?? []) await this.#size(tenant, pool, room)
+    await this.#prune()
+  }
+
+  async #noteEnded(): Promise<void> {
+    const ended = this.#options.meter.takeEnded()
+    if (ended.length > 0) await this.#system().write((tx) => addEnded(tx, ended))
+  }
+
+  async #noteSilence(): Promise<void> {
+    const since = new Date(this.#database.clock.now().getTime() - silenceMs)
+    const shards = await this.#system().write(async (tx) => {
+      const silent = await lockByRunnerSilence(tx, 'silent', since)
+      const heard = await lockByRunnerSilence(tx, 'heard', since)
+      const changes = [
+        ...silent.map((agent): AgentChange => {
+          return { agent, event: 'degrade', intent: agent.intent, reason: 'its runner is silent' }
+        }),
+        ...heard.map((agent): AgentChange => ({ agent, event: 'recover', intent: agent.intent })),
+      ]
+      await changeAgents(tx, changes, this.#database.clock.now())
+      return heard.map(shardOf)
+    })
+    if (shards.length > 0) await this.#options.onShards(shards)
+  }
+
+  async #noteFaults(): Promise<void> {
+    const now = this.#database.clock.monotonic()
+    for (const { tenant, agentId, reason } of this.#options.meter.takeFailing()) {
+      const before = this.#resting.get(agentId)
+      const ms = before === undefined ? shortestRestMs : Math.min(longestRestMs, before.ms * 2)
+      this.#resting.set(agentId, { tenant, ms, until: now + ms })
+      await this.#changeIf(tenant, agentId, ['healthy', 'degraded', 'starting'], { event: 'fail', reason })
+    }
+    for (const [agentId, rest] of this.#resting) {
+      if (rest.until > now || rest.until === 0) continue
+      // The entry stays: should it fail on trial, it rests longer.
+      this.#resting.set(agentId, { ...rest, until: 0 })
+      const reason = 'it has rested and is tried again'
+      const agent = await this.#changeIf(rest.tenant, agentId, ['unhealthy'], { event: 'recover', reason })
+      if (agent !== null) await this.#options.onShards([shardOf(agent)])
+    }
+  }
+
+  async #changeIf(
+    tenant: TenantId,
+    id: AgentId,
+    states: readonly AgentRow['state'][],
+    change: Pick<AgentChange, 'event'> & { readonly reason: string },
+  ): Promise<AgentRow | null> {
+    return this.#system().write(async (tx) => {
+      const agent = await lockAgent(tx, tenant, id)
+      if (agent === null || !states.includes(agent.state)) return null
+      const [changed] = await changeAgents(tx, [{ agent, intent: agent.intent, ...change }], this.#database.clock.now())
+      return changed!
+    })
+  }
+
+  /** Agents that are to go and hold nothing: the registry forgets them, and whoever hosts them sees it. */
+  async #remove(): Promise<void> {
+    await this.#system().write(async (tx) => {
+      const now = this.#database.clock.now()
+      const gone = await lockRemovable(tx, 100)
+      const draining = gone.filter((agent) => agent.state === 'draining')
+      const stopping = await changeAgents(
+        tx,
+        draining.map((agent): AgentChange => ({ agent, event: 'stop', intent: 'remove' })),
+        now,
+      )
+      await changeAgents(
+        tx,
+        stopping.map((agent): AgentChange => ({ agent, event: 'lose', intent: 'remove', reason: 'removed' })),
+        now,
+      )
+      await deleteAgents(tx, gone)
+    })
+  }
+
+  /** Stops what this process hosts and the registry no longer knows. */
+  async #stopForgotten(): Promise<void> {
+    const { host, meter } = this.#options
+    const running = host?.running() ?? []
+    if (host === null || running.length === 0) return
+    const known = await this.#system().read((tx) => registeredOf(tx, running))
+    for (const id of running.filter((agent) => !known.has(agent))) {
+      await host.stop(id)
+      meter.forget(id)
+      this.#resting.delete(id)
+    }
+  }
+
+  async #size(tenant: TenantId, pool: string, room: number): Promise<void> {
+    const { host } = this.#options
+    const now = this.#database.clock.now()
+    const done = await this.#system().write(async (tx) => {
+      const size = await claimPool(tx, tenant, pool)
+      if (size === null) return null
+      const moves = sizePool(await lockPoolAgents(tx, tenant, pool), size)
+      const { promote, recall, drain } = moves
+      await changeAgents(
+        tx,
+        [
+          ...promote.map((agent): AgentChange => ({ agent, event: 'ready', intent: null })),
+          ...recall.map((agent): AgentChange => ({ agent, event: 'resume', intent: null })),
+          ...drain.map((agent): AgentChange => {
+            return { agent, event: 'drain', intent: 'remove', reason: `${pool} is to have ${size.desired}` }
+          }),
+        ],
+        now,
+      )
+      const most = Math.min(room, startedAtOnce)
+      const plan = (count: number) => Array.from({ length: count }, () => host!.plan(tenant, pool))
+      const working = plan(Math.min(most, moves.start))
+      const warm = plan(Math.min(most - working.length, moves.startWarm))
+      await announceAgents(tx, working, null, now)
+      await announceAgents(tx, warm, 'warm', now)
+      return { working, warm, woken: promote.length + recall.length }
+    })
+    if (done === null) return
+    for (const agent of done.working) await this.#startOne(agent, true)
+    for (const agent of done.warm) await this.#startOne(agent, false)
+    if (done.woken + done.working.length > 0) await this.#options.onShards([{ tenant, pool }])
+  }
+
+  /** One that cannot be started is forgotten again; the next look tries another. */
+  async #startOne(planned: PlannedAgent, works: boolean): Promise<void> {
+    const { host, onError } = this.#options
+    const { tenant, agentId } = planned.registration
+    try {
+      await host!.start(planned)
+      if (works) await this.#changeIf(tenant, agentId, ['starting'], { event: 'ready', reason: 'started' })
+    } catch (error) {
+      onError(error)
+      await this.#changeIf(tenant, agentId, ['starting', 'healthy'], { event: 'lose', reason: reasonOf(error) })
+      await host!.stop(agentId)
+    }
+  }
+
+  async #prune(): Promise<void> {
+    const now = this.#database.clock.monotonic()
+    if (now - this.#prunedAt < pruneEveryMs) return
+    this.#prunedAt = now
+    const before = new Date(this.#database.clock.now().getTime() - goneMs)
+    await this.#system().write((tx) => this.#options.runners.prune(tx, before))
+  }
+
+  #system() {
+    return this.#database.asSystem('agents')
+  }
+}
+
+function shardOf({ tenant, pool }: AgentRow): Shard {
+  return { tenant, pool }
+}
+
+function reasonOf(error: unknown): string {
+  return isAppError(error) ? error.message : 'it could not be started'
+}

@@ -1,0 +1,133 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, Tx } from '../../foundation/platform/database/database.ts'
+import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import { decideScale } from './decide-scale.ts'
+import { offeredLoad } from './demand.ts'
+import type { Forecaster, SeriesPoint } from './forecaster.ts'
+import { measurePool } from './measure-pool.ts'
+import { resolvePolicy, type ScalingPolicy } from './scaling-policy.ts'
+import { decisionData, type PoolPort, poolEvent } from './scaling-service.ts'
+import {
+  claimDue,
+  insertDecision,
+  insertSample,
+  lastChanges,
+  listDue,
+  type PolicyRow,
+  pruneScaling,
+  readSamples,
+  readSamplesAround,
+  saveLook,
+} from './scaling-store.ts'
+import { viewOf } from './scaling-views.ts'
+
+export interface ScalingJobOptions {
+  readonly pools: PoolPort
+  /** Default: seasonal-naive. */
+  readonly forecaster?: Forecaster
+  /** Told after a commit that changed a size, so that hosts need not wait for their next look. */
+  readonly onResize: () => void
+  /** Milliseconds between looks for policies that are due. Default 1,000. */
+  readonly pollMs?: number
+  readonly onError: (error: unknown) => void
+}
+
+const mostDue = 100
+/** How far the history reaches that decisions look at, at least. */
+const historyMs = 900_000
+/** Samples around the same moment of the season before. */
+const seasonWithinMs = 600_000
+const keptSamplesMs = 8 * 86_400_000
+const keptDecisionsMs = 90 * 86_400_000
+const pruneEveryMs = 3_600_000
+const restMs = 15_000
+
+/** Looks at every pool with a policy when it is due, and sets its size. Any number of processes may run one. */
+export class ScalingJob {
+  readonly #database: Database
+  readonly #options: ScalingJobOptions
+  readonly #resting = new Map<string, number>()
+  #prunedAt = Number.NEGATIVE_INFINITY
+
+  constructor(database: Database, options: ScalingJobOptions) {
+    this.#database = database
+    this.#options = options
+  }
+
+  start(): Loop {
+    return createLoop({
+      pollMs: this.#options.pollMs ?? 1_000,
+      onError: this.#options.onError,
+      step: () => this.look(),
+    })
+  }
+
+  /** One look at all pools that are due. A pool whose look threw rests, and does not hold up the others. */
+  async look(): Promise<void> {
+    const { clock } = this.#database
+    const due = await this.#system().read((tx) => listDue(tx, clock.now(), mostDue))
+    for (const { tenant, pool } of due) {
+      const key = `${tenant}/${pool}`
+      if ((this.#resting.get(key) ?? Number.NEGATIVE_INFINITY) > clock.monotonic()) continue
+      this.#resting.delete(key)
+      try {
+        if (await this.#system().write((tx) => this.#lookAt(tx, tenant, pool))) this.#options.onResize()
+      } catch (error) {
+        this.#resting.set(key, clock.monotonic() + restMs)
+        this.#options.onError(error)
+      }
+    }
+    if (clock.monotonic() - this.#prunedAt > pruneEveryMs) {
+      this.#prunedAt = clock.monotonic()
+      const ago = (ms: number) => new Date(clock.now().getTime() - ms)
+      await this.#system().write((tx) =>
+        pruneScaling(tx, { samples: ago(keptSamplesMs), decisions: ago(keptDecisionsMs) }),
+      )
+    }
+  }
+
+  /** True: the size changes. */
+  async #lookAt(tx: Tx, tenant: TenantId, pool: string): Promise<boolean> {
+    const now = this.#database.clock.now()
+    const row = await claimDue(tx, tenant, pool, now)
+    if (row === null) return false
+    const policy = resolvePolicy(row.policy)
+    const dueAt = new Date(now.getTime() + policy.everyMs)
+    const reading = await this.#options.pools.read(tx, tenant, pool)
+    if (reading === null) {
+      await saveLook(tx, { ...row, dueAt })
+      return false
+    }
+    const { signals, counted } = measurePool(reading, row.counted, now)
+    const since = Math.max(historyMs, policy.stabiliseInMs, policy.idleMs * 1.5, policy.targetTracking.windowMs)
+    const samples = await readSamples(tx, tenant, pool, new Date(now.getTime() - since))
+    const history = { samples, ...(await lastChanges(tx, tenant, pool)) }
+    const { forecaster } = this.#options
+    const demand = await this.#demandBefore(tx, row, policy, now)
+    const decision = decideScale(signals, policy, history, now, {
+      demand,
+      ...(forecaster === undefined ? {} : { forecaster }),
+    })
+    const explanation = viewOf({ pool, strategy: policy.strategy, decision, signals, before: samples.at(-1) })
+    await insertSample(tx, tenant, pool, { ...signals, recommended: decision.recommended })
+    await saveLook(tx, { tenant, pool, dueAt, explanation, counted })
+    await this.#options.pools.resize(tx, tenant, pool, { desired: decision.to, warm: policy.warm })
+    if (decision.outcome === 'none') return false
+    await insertDecision(tx, tenant, policy.strategy, explanation, now)
+    await appendEvents(tx, [poolEvent(tenant, pool, `pool.scaled`, row.rev, now, decisionData(explanation))])
+    return true
+  }
+
+  async #demandBefore(tx: Tx, row: PolicyRow, policy: ScalingPolicy, now: Date): Promise<readonly SeriesPoint[]> {
+    if (policy.strategy !== 'predictive') return []
+    const { leadMs, seasonMs } = policy.predictive
+    const then = new Date(now.getTime() + leadMs - seasonMs)
+    const samples = await readSamplesAround(tx, row.tenant, row.pool, then, seasonWithinMs)
+    return samples.map((sample) => ({ at: sample.at, value: offeredLoad(sample) }))
+  }
+
+  #system() {
+    return this.#database.asSystem('scaling')
+  }
+}

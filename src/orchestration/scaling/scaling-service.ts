@@ -1,0 +1,121 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { parseCronRule } from '../../foundation/platform/calendar/cron.ts'
+import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import { measurePool, type PoolReading } from './measure-pool.ts'
+import type { ScalingExplanation, ScalingPolicyInput } from './scaling-contract.ts'
+import { scalingErrors } from './scaling-errors.ts'
+import { resolvePolicy } from './scaling-policy.ts'
+import { deletePolicy, insertDecision, readDecisions, readPolicies, savePolicy } from './scaling-store.ts'
+import { viewOf } from './scaling-views.ts'
+
+export interface PoolPort {
+  /** A pool as it is; null: there is none. The `agents` and `runs` parts provide it. */
+  read(tx: ReadTx, tenant: TenantId, pool: string): Promise<PoolReading | null>
+  /** Sets how many agents there should be; hosts start and stop them. False: there is no such pool. */
+  resize(
+    tx: Tx,
+    tenant: TenantId,
+    pool: string,
+    size: { readonly desired: number; readonly warm: number },
+  ): Promise<boolean>
+  /** Throws `pool-not-found`. */
+  missing(pool: string): never
+}
+
+export interface ScalingServiceOptions {
+  readonly database: Database
+  readonly pools: PoolPort
+}
+
+/** Policies, what they decided, and sizes set by people. */
+export class ScalingService {
+  readonly #options: ScalingServiceOptions
+
+  constructor(options: ScalingServiceOptions) {
+    this.#options = options
+  }
+
+  /** Throws `pool-not-found`, `scaling-policy-invalid`, `cron-invalid`. */
+  async setPolicy(tenant: TenantId, pool: string, policy: ScalingPolicyInput, by: string): Promise<ScalingPolicyInput> {
+    const { database, pools } = this.#options
+    const now = database.clock.now()
+    for (const entry of resolvePolicy(policy).scheduled.entries) parseCronRule(entry, now)
+    return database.forTenant(tenant).write(async (tx) => {
+      if ((await pools.read(tx, tenant, pool)) === null) pools.missing(pool)
+      const rev = await savePolicy(tx, tenant, pool, policy, now)
+      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.policy-set', rev, now, { strategy: policy.strategy, by })])
+      return policy
+    })
+  }
+
+  /** The pool keeps the size it has. */
+  async removePolicy(tenant: TenantId, pool: string, by: string): Promise<{ pool: string }> {
+    const { database } = this.#options
+    return database.forTenant(tenant).write(async (tx) => {
+      const rev = await deletePolicy(tx, tenant, pool)
+      if (rev === null) throw scalingErrors['pool-not-scaled'](`the pool ${pool} has no scaling policy`)
+      const now = database.clock.now()
+      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.policy-removed', rev + 1, now, { by })])
+      return { pool }
+    })
+  }
+
+  /** Sets the size by hand. A policy, if there is one, goes on from there. */
+  async scale(tenant: TenantId, pool: string, agents: number, by: string): Promise<ScalingExplanation> {
+    const { database, pools } = this.#options
+    return database.forTenant(tenant).write(async (tx) => {
+      const now = database.clock.now()
+      const reading = (await pools.read(tx, tenant, pool)) ?? pools.missing(pool)
+      const [row] = await readPolicies(tx, tenant, pool)
+      const warm = row === undefined ? 0 : resolvePolicy(row.policy).warm
+      await pools.resize(tx, tenant, pool, { desired: agents, warm })
+      const { signals } = measurePool(reading, null, now)
+      const from = signals.agents
+      const steps = [`${by} wants ${agents}`]
+      if (row !== undefined) steps.push(`the policy ${row.policy.strategy} goes on from there at its next look`)
+      const explanation = viewOf({
+        pool,
+        strategy: 'manual',
+        decision: {
+          outcome: agents > from ? 'out' : agents < from ? 'in' : 'none',
+          from,
+          to: agents,
+          reason: `${by} said so`,
+          steps,
+        },
+        signals,
+        before: undefined,
+      })
+      await insertDecision(tx, tenant, 'manual', explanation, now)
+      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.scaled', 1, now, decisionData(explanation))])
+      return explanation
+    })
+  }
+
+  history(tenant: TenantId, pool: string | null, limit: number): Promise<readonly ScalingExplanation[]> {
+    return this.#options.database.forTenant(tenant).read((tx) => readDecisions(tx, tenant, pool, limit))
+  }
+
+  async explain(tenant: TenantId, pool: string | null) {
+    const rows = await this.#options.database.forTenant(tenant).read((tx) => readPolicies(tx, tenant, pool))
+    if (rows.length === 0 && pool !== null) {
+      throw scalingErrors['pool-not-scaled'](`the pool ${pool} has no scaling policy`)
+    }
+    return rows.map((row) => ({
+      pool: row.pool,
+      policy: row.policy,
+      last: row.explanation,
+      nextLookAt: row.dueAt.toISOString(),
+    }))
+  }
+}
+
+export function decisionData({ strategy, from, to, reason }: ScalingExplanation): JsonObject {
+  return { strategy, from, to, reason }
+}
+
+export function poolEvent(tenant: TenantId, pool: string, type: string, rev: number, at: Date, data: JsonObject) {
+  return { tenant, type, subject: { kind: 'pool', id: pool, rev }, runId: null, at, data }
+}
