@@ -25,3 +25,8 @@ export async function readStates(
     join reservations r on r.tenant_id = i.tenant_id and r.id = i.id`)
   return new Map(rows.map((row) => [row.key, row.state]))
 }
+
+/** Forgets processes that are dead, once nothing is left of what they held. */
+export async function removeSilentSpenders(tx: Tx, silentSince: Date): Promise<void> {
+  await tx.execute(sql`delete from spenders where heartbeat_at < ${silentSince}`)
+}

@@ -1,0 +1,57 @@
+import type { ModelPrice } from '../foundation/kernel/model-price.ts'
+import type { Database, Tx } from '../foundation/platform/database/database.ts'
+import type { Route } from '../foundation/platform/http/route.ts'
+import type { EventReader } from '../foundation/runtime/event-reader.ts'
+import { followAttemptEnds } from '../orchestration/budgets/attempt-ends.ts'
+import { BudgetUpkeep, type WaitedFor } from '../orchestration/budgets/budget-upkeep.ts'
+import { budgetRoutes } from '../orchestration/budgets/budgets-routes.ts'
+import { BudgetsService } from '../orchestration/budgets/budgets-service.ts'
+import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
+import { Spender } from '../orchestration/budgets/spender.ts'
+import type { SpenderPort } from '../orchestration/budgets/spender-port.ts'
+import { admitWaiting } from '../orchestration/coordinator/sql/hold-tasks.ts'
+import { waitingReasons } from '../orchestration/coordinator/sql/waiting-reasons.ts'
+import { countWaitingFor } from '../orchestration/runs/spenders-of-tasks.ts'
+import type { Orchestration } from './orchestration.ts'
+
+export interface SpendingOptions {
+  readonly database: Database
+  readonly dispatch: Orchestration['dispatch']
+  readonly prices: readonly ModelPrice[]
+  readonly onCommit: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Budgets and what spends from them. */
+export interface Spending {
+  /** For whatever spends: the model gateway, adapters. */
+  readonly spender: SpenderPort
+  readonly prices: PriceTable
+  readonly routes: readonly Route[]
+  /** Starts the upkeep; the caller stops it. */
+  start(reader: EventReader): readonly { stop(): Promise<void> }[]
+  close(): Promise<void>
+}
+
+/** How many tasks one look wakes for a budget; the rest is woken by what these give back. */
+const wakeBatch = 100
+
+export function createSpending({ database, dispatch, prices: own, onCommit, onError }: SpendingOptions): Spending {
+  const prices = new PriceTable(own)
+  const spender = new Spender({ database, onError })
+  const wake = async (tx: Tx, budgets: readonly WaitedFor[], now: Date) => {
+    const reasons = budgets.map(({ tenant, name }) => ({ tenant, reason: `budget:${name}`, limit: wakeBatch }))
+    const shards = await admitWaiting(tx, reasons, now)
+    if (shards.length > 0) await dispatch(tx, shards, now)
+  }
+  const budgets = new BudgetsService({ database, prices, wake, countWaiting: countWaitingFor, onCommit })
+  const waiting = { find: (tx: Parameters<typeof waitingReasons>[0]) => waitingReasons(tx, 'budget'), wake }
+  const upkeep = new BudgetUpkeep({ database, waiting, onCommit, onError })
+  return {
+    spender,
+    prices,
+    routes: budgetRoutes(database, budgets),
+    start: (reader) => [upkeep.start(), followAttemptEnds({ database, reader, onError })],
+    close: () => spender.close(),
+  }
+}
