@@ -1,5 +1,6 @@
 import { type StrategyName, strategyNames } from '../../balancing/strategies.ts'
 import { isAppError } from '../../kernel/errors.ts'
+import { modelPriceSchema } from '../../kernel/model-price.ts'
 import { z } from '../../kernel/schema.ts'
 import { parseDuration, parseSize } from '../../kernel/units.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
@@ -117,6 +118,8 @@ export const configFileSchema = z.strictObject({
     })
     .optional(),
   onRunEnd: argv.optional(),
+  /** Go before the prices that come with the package. */
+  prices: z.array(modelPriceSchema).max(1_000).optional(),
   env: z.array(variable).optional(),
   pools: z.record(name, poolSchema).optional(),
   /** Of all agents of this machine together. */
