@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { z } from '../../kernel/schema.ts'
+import type { ModelPrice } from '../../kernel/model-price.ts'
 import type { BlobLocation } from '../blobs/index.ts'
 import { type Chooser, createChooser, numeric } from './choose.ts'
 import { configErrors } from './config-errors.ts'
@@ -52,6 +53,8 @@ export interface Config {
   }
   /** Program and arguments told when any run ends; null: nobody. */
   readonly onRunEnd: readonly string[] | null
+  /** Prices of models besides and before those that come with the package. */
+  readonly prices: readonly ModelPrice[]
   /** Names of the variables passed on to all work. */
   readonly env: readonly string[]
   /** Armed failpoints, for tests. */
@@ -134,6 +137,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     events: { keepMs: values.events?.keep ?? 30 * day, resumeMs: values.events?.resume ?? day },
     webhooks: { allow: values.webhooks?.allow ?? [], keepMs: values.webhooks?.keep ?? 30 * day },
     onRunEnd: values.onRunEnd ?? null,
+    prices: values.prices ?? [],
     env: [...new Set([...generalVariables, ...(values.env ?? [])])],
     failpoints: env.settings.failpoints ?? null,
     warnings: env.unknown.map((name) => `${name} is not a setting of LeanVibe and has no effect`),
