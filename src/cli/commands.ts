@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'agents', summary: 'list agents', load: async () => (await import('./commands/agents.ts')).agents },
   {
+    name: 'budgets',
+    summary: 'list, set and show budgets, and what was spent of them',
+    load: async () => (await import('./commands/budgets.ts')).budgets,
+  },
+  {
     name: 'workflows',
     summary: 'list, show and check workflows',
     load: async () => (await import('./commands/workflows.ts')).workflows,
