@@ -20,11 +20,24 @@ export interface Assignment {
   readonly repo: { readonly path: string; readonly commit: string | null } | null
 }
 
+/** What an attempt says it has spent of what is paid for. It is told afterwards: limits stop only what would start next. */
+export interface AttemptSpending {
+  /** Whole micro-dollars. Left out: computed from tokens and model, where the model's price is known. */
+  readonly microUsd?: number
+  readonly inputTokens?: number
+  readonly outputTokens?: number
+  readonly cacheReadTokens?: number
+  readonly cacheWriteTokens?: number
+  readonly model?: string
+}
+
 /** What a process tree used; null where the platform cannot tell. */
 export interface ResourceUsage {
   readonly cpuSeconds: number | null
   readonly maxRssBytes: number | null
   readonly wallSeconds: number
+  /** Told by agents that know it. */
+  readonly spending?: AttemptSpending
 }
 
 export type AttemptOutcome = 'succeeded' | 'failed' | 'cancelled' | 'timed-out'
