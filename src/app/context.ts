@@ -36,6 +36,7 @@ import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
 import type { Platform, PlatformOptions } from './server.ts'
+import { createSpending } from './spending.ts'
 import { createStorage } from './storage.ts'
 import { openWebhooks } from './webhooks.ts'
 
@@ -84,6 +85,13 @@ export async function openPlatform(
     const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
     closers.push(() => access.close())
     const { parallel } = config
+    const { dispatch } = orchestration
+    const spending = createSpending({ database, dispatch, prices: config.prices, onCommit, onError })
+    closers.push(() => spending.close())
+    if (options.work) {
+      const loops = spending.start(reader)
+      closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
+    }
     const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, onError })
     if (options.work) {
       const loops = operations.start(runner?.host ?? null)
@@ -105,6 +113,7 @@ export async function openPlatform(
       ...eventRoutes({ database, reader, runCreatedAt }),
       ...webhooks.routes,
       ...operations.routes,
+      ...spending.routes,
       ...monitorRoutes(
         new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
       ),
