@@ -21,7 +21,7 @@ export interface Assignment {
 }
 
 /** What an attempt says it has spent of what is paid for. It is told afterwards: limits stop only what would start next. */
-export interface AttemptSpending {
+export type AttemptSpending = {
   /** Whole micro-dollars. Left out: computed from tokens and model, where the model's price is known. */
   readonly microUsd?: number
   readonly inputTokens?: number
