@@ -159,5 +159,5 @@ function amountOf(text: string, isUsd: boolean): number {
 }
 
 function badUse(message: string): AppError {
-  return cliErrors['usage'](message)
+  return cliErrors.usage(message)
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import type { z } from '../../kernel/schema.ts'
 import type { ModelPrice } from '../../kernel/model-price.ts'
+import type { z } from '../../kernel/schema.ts'
 import type { BlobLocation } from '../blobs/index.ts'
 import { type Chooser, createChooser, numeric } from './choose.ts'
 import { configErrors } from './config-errors.ts'
