@@ -1,4 +1,5 @@
 import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
+import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
 import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
@@ -6,6 +7,9 @@ import { RunnersStore } from '../orchestration/agents/runners-store.ts'
 import { ApprovalsService, closeApprovals, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { budgetsOfRuns, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
+import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
+import { recordAttempts } from '../orchestration/budgets/record-attempts.ts'
+import { recordingExchange } from '../orchestration/budgets/recording-exchange.ts'
 import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-service.ts'
 import { Counters } from '../orchestration/coordinator/counters.ts'
 import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
@@ -26,6 +30,7 @@ import { RunStarter } from '../orchestration/runs/run-starter.ts'
 import { RunSteering } from '../orchestration/runs/run-steering.ts'
 import { createRunTimers } from '../orchestration/runs/run-timers.ts'
 import { RunsService } from '../orchestration/runs/runs-service.ts'
+import { spendersOfTasks } from '../orchestration/runs/spenders-of-tasks.ts'
 import { createWaitsEnded } from '../orchestration/runs/waits-ended.ts'
 import {
   buildGraph,
@@ -50,6 +55,8 @@ export interface OrchestrationOptions {
   readonly checkpointEveryMs?: number | null
   /** Program and arguments told of the end of every run whose workflow names none. Default null: nobody. */
   readonly onRunEnd?: readonly string[] | null
+  /** Prices of models before those that come with the package. */
+  readonly prices?: readonly ModelPrice[]
   readonly ids?: IdSource
   readonly random?: Random
   readonly tick?: Partial<TickOptions>
@@ -135,6 +142,10 @@ export function createOrchestration(options: OrchestrationOptions) {
   const approvals = new ApprovalsService({ database, queue, dispatch })
   const exchange: ExchangeService = new ExchangeService({ database, queue, ticker, runners, random, onCommit })
   const meter = new AgentsMeter()
+  const recording = {
+    ...{ database, onCommit, spendersOf: spendersOfTasks },
+    prices: new PriceTable(options.prices),
+  }
   const tickShards = (shards: readonly Shard[]) =>
     database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
   /** Ticks every shard that holds ready work: at start, when nothing else has reason to. */
@@ -176,7 +187,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     checkpoints,
     exchange,
     /** The exchange as runners get it: what passes is counted. */
-    runnerPort: meter.listenTo(exchange),
+    runnerPort: recordingExchange(meter.listenTo(exchange), (reports) => recordAttempts(reports, recording)),
     meter,
     reaper,
     dispatch,
