@@ -65,6 +65,7 @@ export async function openPlatform(
       choosePool: choosePoolFrom(config.pools),
       checkpointEveryMs: config.checkpointEveryMs,
       onRunEnd: config.onRunEnd,
+      prices: config.prices,
       onCommit: () => ticker?.poke(),
       onError,
     })
