@@ -289,6 +289,38 @@ describe('outputs', () => {
   })
 })
 
+describe('limits', () => {
+  const limited = (script: string, limits: { memoryBytes?: number; diskBytes?: number }) => {
+    const resources = { cpuCores: 1, memoryBytes: 1, diskBytes: 1, networkMbps: 1, limits }
+    return commandSpec(['bash', '-c', script], { resources })
+  }
+  const mb = 2 ** 20
+
+  it('end work that uses more memory than its step allows, and say so', async () => {
+    const report = await perform(
+      limited(`(x=$(head -c ${200 * mb} /dev/zero | tr '\\0' a); sleep 60) & wait`, { memoryBytes: 64 * mb }),
+    )
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'limit-exceeded', retry: 'never' } })
+    expect(report.error!.message).toMatch(/^it used \d+ MB of memory, 64 MB are allowed$/)
+    expect(report.usage.maxRssBytes).toBeGreaterThan(64 * mb)
+  }, 30_000)
+
+  it('end work that writes more than its step allows', async () => {
+    const script = 'for i in $(seq 600); do head -c 1048576 /dev/zero >> big; sleep 0.1; done'
+    const report = await perform(limited(script, { diskBytes: 4 * mb }))
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'limit-exceeded' } })
+    expect(report.error!.message).toMatch(/^it wrote \d+ MB of disk, 4 MB are allowed$/)
+  }, 60_000)
+
+  it('are no limits for what stays below; what was written is told', async () => {
+    const report = await perform(
+      limited(`head -c ${2 * mb} /dev/urandom > file`, { memoryBytes: 512 * mb, diskBytes: 64 * mb }),
+    )
+    expect(report.outcome).toBe('succeeded')
+    expect(report.usage.diskBytes).toBeGreaterThanOrEqual(2 * mb)
+  })
+})
+
 describe('secrets', () => {
   it('reach the process, and show nowhere else', async () => {
     const script = `

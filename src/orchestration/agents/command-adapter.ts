@@ -1,11 +1,12 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
-import type { ProcessEnd, Supervisor } from '../../foundation/platform/processes/index.ts'
+import type { LimitBreach, ProcessEnd, Supervisor } from '../../foundation/platform/processes/index.ts'
 import type { ArtifactSink } from '../runners/artifact-sink.ts'
 import { agentErrors, attemptErrorOf } from '../runners/attempt-errors-contract.ts'
 import type { ArtifactRef, Assignment, AttemptError, ResourceUsage } from '../runners/exchange-contract.ts'
 import type { ResolvedGate } from '../workflows/task-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from './agent-adapter.ts'
+import { breachText, limitsOf, watchFolders, withDisk } from './attempt-limits.ts'
 import {
   collectOutdir,
   collectOutputs,
@@ -70,17 +71,18 @@ async function runTask(
   }
   try {
     const { end, said } = await runProcess(options, assignment, line, context, stdout)
+    const usage = await withDisk(end.usage, assignment, context)
     const error = errorOf(end, said)
     // A cancel must not be held up by the copying of files.
-    if (signal.aborted) return failed(cancelledBy(signal), end.usage, [], end.survivors)
-    if (error !== null) return failed(error, end.usage, await collectOutdir(outputsContext), end.survivors)
+    if (signal.aborted) return failed(cancelledBy(signal), usage, [], end.survivors)
+    if (error !== null) return failed(error, usage, await collectOutdir(outputsContext), end.survivors)
     try {
       const collected = await collectOutputs(outputs, stdout, outputsContext)
       for (const artifact of await collectOutdir(outputsContext)) remember(collected.artifacts, artifact)
       const { output, artifacts } = collected
-      return { outcome: 'succeeded', output, error: null, usage: end.usage, artifacts, survivors: end.survivors }
+      return { outcome: 'succeeded', output, error: null, usage, artifacts, survivors: end.survivors }
     } catch (cause) {
-      return failed(attemptErrorOf(cause), end.usage, [], end.survivors)
+      return failed(attemptErrorOf(cause), usage, [], end.survivors)
     }
   } finally {
     await stdout?.close()
@@ -105,8 +107,9 @@ async function runGate(
       usage = sum(usage, end.usage)
       survivors += end.survivors
       if (end.lost) return failed(errorOf(end, '')!, usage, [], survivors)
-      checks.push({ name: check.name, passed: end.exitCode === 0 })
-      await said(`check ${check.name}: ${end.exitCode === 0 ? 'passed' : `failed (${endText(end)})`}`)
+      const passed = end.exitCode === 0 && end.breach === null
+      checks.push({ name: check.name, passed })
+      await said(`check ${check.name}: ${passed ? 'passed' : `failed (${endText(end)})`}`)
     } catch (error) {
       const { code, message, retry } = attemptErrorOf(error)
       if (retry === 'later') return failed({ code, message, retry }, usage, [], survivors)
@@ -129,6 +132,7 @@ async function runProcess(
   const [file = '', ...args] = line.argv
   const lastLine = new LastLine()
   let cpuSeconds = 0
+  const limits = limitsOf(assignment)
   signal.throwIfAborted()
   const running = await options.supervisor.start({
     marker: `${assignment.taskId}.${assignment.fence}`,
@@ -138,6 +142,7 @@ async function runProcess(
     cwd: workdir,
     ...(line.stdin === null ? {} : { stdin: { content: line.stdin } }),
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+    ...(limits === null ? {} : { limits }),
     onStdout: (chunk) => {
       context.progress()
       return both(context.log('stdout', chunk), stdout?.write(chunk))
@@ -156,15 +161,25 @@ async function runProcess(
   const stop = () => running.stop()
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
+  let full: LimitBreach | null = null
+  const over = new AbortController()
+  const watch = watchFolders(limits?.diskBytes, context, over.signal, (breach) => {
+    full = breach
+    stop()
+  })
   try {
-    return { end: await running.ended, said: lastLine.text }
+    const end = await running.ended
+    return { end: full === null ? end : { ...end, breach: full }, said: lastLine.text }
   } finally {
+    over.abort()
     running.stop(0)
     signal.removeEventListener('abort', stop)
+    await watch
   }
 }
 
 function errorOf(end: ProcessEnd, said: string): AttemptError | null {
+  if (end.breach !== null) return { code: 'limit-exceeded', message: breachText(end.breach), retry: 'never' }
   if (end.lost) return { code: 'supervisor-lost', message: 'the supervisor of the command ended', retry: 'later' }
   if (end.survivors > 0) {
     const message = `${end.survivors} processes of the command could not be ended`
@@ -177,6 +192,7 @@ function errorOf(end: ProcessEnd, said: string): AttemptError | null {
 }
 
 function endText(end: ProcessEnd): string {
+  if (end.breach !== null) return breachText(end.breach)
   return end.signal === null ? `exit code ${end.exitCode}` : `ended by ${end.signal}`
 }
 

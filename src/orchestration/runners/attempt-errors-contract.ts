@@ -27,6 +27,12 @@ export const agentErrors = defineErrors({
     when: 'an attempt was ended because its run or task was cancelled',
     next: 'start the run again, or use `leanvibe runs retry`',
   },
+  'limit-exceeded': {
+    kind: 'limit',
+    retry: 'never',
+    when: 'an attempt used more memory, processor time or disk than its step allows',
+    next: 'raise `resources.limits` of the step (`leanvibe resources optimize` tells what its attempts use), or make the work smaller',
+  },
   'output-invalid': {
     kind: 'input',
     retry: 'later',

@@ -36,6 +36,8 @@ export interface ResourceUsage {
   readonly cpuSeconds: number | null
   readonly maxRssBytes: number | null
   readonly wallSeconds: number
+  /** What it left in its folders; absent where nobody has looked. */
+  readonly diskBytes?: number
   /** Told by agents that know it. */
   readonly spending?: AttemptSpending
 }
