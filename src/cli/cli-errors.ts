@@ -43,4 +43,10 @@ export const cliErrors = defineErrors({
     when: 'the background server ended or stayed silent before it could take work',
     next: 'read serve.log in the data folder, or run `leanvibe serve` in the foreground',
   },
+  'still-busy': {
+    kind: 'limit',
+    retry: 'later',
+    when: 'an agent that drains still works when the time to wait for it is over',
+    next: 'wait longer with `--timeout`, or look what it works on: `leanvibe agents show AGENT`',
+  },
 })

@@ -44,7 +44,26 @@ export const commands: readonly CommandEntry[] = [
     summary: 'show host, agents, queue and runs as they are',
     load: async () => (await import('./commands/monitor.ts')).monitor,
   },
-  { name: 'agents', summary: 'list agents', load: async () => (await import('./commands/agents.ts')).agents },
+  {
+    name: 'agents',
+    summary: 'list and show agents; cordon, drain and remove them',
+    load: async () => (await import('./commands/agents.ts')).agents,
+  },
+  {
+    name: 'pools',
+    summary: 'list pools, set their size, or let a policy set it',
+    load: async () => (await import('./commands/pools.ts')).pools,
+  },
+  {
+    name: 'scaling',
+    summary: 'show what policies changed, and why they did or did not',
+    load: async () => (await import('./commands/scaling.ts')).scaling,
+  },
+  {
+    name: 'queue',
+    summary: 'show what is ready, at work and waiting, and for what',
+    load: async () => (await import('./commands/queue.ts')).queue,
+  },
   {
     name: 'budgets',
     summary: 'list, set and show budgets, and what was spent of them',

@@ -1,25 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Option } from 'commander'
+import type { Client } from '../../client/client.ts'
+import { parseDuration } from '../../foundation/kernel/units.ts'
 import type { PoolConfig } from '../../foundation/platform/config/pools.ts'
-import { type AgentView, listAgents } from '../../orchestration/agents/agents-contract.ts'
+import {
+  type AgentView,
+  agentStateSchema,
+  cordonAgent,
+  drainAgent,
+  listAgents,
+  removeAgent,
+  showAgent,
+  uncordonAgent,
+} from '../../orchestration/agents/agents-contract.ts'
+import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { oneLine, plural, table } from '../text.ts'
 
 export const agents: CliCommand = {
   configure(command, act) {
-    command.option('--pool <name>', 'only this pool').action(act(run))
+    command
+      .command('list', { isDefault: true })
+      .description('list agents by pool')
+      .option('--pool <name>', 'only this pool')
+      .addOption(new Option('--state <state>', 'only those in this state').choices(agentStateSchema.options))
+      .action(act(list))
+    command.command('show').description('show an agent and what it works on').argument('<agent>').action(act(show))
+    command
+      .command('cordon')
+      .description('give it nothing new; what it has goes on')
+      .argument('<agent>')
+      .action(act((context, id: string) => steer(context, cordonAgent, id)))
+    command
+      .command('uncordon')
+      .description('let it take work again')
+      .argument('<agent>')
+      .action(act((context, id: string) => steer(context, uncordonAgent, id)))
+    command
+      .command('drain')
+      .description('give it nothing new, and wait until it holds nothing')
+      .argument('<agent>')
+      .option('--no-wait', 'return at once')
+      .option('--timeout <time>', 'wait at most this long', '10m')
+      .action(act(drain))
+    command
+      .command('remove')
+      .description('let it finish what it has, then stop and forget it')
+      .argument('<agent>')
+      .action(act(remove))
   },
 }
 
-async function run(context: CliContext, { pool }: { pool?: string }): Promise<void> {
+async function list(context: CliContext, query: { pool?: string; state?: AgentView['state'] }): Promise<void> {
   const { out } = context
   await withConnection(context, { work: false }, async ({ client, loaded, embedded }) => {
-    const { items } = await client.call(listAgents, { query: pool === undefined ? {} : { pool } })
+    const { items } = await client.call(listAgents, { query })
     for (const item of items) out.document(item)
     if (items.length > 0) out.lines(...table(items.map(cells)))
-    const pools = loaded.config.pools.filter(({ name }) => pool === undefined || name === pool)
     if (!embedded) return
+    const pools = loaded.config.pools.filter(({ name }) => query.pool === undefined || name === query.pool)
     out.lines('', 'no server runs on this data folder; it would start:', ...table(pools.map(poolCells)))
   })
+}
+
+async function show(context: CliContext, id: string): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const answer = await client.call(showAgent, { params: { id } })
+    out.document(answer)
+    const { agent, leases } = answer
+    out.lines(cells(agent).join('  '), `  runner ${agent.runnerId}, last seen ${agent.lastSeenAt}`)
+    const rows = leases.map((lease) => [
+      '',
+      lease.taskId,
+      oneLine(lease.step, 40),
+      lease.state,
+      `attempt ${lease.attempt}`,
+      `since ${lease.leasedAt}`,
+    ])
+    if (rows.length > 0) out.lines(...table(rows))
+  })
+}
+
+async function steer(context: CliContext, endpoint: typeof cordonAgent, id: string): Promise<void> {
+  await withConnection(context, { work: false }, async ({ client }) => {
+    tell(context, await client.call(endpoint, { params: { id } }))
+  })
+}
+
+async function drain(context: CliContext, id: string, options: { wait: boolean; timeout: string }): Promise<void> {
+  const patienceMs = parseDuration(options.timeout)
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const agent = await client.call(drainAgent, { params: { id } })
+    tell(context, agent.used === 0 || !options.wait ? agent : await untilIdle(context, client, id, patienceMs))
+  })
+}
+
+/** Looks twice a second until the agent holds nothing. */
+async function untilIdle(context: CliContext, client: Client, id: string, patienceMs: number): Promise<AgentView> {
+  const { signal } = context.interrupts
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    const { agent } = await client.call(showAgent, { params: { id }, signal })
+    if (agent.used === 0) return agent
+    if (performance.now() > deadline) {
+      throw cliErrors['still-busy'](`${id} still works on ${plural(agent.used, 'task')}; it takes nothing new`)
+    }
+    await delay(500, undefined, { signal })
+  }
+}
+
+async function remove(context: CliContext, id: string): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const answer = await client.call(removeAgent, { params: { id } })
+    out.document(answer)
+    const end = answer.state === 'offline' ? 'is removed' : 'goes when it has finished what it has'
+    out.lines(`${out.colors.green('✔')} ${id} ${end}`)
+  })
+}
+
+function tell({ out }: CliContext, agent: AgentView): void {
+  out.document(agent)
+  out.lines(`${out.colors.green('✔')} ${cells(agent).join('  ')}`)
 }
 
 function cells(agent: AgentView): string[] {
@@ -27,7 +131,7 @@ function cells(agent: AgentView): string[] {
     agent.id,
     agent.pool,
     agent.kind,
-    agent.state,
+    agent.intent === null ? agent.state : `${agent.state} (${agent.intent})`,
     `${agent.used}/${plural(agent.slots, 'slot')}`,
     oneLine(agent.capabilities.join(' '), 80),
   ]

@@ -29,6 +29,8 @@ const sample = (seconds: number, given: Partial<Sample> = {}): Sample => ({
   at: ago(seconds),
 })
 const empty = { samples: [], lastOutAt: null, lastInAt: null }
+/** Watched for long enough to take agents away. */
+const watched = { samples: [sample(3_600, { arrivals: 0, used: 0, recommended: 0 })] }
 const decide = (policy: ScalingPolicyInput, seen: Partial<PoolSignals>, history: Partial<typeof empty | object> = {}) =>
   decideScale(signals(seen), resolvePolicy(policy), { ...empty, ...history }, now)
 
@@ -99,8 +101,13 @@ describe('target_tracking', () => {
   test('keeps slots as busy as the target says', () => {
     expect(decide(policy, { ...long, used: 4 }).to).toBe(6)
     expect(decide(policy, { ...long, agents: 10, slotsPerAgent: 4, used: 40 }).to).toBe(15)
-    expect(decide(policy, { ...long, agents: 8, used: 2 }).to).toBe(3)
-    expect(decide(policy, { agents: 4, used: 0, arrivals: 0, ...short }).reason).toBe('nothing to do')
+    expect(decide(policy, { ...long, agents: 8, used: 2 }, watched).to).toBe(3)
+    expect(
+      decide({ ...policy, min: 0, idleMs: 0 }, { agents: 4, used: 0, arrivals: 0, ...short }, watched),
+    ).toMatchObject({
+      to: 0,
+      reason: 'nothing to do',
+    })
   })
 
   test('counts short tasks as they arrive, whatever is at work at the moment of the look', () => {
@@ -193,8 +200,14 @@ describe('limits', () => {
     expect(decide({ ...policy, strategy: 'simple' }, { agents: 0, used: 0, queueDepth: 1 }, history).to).toBe(1)
   })
 
+  test('nothing is taken away before the load was watched for a while', () => {
+    const decision = decide({ strategy: 'target_tracking' }, { used: 0, arrivals: 0 }, { samples: [sample(60)] })
+    expect(decision).toMatchObject({ outcome: 'none', reason: 'watched for 1m 0s of 5m 0s: nothing is taken away yet' })
+  })
+
   test('to zero only after a while with nothing to do', () => {
-    const policy = { strategy: 'target_tracking', min: 0, stabiliseInMs: 0, idleMs: 60_000 } as const
+    const targetTracking = { windowMs: 30_000 }
+    const policy = { strategy: 'target_tracking', min: 0, idleMs: 60_000, targetTracking } as const
     const idle = { agents: 1, used: 0, arrivals: 0 }
     const none = { arrivals: 0, throughput: 0 }
     const quiet = [90, 61, 45, 30, 15].map((seconds) => sample(seconds, { ...idle, ...none, recommended: 0 }))
@@ -206,7 +219,12 @@ describe('limits', () => {
 
   test('what was wanted lately stays for the stabilisation window', () => {
     const policy = { strategy: 'step', max: 50, cooldownInMs: 0 } as const
-    const samples = [sample(130, { recommended: 40 }), sample(60, { recommended: 8 }), sample(15, { recommended: 6 })]
+    const samples = [
+      sample(900),
+      sample(130, { recommended: 40 }),
+      sample(60, { recommended: 8 }),
+      sample(15, { recommended: 6 }),
+    ]
     expect(decide(policy, { agents: 12, used: 0 }, { samples }).to).toBe(8)
     expect(decide(policy, { agents: 8, used: 0 }, { samples })).toMatchObject({
       to: 8,

@@ -63,6 +63,7 @@ export function decideScale(
   const trail = new Trail(`${policy.strategy} wants ${recommended}: ${reason}`, reason)
   let to = recommended
   to = wakeFromZero(view, to, trail)
+  to = watchFirst(view, to, trail)
   to = stabilise(view, to, trail)
   to = stayAboveZero(view, to, trail)
   to = coolDown(view, to, trail)
@@ -98,6 +99,21 @@ function wakeFromZero({ signals, policy }: ScalingView, to: number, trail: Trail
   if (signals.agents > 0 || signals.queueDepth === 0 || to > 0 || policy.strategy === 'scheduled') return to
   trail.limit('tasks wait and there is no agent: one is started')
   return 1
+}
+
+/** Nothing is taken away before the load was watched for as long as the policy remembers it. */
+function watchFirst({ signals, policy, history, now }: ScalingView, to: number, trail: Trail): number {
+  if (to >= signals.agents) return to
+  const needed = Math.max(policy.stabiliseInMs, memoryOf(policy))
+  const watched = now.getTime() - (history.samples[0]?.at ?? now).getTime()
+  if (watched >= needed) return to
+  trail.limit(`watched for ${formatDuration(watched)} of ${formatDuration(needed)}: nothing is taken away yet`)
+  return signals.agents
+}
+
+function memoryOf({ strategy, targetTracking: tracking, predictive: ahead }: ScalingPolicy): number {
+  if (strategy === 'target_tracking') return tracking.windowMs
+  return strategy === 'predictive' ? ahead.windowMs : 0
 }
 
 function stabilise({ signals, policy, history, now }: ScalingView, to: number, trail: Trail): number {

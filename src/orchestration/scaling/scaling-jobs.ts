@@ -100,7 +100,10 @@ export class ScalingJob {
       return false
     }
     const { signals, counted } = measurePool(reading, row.counted, now)
-    const since = Math.max(historyMs, policy.stabiliseInMs, policy.idleMs * 1.5, policy.targetTracking.windowMs)
+    const { stabiliseInMs, idleMs, targetTracking, everyMs } = policy
+    // Further back than any window, so that it is seen to be full.
+    const since =
+      Math.max(historyMs, stabiliseInMs, idleMs, targetTracking.windowMs, policy.predictive.windowMs) + 5 * everyMs
     const samples = await readSamples(tx, tenant, pool, new Date(now.getTime() - since))
     const history = { samples, ...(await lastChanges(tx, tenant, pool)) }
     const { forecaster } = this.#options

@@ -89,11 +89,11 @@ export async function insertSample(tx: Tx, tenant: TenantId, pool: string, { at,
     on conflict do nothing`)
 }
 
-/** Samples since `since`, oldest first, the newest thousand. */
+/** Samples since `since`, oldest first, the newest ten thousand. */
 export async function readSamples(tx: ReadTx, tenant: TenantId, pool: string, since: Date): Promise<readonly Sample[]> {
   const rows = await tx.query<{ at: Date; signals: StoredSample }>(sql`
     select at, signals from scaling_samples
-    where tenant_id = ${tenant} and pool = ${pool} and at > ${since} order by at desc limit 1000`)
+    where tenant_id = ${tenant} and pool = ${pool} and at > ${since} order by at desc limit 10000`)
   return rows.map(({ at, signals }) => ({ ...signals, at })).reverse()
 }
 
@@ -146,9 +146,9 @@ export async function lastChanges(
   pool: string,
 ): Promise<{ readonly lastOutAt: Date | null; readonly lastInAt: Date | null }> {
   const [row] = await tx.query<{ out: Date | null; in: Date | null }>(sql`
-    select max(at) filter (where to_agents > from_agents) as out, max(at) filter (where to_agents < from_agents) as in
+    select max(at) filter (where to_agents > from_agents) as "out", max(at) filter (where to_agents < from_agents) as "in"
     from (select at, from_agents, to_agents from scaling_decisions
-      where tenant_id = ${tenant} and pool = ${pool} order by at desc limit 100) some`)
+      where tenant_id = ${tenant} and pool = ${pool} order by at desc limit 100) newest`)
   return { lastOutAt: row?.out ?? null, lastInAt: row?.in ?? null }
 }
 
