@@ -1,6 +1,5 @@
 import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
 import { admit, type Verdict } from './admit.ts'
 import { amountsFrom, type BatchAsk, keyOf, LockedBudgets, linesOf, placesIn, sameLines, toAsk } from './batch-ask.ts'
 import { isTimeWindow } from './budget-windows-contract.ts'
@@ -43,12 +42,6 @@ export interface BatchResult {
 }
 
 /**
- * The statements reach every row by its key, whatever the tables hold: their plan is made once. Planning them anew for each
- * batch takes longer than running them (4.5 ms against 2.5).
- */
-export const keepPlans = sql`set local plan_cache_mode = force_generic_plan`
-
-/**
  * Ends what is to be ended, then admits what is asked for, in the caller's transaction. The rows of the budgets are locked
  * once and decided upon while they are: nothing is admitted beyond a limit, whoever else spends at the same time.
  */
@@ -60,7 +53,7 @@ export async function runBatch(
 ): Promise<BatchResult> {
   const { now } = options
   const wanted = placesIn(asks)
-  const [, first] = await Promise.all([tx.execute(keepPlans), endReservations(tx, endings, wanted, now)])
+  const first = await endReservations(tx, endings, wanted, now)
   const ended = new Map(first.ended.map((row) => [keyOf(row), row]))
   if (asks.length === 0) return { ended, outcomes: [], budgets: new LockedBudgets([]) }
 

@@ -4,7 +4,7 @@ import { BudgetDeltas } from './budget-deltas.ts'
 import type { KnownBudgets } from './known-budgets.ts'
 import { endedAsKnown, type KnownEnding } from './known-ending.ts'
 import { newReservation } from './new-reservation.ts'
-import { type BatchEnding, type BatchResult, keepPlans } from './run-batch.ts'
+import type { BatchEnding, BatchResult } from './run-batch.ts'
 import { type KnownBatch, spendKnown } from './sql/spend-known.ts'
 
 export interface KnownPlan extends KnownBatch {
@@ -61,8 +61,7 @@ export function planKnown(
 
 /** Errors: `NotAsKnown`, after which the transaction must be rolled back. */
 export async function runKnownBatch(tx: Tx, plan: KnownPlan, now: Date): Promise<KnownPlan['result']> {
-  const [, done] = await Promise.all([tx.execute(keepPlans), spendKnown(tx, plan, now)])
-  if (!done) throw new NotAsKnown()
+  if (!(await spendKnown(tx, plan, now))) throw new NotAsKnown()
   return plan.result
 }
 

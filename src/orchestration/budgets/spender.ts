@@ -116,7 +116,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
     this.#closed = true
     for (const op of this.#waiting.splice(0)) {
       this.#refuseRow(op)
-      op.reject(budgetErrors['spender-closed']('the process is ending'))
+      op.reject(closing())
     }
     while (this.#pumping !== null) await this.#pumping
     await Promise.all(this.#loops.map((loop) => loop.stop()))
@@ -137,7 +137,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
     signal: AbortSignal | undefined,
   ): Promise<Reservation> {
     signal?.throwIfAborted()
-    if (this.#closed) throw budgetErrors['spender-closed']('the process is ending')
+    if (this.#closed) throw closing()
     const { clock } = this.#options.database
     const units = from === null ? unitsOf(hold) : unitsOf(from.hold)
     if (units.length === 0) throw budgetErrors['reservation-invalid']('a reservation names no unit')
@@ -357,10 +357,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
         return
       }
       this.#refuseRow(op)
-      const { budget } = outcome
-      const refused = () =>
-        budgetErrors['budget-refused'](`the budget ${budget} has no room for it`, { details: { budget } })
-      op.reject(gone ? op.signal?.reason : refused())
+      op.reject(gone ? op.signal?.reason : this.#closed ? closing() : refusedBy(outcome.budget))
     } else if (gone) {
       this.#giveBack(outcome.reservation.request.tenant, outcome.reservation.id)
       op.reject(op.signal?.reason)
@@ -400,4 +397,12 @@ function wholeAmounts(units: readonly string[], amounts: Amounts): readonly numb
     }
   })
   return values
+}
+
+function closing() {
+  return budgetErrors['spender-closed']('the process is ending')
+}
+
+function refusedBy(budget: string) {
+  return budgetErrors['budget-refused'](`the budget ${budget} has no room for it`, { details: { budget } })
 }
