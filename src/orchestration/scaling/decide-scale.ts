@@ -101,14 +101,16 @@ function wakeFromZero({ signals, policy }: ScalingView, to: number, trail: Trail
   return 1
 }
 
-/** Nothing is taken away before the load was watched for as long as the policy remembers it. */
+/** Until the load was watched for as long as the policy remembers it, a pool keeps what it had at the first look. */
 function watchFirst({ signals, policy, history, now }: ScalingView, to: number, trail: Trail): number {
-  if (to >= signals.agents) return to
+  const first = history.samples[0] ?? { ...signals, at: now }
+  const floor = Math.min(first.agents, signals.agents)
+  if (to >= floor) return to
   const needed = Math.max(policy.stabiliseInMs, memoryOf(policy))
-  const watched = now.getTime() - (history.samples[0]?.at ?? now).getTime()
+  const watched = now.getTime() - first.at.getTime()
   if (watched >= needed) return to
-  trail.limit(`watched for ${formatDuration(watched)} of ${formatDuration(needed)}: nothing is taken away yet`)
-  return signals.agents
+  trail.limit(`watched for ${formatDuration(watched)} of ${formatDuration(needed)}: not fewer than ${floor} yet`)
+  return floor
 }
 
 function memoryOf({ strategy, targetTracking: tracking, predictive: ahead }: ScalingPolicy): number {
