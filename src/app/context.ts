@@ -34,10 +34,12 @@ import { choosePoolFrom } from './choose-pool.ts'
 import { configuredGit } from './leftovers.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
+import { createResources } from './resources.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
 import type { Platform, PlatformOptions } from './server.ts'
 import { createSpending } from './spending.ts'
 import { createStorage } from './storage.ts'
+import { openStreams } from './streams.ts'
 import { openWebhooks } from './webhooks.ts'
 
 const defaultTenant = asId<TenantId>('default')
@@ -77,6 +79,8 @@ export async function openPlatform(
     const onCommit = () => ticker?.poke()
     const webhooks = await openWebhooks({ loaded, database, runs: orchestration.runs, onCommit, onError })
     closers.push(() => webhooks[Symbol.asyncDispose]())
+    const streams = await openStreams({ loaded, database, reader, work: options.work, onCommit, onError })
+    closers.push(() => streams.close())
     const onWarning = options.onWarning ?? reportWarning
     const runner = options.work
       ? await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
@@ -111,13 +115,15 @@ export async function openPlatform(
       ...approvalRoutes(database, orchestration.approvals),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
-      ...eventRoutes({ database, reader, runCreatedAt }),
+      ...eventRoutes({ database, feed: streams.feed, runCreatedAt }),
+      ...streams.routes,
       ...webhooks.routes,
       ...operations.routes,
       ...spending.routes,
       ...monitorRoutes(
         new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
       ),
+      ...createResources(database, config.dataFolder).routes,
       ...storage.routes,
       ...access.routes,
     ]
@@ -153,9 +159,12 @@ async function startWork(work: Work): Promise<LocalRunner> {
   await giveUpFormerOwners(loaded, database, orchestration)
   const { reaper } = orchestration
   // Before the first event of this process, so that it lands in a partition of its day.
-  await keepEventPartitions(database, {})
+  const { keepMs: keepEventsMs, resumeMs: keepTicksMs } = loaded.config.events
+  await keepEventPartitions(database, { keepEventsMs, keepTicksMs })
   const loops: Loop[] = [
     startEventPartitions(database, {
+      keepEventsMs,
+      keepTicksMs,
       onRound: ({ held }) => {
         for (const { fields, message } of describeHeldEvents(held, database.clock.now())) onWarning(fields, message)
       },

@@ -3,20 +3,20 @@ import type { Database, ReadTx } from '../../foundation/platform/database/databa
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { formatCursor, headPosition, parseCursor, tailPosition } from '../../foundation/runtime/cursors.ts'
 import { type LoggedEvent, type LogPosition, readEventsOfRun } from '../../foundation/runtime/event-log.ts'
-import type { EventReader } from '../../foundation/runtime/event-reader.ts'
 import { runEvents, streamEvents } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { EventView } from '../../orchestration/runs/runs-contract.ts'
+import type { EventFeed } from './event-feed.ts'
 import { eventFilter } from './event-filter.ts'
 
 export interface EventRoutesOptions {
   readonly database: Database
-  readonly reader: EventReader
+  readonly feed: EventFeed
   /** When a run began to be; the `runs` part provides it. Throws `run-not-found`. */
   readonly runCreatedAt: (tx: ReadTx, tenant: TenantId, runId: string) => Promise<Date>
 }
 
 /** The event log to clients: as a stream that can be resumed, and as pages for one run. */
-export function eventRoutes({ database, reader, runCreatedAt }: EventRoutesOptions): Route[] {
+export function eventRoutes({ database, feed, runCreatedAt }: EventRoutesOptions): Route[] {
   const startOf = async (from: string | undefined): Promise<LogPosition> => {
     if (from === undefined || from === 'now') return database.asSystem('streams').read(headPosition)
     if (from === 'start') return database.asSystem('streams').read(tailPosition)
@@ -29,7 +29,7 @@ export function eventRoutes({ database, reader, runCreatedAt }: EventRoutesOptio
       handle: async ({ query, principal, signal, lastEventId }) => {
         const from = await startOf(lastEventId ?? query.from)
         const matches = eventFilter({ tenant: principal.tenant, run: query.run, types: query.types })
-        const batches = await reader.open({ from, matches }, signal)
+        const batches = await feed.open({ from, matches }, signal)
         return (async function* () {
           for await (const batch of batches) {
             for (const event of batch) {

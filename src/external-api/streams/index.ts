@@ -1,0 +1,5 @@
+export type { EventFeed } from './event-feed.ts'
+export { connectNats, type NatsLink } from './nats/connect.ts'
+export { NatsFeed } from './nats/feed.ts'
+export { relayState, startRelay } from './nats/relay.ts'
+export { createStreams, type StreamsOptions } from './streams.ts'

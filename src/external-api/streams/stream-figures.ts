@@ -1,0 +1,5 @@
+/** What this process has served since it started. */
+export class StreamFigures {
+  subscribers = 0
+  eventsDelivered = 0
+}

@@ -1,0 +1,159 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
+import { EncodedEvents } from '../../foundation/platform/http/event-stream.ts'
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { headPosition } from '../../foundation/runtime/cursors.ts'
+import { appendEvents, type LogPosition, readEvents } from '../../foundation/runtime/event-log.ts'
+import { type CloudEvent, toCloudEvent } from './cloud-event-contract.ts'
+import type { EncodedBatches } from './encoded-batches.ts'
+import type { EventFeed } from './event-feed.ts'
+import { isCustomType } from './event-types-contract.ts'
+import { openMember } from './group-member.ts'
+import type { GroupsService } from './groups-service.ts'
+import { startOf } from './start-position.ts'
+import type { StreamFigures } from './stream-figures.ts'
+import { filterKey, streamFilter } from './stream-filter.ts'
+import { type EventSocket, type SocketOptions, serveSocket } from './stream-socket.ts'
+import { type GroupFilter, publishEvent, replayStream, streamSocket, tailStream } from './streams-contract.ts'
+import { streamErrors } from './streams-errors.ts'
+
+export interface StreamRoutesOptions {
+  readonly database: Database
+  readonly feed: EventFeed
+  readonly groups: GroupsService
+  readonly encoded: EncodedBatches
+  readonly figures: StreamFigures
+  readonly socket: SocketOptions
+  /** Called after a commit that appended events. */
+  readonly onCommit: () => void
+}
+
+/** The event log to clients: as it grows, as it was, and what they add to it. */
+export function streamRoutes(options: StreamRoutesOptions): Route[] {
+  const { database, figures } = options
+  return [
+    route({
+      ...tailStream,
+      permission: 'events:read',
+      handle: async ({ query, principal, signal, lastEventId }) => {
+        const { from: asked, ...filter } = query
+        const from = await startOf(database, lastEventId ?? asked ?? 'now')
+        return tail(options, principal.tenant, filter, from, signal)
+      },
+    }),
+    route({
+      ...streamSocket,
+      permission: 'events:read',
+      handle: async ({ query, principal, signal, upgrade, lastEventId, requestId }) => {
+        const { from: asked, group, member, window, ...filter } = query
+        const { tenant } = principal
+        const from = group === undefined ? await startOf(database, lastEventId ?? asked ?? 'now') : null
+        const membership =
+          group === undefined ? null : await openMember(options, tenant, { name: group, member, window })
+        const serve = async (socket: EventSocket) => {
+          figures.subscribers += 1
+          try {
+            if (from === null) await membership!.serve(socket)
+            else await serveTail(options, tenant, filter, from, socket)
+          } finally {
+            figures.subscribers -= 1
+          }
+        }
+        const answer = membership?.answer ?? refuseMessage
+        await serveSocket(upgrade!, signal, options.socket, { serve, answer, requestId })
+      },
+    }),
+    route({
+      ...replayStream,
+      permission: 'events:read',
+      handle: async ({ query, principal, signal }) => {
+        const { from: asked, ...filter } = query
+        const from = await startOf(database, asked)
+        const until = await database.asSystem('streams').read(headPosition)
+        return replay(database, principal.tenant, filter, from, until, signal)
+      },
+    }),
+    route({
+      ...publishEvent,
+      permission: 'events:write',
+      handle: async ({ body, principal, requestId }) => {
+        const { tenant } = principal
+        const { type, run = null, data } = body
+        if (!isCustomType(type))
+          throw streamErrors['stream-type-reserved'](`${JSON.stringify(type)} cannot be published`)
+        const id = body.subject ?? requestId
+        const subject = { kind: type.slice(0, type.indexOf('.')), id, rev: 1 }
+        await database.forTenant(tenant).write(async (tx) => {
+          await appendEvents(tx, [{ tenant, type, subject, runId: run, at: database.clock.now(), data: data as never }])
+          tx.afterCommit(options.onCommit)
+        })
+        return { type, subject: `${subject.kind}/${id}` }
+      },
+    }),
+  ]
+}
+
+async function tail(
+  { feed, encoded, figures }: StreamRoutesOptions,
+  tenant: TenantId,
+  filter: GroupFilter,
+  from: LogPosition,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<EncodedEvents>> {
+  const key = filterKey(tenant, filter)
+  const batches = await feed.open({ from, matches: streamFilter(tenant, filter) }, signal)
+  return (async function* () {
+    figures.subscribers += 1
+    try {
+      for await (const batch of batches) {
+        figures.eventsDelivered += batch.length
+        yield new EncodedEvents(encoded.sse(key, batch, from.epoch))
+      }
+    } finally {
+      figures.subscribers -= 1
+    }
+  })()
+}
+
+async function serveTail(
+  { feed, encoded, figures }: StreamRoutesOptions,
+  tenant: TenantId,
+  filter: GroupFilter,
+  from: LogPosition,
+  socket: EventSocket,
+): Promise<void> {
+  const batches = await feed.open({ from, matches: streamFilter(tenant, filter) }, socket.signal)
+  for await (const batch of batches) {
+    for (const event of batch) {
+      if (socket.signal.aborted) return
+      await socket.send(encoded.json(event, from.epoch))
+      socket.position = `${from.epoch}.${event.tick}.${event.seq}`
+      figures.eventsDelivered += 1
+    }
+  }
+}
+
+async function* replay(
+  database: Database,
+  tenant: TenantId,
+  filter: GroupFilter,
+  from: LogPosition,
+  until: LogPosition,
+  signal: AbortSignal,
+): AsyncGenerator<CloudEvent> {
+  const matches = streamFilter(tenant, filter)
+  let position = from
+  while (!signal.aborted) {
+    const events = await database.asSystem('streams').read((tx) => readEvents(tx, position, 2_000))
+    for (const event of events) {
+      if (event.tick > until.tick) return
+      position = { epoch: from.epoch, tick: event.tick, seq: event.seq }
+      if (matches(event)) yield toCloudEvent(event, from.epoch)
+    }
+    if (events.length === 0) return
+  }
+}
+
+async function refuseMessage(): Promise<void> {
+  throw streamErrors['stream-message-invalid']('only members of a group acknowledge')
+}
