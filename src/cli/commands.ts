@@ -65,6 +65,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/queue.ts')).queue,
   },
   {
+    name: 'resources',
+    summary: 'show what agents hand out; propose sizes for steps',
+    load: async () => (await import('./commands/resources.ts')).resources,
+  },
+  {
     name: 'budgets',
     summary: 'list, set and show budgets, and what was spent of them',
     load: async () => (await import('./commands/budgets.ts')).budgets,

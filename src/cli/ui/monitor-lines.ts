@@ -13,6 +13,7 @@ export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: b
     ],
     ['memory', used(host.memory)],
     ['disk', host.disk === null ? 'unknown' : used(host.disk)],
+    ['network', networkText(host.network)],
     ['agents', `${counts(agents.byState)}; ${agents.used} of ${agents.slots} slots in use`],
     ['runs', counts(runs.byState)],
   ]
@@ -43,6 +44,14 @@ function metricRows({ rates, eventLagMs, databaseBytes }: Monitor): string[][] {
     ['event lag', formatDuration(eventLagMs)],
     ['database', databaseBytes === null ? 'unknown' : formatBytes(databaseBytes)],
   ]
+}
+
+function networkText(network: Monitor['host']['network']): string {
+  if (network === null || network.bytesPerSecond === null) return 'unknown'
+  const rate = `${formatBytes(network.bytesPerSecond)}/s`
+  return network.capacity === null
+    ? rate
+    : `${rate} of ${formatBytes(network.capacity)}/s (${share(Math.min(1, network.bytesPerSecond / network.capacity))})`
 }
 
 function share(value: number | null): string {

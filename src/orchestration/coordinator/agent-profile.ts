@@ -1,7 +1,6 @@
 import { capabilityLevels, expandCapabilities } from '../../foundation/balancing/capabilities.ts'
-import { dimensions } from '../../foundation/balancing/dimensions.ts'
-import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
-import type { SomeResources } from '../resources/amounts-contract.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { readAmounts, type SomeResources } from '../resources/amounts-contract.ts'
 
 /** What a registration says of an agent that bears on where work goes. Agents alike share one profile. */
 export interface AgentProfile {
@@ -62,13 +61,4 @@ export function registrationLabels(
 
 function isReserved(name: string): boolean {
   return (reservedLabels as readonly string[]).includes(name)
-}
-
-function readAmounts(value: JsonValue | undefined): SomeResources | null {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
-  const amounts = dimensions.flatMap((name) => {
-    const amount = (value as JsonObject)[name]
-    return typeof amount === 'number' && amount >= 0 ? [[name, amount] as const] : []
-  })
-  return amounts.length === 0 ? null : Object.fromEntries(amounts)
 }

@@ -39,6 +39,38 @@ describe('the host', () => {
     expect(disk!.usedBytes).toBeLessThan(disk!.totalBytes)
   })
 
+  test('the network is what came and went between two calls, against what its links carry', async () => {
+    const clock = new ManualClock()
+    const counters = { bytes: 1_000, capacity: 10_000 as number | null }
+    const sampler = new HostSampler('/', source({ busy: 0, all: 0 }, { network: async () => ({ ...counters }) }), clock)
+    expect((await sampler.read()).network).toEqual({ bytesPerSecond: null, capacity: 10_000 })
+    clock.advance(2_000)
+    counters.bytes += 5_000
+    expect(await sampler.read()).toMatchObject({ network: { bytesPerSecond: 2_500 }, utilisation: { network: 0.25 } })
+    clock.advance(1_000)
+    counters.bytes += 50_000
+    expect((await sampler.read()).utilisation.network).toBe(1)
+    counters.bytes = 0
+    counters.capacity = null
+    clock.advance(1_000)
+    expect(await sampler.read()).toMatchObject({ network: { bytesPerSecond: 0 }, utilisation: { network: null } })
+  })
+
+  test('shares are between 0 and 1, whatever the system says', async () => {
+    const sampler = new HostSampler(
+      '/',
+      source(
+        { busy: 0, all: 0 },
+        {
+          memory: () => ({ usedBytes: 300, totalBytes: 200 }),
+          memoryLimit: async () => null,
+          disk: async () => ({ usedBytes: -5, totalBytes: 10 }),
+        },
+      ),
+    )
+    expect((await sampler.read()).utilisation).toMatchObject({ memory: 1, disk: 0 })
+  })
+
   test('what cannot be told is null', async () => {
     const unknown = source({ busy: 0, all: 0 }, { load: () => [0, 0, 0] })
     expect(await new HostSampler('/no/such/folder', unknown).read()).toMatchObject({

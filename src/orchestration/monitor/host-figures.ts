@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
 import { type Clock, systemClock } from '../../foundation/kernel/clock.ts'
 import { type MemoryFigures, readCgroupMemory } from './cgroup-memory.ts'
+import { type NetworkCounters, readNetwork } from './host-network.ts'
 import type { Monitor } from './monitor-contract.ts'
 
 export type HostFigures = Monitor['host']
@@ -22,6 +23,8 @@ export interface HostSource {
   memoryLimit(): Promise<MemoryFigures | null>
   /** Null where it cannot be told. */
   disk(folder: string): Promise<{ readonly usedBytes: number; readonly totalBytes: number } | null>
+  /** Null where it cannot be told. */
+  network(): Promise<NetworkCounters | null>
 }
 
 /** Shorter samples say more about chance than about the host. */
@@ -35,6 +38,8 @@ export class HostSampler {
   #times: CpuTimes
   #sampledAt: number
   #cpu: number | null = null
+  #network: { readonly bytes: number; readonly at: number } | null = null
+  #rate: number | null = null
 
   constructor(folder: string, source: HostSource = systemHost, clock: Clock = systemClock) {
     this.#folder = folder
@@ -46,17 +51,42 @@ export class HostSampler {
 
   async read(): Promise<HostFigures> {
     const source = this.#source
-    const [limit, disk] = await Promise.all([source.memoryLimit(), source.disk(this.#folder)])
+    const [limit, disk, counters] = await Promise.all([
+      source.memoryLimit(),
+      source.disk(this.#folder),
+      source.network(),
+    ])
     const host = source.memory()
     const load = source.load()
+    const cpu = this.#sampleCpu()
+    const memory = limit !== null && limit.totalBytes < host.totalBytes ? limit : host
+    const network =
+      counters === null ? null : { bytesPerSecond: this.#sampleNetwork(counters), capacity: counters.capacity }
     return {
-      cpu: this.#sampleCpu(),
+      cpu,
       cores: source.cores(),
       // Where the system keeps no load average, it says zero three times.
       load: load.every((value) => value === 0) ? null : [...load],
-      memory: limit !== null && limit.totalBytes < host.totalBytes ? limit : host,
+      memory,
       disk,
+      network,
+      utilisation: {
+        cpu,
+        memory: shareOf(memory.usedBytes, memory.totalBytes),
+        disk: disk === null ? null : shareOf(disk.usedBytes, disk.totalBytes),
+        network: shareOf(network?.bytesPerSecond ?? null, network?.capacity ?? null),
+      },
     }
+  }
+
+  #sampleNetwork({ bytes }: NetworkCounters): number | null {
+    const at = this.#clock.monotonic()
+    const before = this.#network
+    if (before !== null && at - before.at < shortestSampleMs) return this.#rate
+    // An interface may have gone meanwhile, and its count with it.
+    if (before !== null) this.#rate = Math.max(0, bytes - before.bytes) / ((at - before.at) / 1_000)
+    this.#network = { bytes, at }
+    return this.#rate
   }
 
   #sampleCpu(): number | null {
@@ -69,6 +99,10 @@ export class HostSampler {
     this.#sampledAt = now
     return this.#cpu
   }
+}
+
+function shareOf(used: number | null, total: number | null): number | null {
+  return used === null || total === null || total <= 0 ? null : Math.min(1, Math.max(0, used / total))
 }
 
 export const systemHost: HostSource = {
@@ -85,6 +119,7 @@ export const systemHost: HostSource = {
   load: () => loadavg() as [number, number, number],
   memory: () => ({ usedBytes: totalmem() - freemem(), totalBytes: totalmem() }),
   memoryLimit: () => readCgroupMemory(),
+  network: () => readNetwork(),
   async disk(folder) {
     try {
       const { blocks, bavail, bsize } = await statfs(folder)

@@ -15,6 +15,15 @@ export const monitorSchema = z.object({
     memory: z.object({ usedBytes: z.number(), totalBytes: z.number() }),
     /** The file system of the data folder. */
     disk: z.object({ usedBytes: z.number(), totalBytes: z.number() }).nullable(),
+    /** Received and sent since the sample before, a second; `capacity` is what the links carry, both in bytes a second. */
+    network: z.object({ bytesPerSecond: z.number().nullable(), capacity: z.number().nullable() }).nullable(),
+    /** Shares in use, 0 to 1; null where it cannot be told. */
+    utilisation: z.object({
+      cpu: share.nullable(),
+      memory: share.nullable(),
+      disk: share.nullable(),
+      network: share.nullable(),
+    }),
   }),
   agents: z.object({
     byState: z.record(z.string(), z.int()),

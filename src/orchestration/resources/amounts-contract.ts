@@ -1,4 +1,5 @@
 import { type Dimension, dimensions } from '../../foundation/balancing/dimensions.ts'
+import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 
 /** Cores, bytes of memory, bytes of disk, bytes a second. */
 export type ResourceAmounts = Readonly<Record<Dimension, number>>
@@ -45,4 +46,14 @@ export function utilisation(used: SomeResources, capacity: SomeResources): SomeR
     shares[name] = most > 0 ? Math.min(1, Math.max(0, amount / most)) : 1
   }
   return shares
+}
+
+/** Amounts as a registration carries them; null where it has none that can be read. */
+export function readAmounts(value: JsonValue | undefined): SomeResources | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
+  const amounts = dimensions.flatMap((name) => {
+    const amount = (value as JsonObject)[name]
+    return typeof amount === 'number' && amount >= 0 ? [[name, amount] as const] : []
+  })
+  return amounts.length === 0 ? null : Object.fromEntries(amounts)
 }

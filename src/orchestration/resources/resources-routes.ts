@@ -1,0 +1,18 @@
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { optimizeResources, showResources } from './resources-contract.ts'
+import type { ResourcesService } from './resources-service.ts'
+
+export function resourceRoutes(resources: ResourcesService): Route[] {
+  return [
+    route({
+      ...showResources,
+      permission: 'resources:read',
+      handle: ({ principal }) => resources.show(principal.tenant),
+    }),
+    route({
+      ...optimizeResources,
+      permission: 'resources:read',
+      handle: ({ principal, query }) => resources.optimize(principal.tenant, query),
+    }),
+  ]
+}
