@@ -25,13 +25,29 @@ export async function sharedTables(owner: TestDatabase['owner']): Promise<string
   return rows.map(({ name }) => name)
 }
 
-/** A row made of the table's own description, with `marker` in every text; checks and references are set aside. */
+/** The columns by which rows are asked for. */
+export const nameColumns: readonly string[] = ['id', 'name', 'key', 'run_id', 'task_id', 'path']
+
+/** A row made of the table's own description: `marker` in every text, `called` in those by which rows are asked for. */
 export async function plantRow(
   owner: TestDatabase['owner'],
   table: string,
   tenant: string,
   marker: string,
+  called = marker,
 ): Promise<void> {
+  const { text, values } = await insertionOf(owner, table, tenant, marker, called)
+  await owner(text, values)
+}
+
+/** The statement for such a row. */
+export async function insertionOf(
+  owner: TestDatabase['owner'],
+  table: string,
+  tenant: string,
+  marker: string,
+  called = marker,
+): Promise<{ readonly text: string; readonly values: readonly string[] }> {
   const columns = await owner<Column>(
     `select a.attname as name, format_type(a.atttypid, null) as type, not a.attnotnull as nullable,
        a.atthasdef or a.attidentity <> '' or a.attgenerated <> '' as filled
@@ -39,10 +55,14 @@ export async function plantRow(
     [table],
   )
   const given = columns.filter(({ name, nullable, filled }) => name === 'tenant_id' || (!nullable && !filled))
-  const values = given.map(({ name, type }) => (name === 'tenant_id' ? tenant : textFor(type, marker, table)))
+  const values = given.map((column) =>
+    column.name === 'tenant_id'
+      ? tenant
+      : textFor(column.type, nameColumns.includes(column.name) ? called : marker, table),
+  )
   const names = given.map(({ name }) => `"${name}"`)
   const casts = given.map(({ type }, index) => `$${index + 1}::text::${type}`)
-  await owner(`insert into "${table}" (${names.join(', ')}) values (${casts.join(', ')})`, values)
+  return { text: `insert into "${table}" (${names.join(', ')}) values (${casts.join(', ')})`, values }
 }
 
 function textFor(type: string, marker: string, table: string): string {
