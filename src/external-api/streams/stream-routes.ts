@@ -1,6 +1,8 @@
+import type { z } from 'zod'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { EncodedEvents } from '../../foundation/platform/http/event-stream.ts'
+import type { Principal } from '../../foundation/platform/http/principal.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { headPosition } from '../../foundation/runtime/cursors.ts'
 import { appendEvents, type LogPosition, readEvents } from '../../foundation/runtime/event-log.ts'
@@ -13,7 +15,7 @@ import type { GroupsService } from './groups-service.ts'
 import { startOf } from './start-position.ts'
 import type { StreamFigures } from './stream-figures.ts'
 import { filterKey, streamFilter } from './stream-filter.ts'
-import { type EventSocket, type SocketOptions, serveSocket } from './stream-socket.ts'
+import { type EventSocket, refuseUpgrade, type SocketOptions, type SocketTask, serveSocket } from './stream-socket.ts'
 import { type GroupFilter, publishEvent, replayStream, streamSocket, tailStream } from './streams-contract.ts'
 import { streamErrors } from './streams-errors.ts'
 
@@ -44,23 +46,24 @@ export function streamRoutes(options: StreamRoutesOptions): Route[] {
     route({
       ...streamSocket,
       permission: 'events:read',
-      handle: async ({ query, principal, signal, upgrade, lastEventId, requestId }) => {
-        const { from: asked, group, member, window, ...filter } = query
-        const { tenant } = principal
-        const from = group === undefined ? await startOf(database, lastEventId ?? asked ?? 'now') : null
-        const membership =
-          group === undefined ? null : await openMember(options, tenant, { name: group, member, window })
+      handle: async (request) => {
+        const { signal, requestId } = request
+        const upgrade = request.upgrade!
+        let task: Omit<SocketTask, 'requestId'>
+        try {
+          task = await socketTask(options, request)
+        } catch (error) {
+          return refuseUpgrade(upgrade, error, requestId)
+        }
         const serve = async (socket: EventSocket) => {
           figures.subscribers += 1
           try {
-            if (from === null) await membership!.serve(socket)
-            else await serveTail(options, tenant, filter, from, socket)
+            await task.serve(socket)
           } finally {
             figures.subscribers -= 1
           }
         }
-        const answer = membership?.answer ?? refuseMessage
-        await serveSocket(upgrade!, signal, options.socket, { serve, answer, requestId })
+        await serveSocket(upgrade, signal, options.socket, { serve, answer: task.answer, requestId })
       },
     }),
     route({
@@ -91,6 +94,20 @@ export function streamRoutes(options: StreamRoutesOptions): Route[] {
       },
     }),
   ]
+}
+
+type SocketQuery = z.output<NonNullable<(typeof streamSocket)['query']>>
+
+/** What is done on a WebSocket: follow the log, or be a member of a group. Throws before the connection is taken over. */
+async function socketTask(
+  options: StreamRoutesOptions,
+  request: { readonly query: SocketQuery; readonly principal: Principal; readonly lastEventId: string | null },
+): Promise<Omit<SocketTask, 'requestId'>> {
+  const { from: asked, group, member, window, ...filter } = request.query
+  const { tenant } = request.principal
+  if (group !== undefined) return openMember(options, tenant, { name: group, member, window })
+  const from = await startOf(options.database, request.lastEventId ?? asked ?? 'now')
+  return { serve: (socket) => serveTail(options, tenant, filter, from, socket), answer: refuseMessage }
 }
 
 async function tail(

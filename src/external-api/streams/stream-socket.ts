@@ -1,8 +1,9 @@
+import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { AppError } from '../../foundation/kernel/errors.ts'
 import { z } from '../../foundation/kernel/schema.ts'
-import { toProblem } from '../../foundation/platform/http/problem.ts'
+import { problemMediaType, toProblem } from '../../foundation/platform/http/problem.ts'
 import type { Upgrade } from '../../foundation/platform/http/route.ts'
 import { tokensSchema } from './streams-contract.ts'
 import { streamErrors } from './streams-errors.ts'
@@ -95,6 +96,19 @@ export async function serveSocket(
     // Whoever does not answer the closing frame is cut.
     if (ws.readyState !== ws.CLOSED) setTimeout(() => ws.terminate(), 2_000).unref()
   }
+}
+
+/** Answers an upgrade that is not to be as an ordinary request, with a problem document. */
+export function refuseUpgrade({ socket }: Upgrade, error: unknown, requestId: string): void {
+  const problem = toProblem(error, requestId)
+  const body = JSON.stringify(problem)
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,
+    `content-type: ${problemMediaType}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 function accept({ request, socket, head }: Upgrade): Promise<WebSocket> {
