@@ -5,7 +5,8 @@ export const mostNesting = 100
 
 /**
  * Parses a JSON body. Refuses nesting beyond `mostNesting`, and the keys `__proto__` and `constructor.prototype`, by which
- * a document could change objects that are not its own. Nothing at all stands for no body.
+ * a document could change objects that are not its own. NUL and lone surrogates, which PostgreSQL cannot keep, become
+ * U+FFFD. Nothing at all stands for no body.
  */
 export function parseJsonBody(text: string): unknown {
   if (text.trim() === '') return undefined
@@ -22,7 +23,18 @@ export function parseJsonBody(text: string): unknown {
   if (/__proto__|\\u00|constructor/.test(text) && poisons(value)) {
     throw httpErrors['request-malformed']('the body has a key that would change the prototype of objects')
   }
-  return value
+  return /\\u(?:0000|d[89a-f])/i.test(text) ? storable(value) : value
+}
+
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return storableText(value)
+  if (Array.isArray(value)) return value.map(storable)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storableText(key), storable(inner)]))
+}
+
+function storableText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
 function isTooDeep(text: string): boolean {
