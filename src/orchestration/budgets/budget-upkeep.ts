@@ -2,7 +2,7 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents, type NewEvent } from '../../foundation/runtime/event-log.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
-import { removeSilentSpenders } from './spenders-store.ts'
+import { noteLook, readLastLook, removeSilentSpenders } from './spenders-store.ts'
 import { dueWindows } from './sql/due-windows.ts'
 import { type EndedReservation, endReservations } from './sql/end-reservations.ts'
 import { forgetEnded } from './sql/forget-ended.ts'
@@ -33,9 +33,7 @@ export interface WaitedFor {
 }
 
 const batch = 500
-/** Reservations whose time was up longer ago than this were ended by an earlier look, of whatever process. */
-const lookBackMs = 3_600_000
-/** Looks of one process overlap by this much. */
+/** Looks overlap by this much. */
 const overlapMs = 10_000
 
 /**
@@ -64,14 +62,17 @@ export class BudgetUpkeep {
     const now = database.clock.now()
     const more = await database.asSystem('budget-upkeep').write(async (tx) => {
       const silentSince = new Date(now.getTime() - silenceMs)
-      const lookedAt = this.#lookedAt ?? new Date(now.getTime() - lookBackMs)
+      const lookedAt = this.#lookedAt ?? (await readLastLook(tx)) ?? new Date(0)
       const lost = await lostReservations(tx, { now, lookedAt, silentSince, limit: batch })
       const { ended } = await endReservations(tx, lost, [], now)
       await appendEvents(
         tx,
         ended.map((row) => endedEvent(row, now)),
       )
-      if (lost.length < batch) await removeSilentSpenders(tx, silentSince)
+      if (lost.length < batch) {
+        await removeSilentSpenders(tx, silentSince)
+        await noteLook(tx, new Date(now.getTime() - overlapMs))
+      }
       await rollWindows(tx, await dueWindows(tx, now), now)
       const reached = await takeReachedLimits(tx, now)
       await appendEvents(

@@ -28,5 +28,22 @@ export async function readStates(
 
 /** Forgets processes that are dead, once nothing is left of what they held. */
 export async function removeSilentSpenders(tx: Tx, silentSince: Date): Promise<void> {
-  await tx.execute(sql`delete from spenders where heartbeat_at < ${silentSince}`)
+  await tx.execute(sql`delete from spenders where heartbeat_at < ${silentSince} and id <> ${upkeep}`)
+}
+
+/** The name under which it is kept up to when lost reservations have been looked for. */
+const upkeep = 'upkeep'
+
+/** All reservations whose time was up before have been ended, by whatever process. Null: nobody has ever looked. */
+export async function readLastLook(tx: ReadTx): Promise<Date | null> {
+  const [row] = await tx.query<{ at: Date }>(sql`select heartbeat_at as at from spenders where id = ${upkeep}`)
+  return row?.at ?? null
+}
+
+/** Written now and then only: a look that begins earlier than it must is no harm. */
+export async function noteLook(tx: Tx, at: Date): Promise<void> {
+  await tx.execute(sql`
+    insert into spenders (id, heartbeat_at) values (${upkeep}, ${at})
+    on conflict (id) do update set heartbeat_at = excluded.heartbeat_at
+    where spenders.heartbeat_at < excluded.heartbeat_at - interval '10 seconds'`)
 }

@@ -1,6 +1,7 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import { statesAccepting } from '../../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
+import { sql } from '../../../foundation/platform/database/sql.ts'
 import { type ReservationEvent, type ReservationState, reservationStates } from '../reservation-states-contract.ts'
 import { lockOrder } from './lock-order.ts'
 
@@ -60,6 +61,9 @@ const eventsInOrder = (a: Ending, b: Ending) => (a.tenant + a.id < b.tenant + b.
  * Ends or draws on reservations, gives back to their budgets in the windows in which they were held, and locks and reads the
  * budgets that are wanted next. Reservations are locked first, in id order, then budgets, leaf to root. An event that the
  * state does not allow changes nothing.
+ *
+ * NOTE: the checks of a row are applied to its version in the snapshot before that of the lock is known, so that a sum which
+ * another transaction has just completed seems to fall below 0 for a moment; `greatest` lets that pass.
  */
 export async function endReservations(
   tx: Tx,
@@ -128,17 +132,16 @@ export async function endReservations(
           from unnest(l.wins, l.helds, l.spents, l.metereds, l.reporteds) as u(w, h, s, m, r)
           where u.w is not distinct from l.window_start) x),
       applied as (
-        update budgets b set held = b.held - a.held, reserved = b.reserved - a.held, spent = b.spent + a.spent,
-          metered = b.metered + a.metered, reported = b.reported + a.reported
-        from after a where b.tenant_id = a.tenant_id and b.id = a.id and a.wins is not null),
-      archived as (
-        update budget_windows w set held = w.held - u.h, spent = w.spent + u.s, metered = w.metered + u.m, reported = w.reported + u.r
-        from locked l cross join lateral unnest(l.wins, l.helds, l.spents, l.metereds, l.reporteds) as u(w, h, s, m, r)
-        where u.w is distinct from l.window_start and w.tenant_id = l.tenant_id and w.budget_id = l.id and w.window_start = u.w)
+        update budgets b set held = greatest(0, b.held - a.held), reserved = b.reserved - a.held,
+          spent = greatest(0, b.spent + a.spent), metered = b.metered + a.metered, reported = b.reported + a.reported
+        from after a where b.tenant_id = a.tenant_id and b.id = a.id and a.wins is not null)
       select
         (select json_agg(json_build_array(tenant_id, id, state, next, run_id, kept, units, total)) from moved) as ended,
         (select json_agg(json_build_array(tenant_id, id, scope, scope_id, unit, time_window, origin, hard_limit,
-          taken - held + spent, window_start, window_end)) from after where asked) as budgets`,
+          taken - held + spent, window_start, window_end)) from after where asked) as budgets,
+        (select json_agg(json_build_array(l.tenant_id, l.id, u.w, u.h, u.s, u.m, u.r))
+          from locked l cross join lateral unnest(l.wins, l.helds, l.spents, l.metereds, l.reporteds) as u(w, h, s, m, r)
+          where u.w is distinct from l.window_start) as former`,
     values: [
       input.map((e) => e.tenant),
       input.map((e) => e.id),
@@ -152,6 +155,7 @@ export async function endReservations(
       wanted.map((w) => w.unit),
     ],
   })
+  if (row!.former !== null) await giveBackToFormer(tx, row!.former)
   return {
     ended: (row!.ended ?? []).map(([tenant, id, from, to, runId, holds, units, spent]) => {
       return { tenant, id, from, to, runId, holds, units, spent }
@@ -164,7 +168,25 @@ export async function endReservations(
   }
 }
 
+/**
+ * A statement of its own: the window may have ended while the one before waited for the lock of its budget, and would not see
+ * the row that was written then.
+ */
+async function giveBackToFormer(tx: Tx, former: readonly FormerWindow[]): Promise<void> {
+  await tx.execute(sql`
+    update budget_windows w set held = w.held - i.held, spent = w.spent + i.spent, metered = w.metered + i.metered,
+      reported = w.reported + i.reported
+    from unnest(${former.map((f) => f[0])}::text[], ${former.map((f) => f[1])}::text[], ${former.map((f) => f[2])}::timestamptz[],
+      ${former.map((f) => f[3])}::bigint[], ${former.map((f) => f[4])}::bigint[], ${former.map((f) => f[5])}::bigint[],
+      ${former.map((f) => f[6])}::bigint[]) as i(tenant_id, budget_id, win, held, spent, metered, reported)
+    where w.tenant_id = i.tenant_id and w.budget_id = i.budget_id and w.window_start = i.win`)
+}
+
+/** Of a budget's former window: what is given back, spent, metered and reported. */
+type FormerWindow = readonly [TenantId, string, string, number, number, number, number]
+
 interface Row {
+  former: FormerWindow[] | null
   ended: [TenantId, string, ReservationState, ReservationState, string | null, number[], string[], number[]][] | null
   budgets:
     | [TenantId, string, string, string, string, string, string, number | null, number, string | null, string | null][]
