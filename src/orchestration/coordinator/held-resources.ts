@@ -4,7 +4,7 @@ import type { AgentProfile } from './agent-profile.ts'
 import type { FreeAgent } from './decide.ts'
 import { type LaneRequirements, parseLane } from './lane-contract.ts'
 import type { Room } from './rooms.ts'
-import { lockRunners } from './sql/lock-runners.ts'
+import { lockResources } from './sql/lock-resources.ts'
 import { type HeldLane, readHeld } from './sql/read-held.ts'
 
 type Placed = Pick<FreeAgent, 'id' | 'runnerId'> & Partial<Pick<AgentProfile, 'capacity' | 'runnerCapacity'>>
@@ -50,40 +50,63 @@ export class HeldResources {
   }
 }
 
-export interface PlannedShard {
+export interface PlannedShard<L extends Partial<LaneRequirements>> {
   readonly tenant: string
-  readonly lanes: readonly Partial<LaneRequirements>[]
+  readonly pool: string
+  readonly lanes: readonly L[]
   readonly agents: readonly FreeAgent[]
 }
 
-/**
- * The agents of each shard with what they may hand out. Reads nothing where no agent has a capacity and no lane keeps
- * apart. Agents are left out whose runner's capacity another tick is handing out at this moment; and in a transaction that
- * sees one tenant only, all that share one: their runners get what there is when they next ask.
- */
-export async function bindToResources(
-  tx: ReadTx,
-  shards: readonly PlannedShard[],
-): Promise<
-  readonly { readonly agents: readonly FreeAgent[]; readonly occupied: ReadonlyMap<string, ReadonlySet<string>> }[]
-> {
-  const all = shards.flatMap((shard) => shard.agents)
-  const bounded = all.filter((agent) => agent.capacity || agent.runnerCapacity)
-  const keepsApart = shards.some((shard) => shard.lanes.some((lane) => lane.apart !== undefined))
-  if (bounded.length === 0 && !keepsApart) return shards.map(({ agents }) => ({ agents, occupied: new Map() }))
+export interface BoundShard<L> {
+  readonly lanes: readonly L[]
+  readonly agents: readonly FreeAgent[]
+  /** Agents and runners that work for a key of anti-affinity, by `scope:key`. */
+  readonly occupied: ReadonlyMap<string, ReadonlySet<string>>
+}
 
-  const shared = new Set(bounded.filter((agent) => agent.runnerCapacity).map((agent) => agent.runnerId))
+/**
+ * The agents of each shard with what they may hand out, and the lanes that may be served. Reads nothing where no agent has a
+ * capacity and no lane keeps apart.
+ *
+ * What is handed out must not change between the look and the commit, whoever else hands out at this moment: another
+ * process, another shard with agents on the same runner, or another transaction of ours on the same shard. So the runners
+ * are locked until the end of the transaction, and keeping apart is, pool by pool. What cannot be had is left for the next
+ * tick; so are, in a transaction that sees one tenant only, the agents that share a capacity with those of others.
+ */
+export async function bindToResources<L extends Partial<LaneRequirements>>(
+  tx: ReadTx,
+  shards: readonly PlannedShard<L>[],
+): Promise<readonly BoundShard<L>[]> {
+  const runners = new Set<string>()
+  const apart = new Set<string>()
+  for (const shard of shards) {
+    for (const agent of shard.agents) if (agent.capacity || agent.runnerCapacity) runners.add(agent.runnerId)
+    if (shard.lanes.some((lane) => lane.apart !== undefined)) {
+      apart.add(apartLock(shard))
+      for (const agent of shard.agents) runners.add(agent.runnerId)
+    }
+  }
+  if (runners.size === 0) return shards.map(({ lanes, agents }) => ({ lanes, agents, occupied: new Map() }))
+
+  const locked = await lockResources(tx, [...runners, ...apart].sort())
+  const held = new HeldResources(await readHeld(tx, [...runners]))
   const seesAll = tx.tenant === null
-  const locked = shared.size === 0 || !seesAll ? new Set<string>() : await lockRunners(tx, [...shared].sort())
-  const runners = [...new Set((keepsApart ? all : bounded).map((agent) => agent.runnerId))]
-  const held = new HeldResources(await readHeld(tx, runners))
-  return shards.map(({ tenant, agents }) => ({
-    agents: agents
-      .filter((agent) => !shared.has(agent.runnerId) || locked.has(agent.runnerId))
-      .map((agent) => {
+  return shards.map((shard) => {
+    const { tenant, lanes, agents } = shard
+    const mayKeepApart = locked.has(apartLock(shard))
+    return {
+      lanes: lanes.filter((lane) => lane.apart === undefined || mayKeepApart),
+      agents: agents.flatMap((agent) => {
         const rooms = held.roomsOf(tenant, agent)
-        return rooms === undefined ? agent : { ...agent, rooms }
+        if (rooms === undefined) return [agent]
+        const isOurs = locked.has(agent.runnerId) && (seesAll || !agent.runnerCapacity)
+        return isOurs ? [{ ...agent, rooms }] : []
       }),
-    occupied: held.occupiedOf(tenant),
-  }))
+      occupied: held.occupiedOf(tenant),
+    }
+  })
+}
+
+function apartLock({ tenant, pool }: { readonly tenant: string; readonly pool: string }): string {
+  return `apart ${tenant}/${pool}`
 }

@@ -31,7 +31,7 @@ export interface LaneRequirements {
 /** Keys are folded into this many: a lane for every conversation would be too many lanes. */
 export const affinityKeys = 64
 /** Runs with many tasks are folded into this many lanes, for the same reason. */
-export const bulkLanes = 16
+export const bulkLanes = 32
 /** A step with more tasks than this is bulk. */
 export const bulkTasks = 16
 

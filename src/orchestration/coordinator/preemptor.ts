@@ -79,8 +79,8 @@ export class Preemptor {
     const members = await readMembers(tx, [shard])
     const profile = await this.#directory.profiles(tx, shard.tenant, members)
     const agents = members.map((member) => ({ ...member, ...profile(member.id) }))
-    const [bound] = await bindToResources(tx, [{ tenant: shard.tenant, lanes: waiting, agents }])
-    return choosePreemptions(waiting, victims, bound!.agents, mostTaken).map(({ victim, for: priority }) => ({
+    const [bound] = await bindToResources(tx, [{ ...shard, lanes: waiting, agents }])
+    return choosePreemptions(bound!.lanes, victims, bound!.agents, mostTaken).map(({ victim, for: priority }) => ({
       lease: victim.lease,
       for: priority,
     }))
