@@ -20,7 +20,10 @@ import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { startBlobSweep } from '../orchestration/artifacts/blob-sweep.ts'
 import { blobsOfCheckpoints } from '../orchestration/checkpoints/checkpoint-blobs.ts'
 import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-routes.ts'
+import { runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
+import { Preemptor } from '../orchestration/coordinator/preemptor.ts'
+import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { monitorRoutes } from '../orchestration/monitor/monitor-routes.ts'
 import { MonitorService } from '../orchestration/monitor/monitor-service.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
@@ -82,8 +85,9 @@ export async function openPlatform(
     const streams = await openStreams({ loaded, database, reader, work: options.work, onCommit, onError })
     closers.push(() => streams.close())
     const onWarning = options.onWarning ?? reportWarning
+    const output = new OutputWatch()
     const runner = options.work
-      ? await startWork({ loaded, database, orchestration, git, storage, closers, onError, onWarning })
+      ? await startWork({ loaded, database, orchestration, git, storage, output, closers, onError, onWarning })
       : null
     if (options.work) webhooks.start()
     const { runs } = orchestration
@@ -97,7 +101,7 @@ export async function openPlatform(
       const loops = spending.start(reader)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
     }
-    const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, onError })
+    const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, output, onError })
     if (options.work) {
       const loops = operations.start(runner?.host ?? null)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
@@ -148,6 +152,7 @@ interface Work {
   readonly orchestration: Orchestration
   readonly git: Git
   readonly storage: ReturnType<typeof createStorage>
+  readonly output: OutputWatch
   readonly closers: (() => Promise<unknown>)[]
   readonly onError: (error: unknown) => void
   readonly onWarning: (fields: object, message: string) => void
@@ -155,9 +160,16 @@ interface Work {
 
 /** Starts what changes things by itself: the reaper, the timers, the waits for events and the local runner. */
 async function startWork(work: Work): Promise<LocalRunner> {
-  const { loaded, database, orchestration, git, storage, closers, onError, onWarning } = work
+  const { loaded, database, orchestration, git, storage, output, closers, onError, onWarning } = work
   await giveUpFormerOwners(loaded, database, orchestration)
   const { reaper } = orchestration
+  const preemptor = new Preemptor({
+    database,
+    queue: orchestration.queue,
+    onShards: orchestration.tickShards,
+    wakeRunner: (id) => database.notify(runnerChannel(id)),
+    onError,
+  })
   // Before the first event of this process, so that it lands in a partition of its day.
   const { keepMs: keepEventsMs, resumeMs: keepTicksMs } = loaded.config.events
   await keepEventPartitions(database, { keepEventsMs, keepTicksMs })
@@ -172,6 +184,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
     }),
     startBlobSweep({ database, blobs: storage.blobs, references: [blobsOfCheckpoints], onError }),
     reaper.start(),
+    preemptor.start(),
     startTimers(database, { handlers: orchestration.timers, onError }),
     startConsumer(database, {
       name: 'event-waits',
@@ -185,7 +198,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
     database,
     orchestration,
     git,
-    logs: storage.logs,
+    logs: output.listenTo(storage.logs),
     artifacts: storage.artifacts,
     tenant: defaultTenant,
     onError,
