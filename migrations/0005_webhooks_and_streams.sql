@@ -122,6 +122,13 @@ create table webhook_attempts (
   primary key (tenant_id, delivery_id, attempt)
 );
 
+-- No row: streams of the tenant are on.
+create table stream_settings (
+  tenant_id text collate "C" primary key,
+  stopped_at timestamptz,
+  updated_at timestamptz not null
+);
+
 -- A consumer group's place: everything up to (tick, seq) has been handed to some member.
 create table stream_groups (
   tenant_id text collate "C" not null,

@@ -71,12 +71,13 @@ export async function openStreams(options: OpenStreamsOptions): Promise<OpenStre
   }
   const feed: EventFeed = { open: (subscription, signal) => fed.open(subscription, signal) }
   const relay = natsUrl === null ? {} : { relay: () => state }
-  const { routes } = createStreams({ database, feed, ...relay, retention: { keepMs, resumeMs }, onCommit })
+  const { routes, close } = createStreams({ database, feed, ...relay, retention: { keepMs, resumeMs }, onCommit })
   return {
     feed,
     routes,
     async close() {
-      for (const close of closers.toReversed()) await close()
+      close()
+      for (const closer of closers.toReversed()) await closer()
     },
   }
 }

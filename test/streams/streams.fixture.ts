@@ -39,7 +39,7 @@ export async function openStreamPlatform(
   const reader = await EventReader.start(database, { onError })
   const ticker = startTicker(database, { onTick: () => reader.poke(), onError })
   const feed = options.feed ?? reader
-  const { routes } = createStreams({
+  const { routes, close } = createStreams({
     database,
     feed,
     retention: { keepMs: 1, resumeMs: 1 },
@@ -59,6 +59,7 @@ export async function openStreamPlatform(
     client: createClient({ url, token }),
     async [Symbol.asyncDispose]() {
       await server.close({ graceMs: 200 })
+      close()
       await ticker.stop()
       await reader[Symbol.asyncDispose]()
     },

@@ -4,7 +4,14 @@ import { gunzipSync, constants as zlib } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { CloudEvent } from '../../src/external-api/streams/cloud-event-contract.ts'
-import { publishEvent, replayStream, showStream, tailStream } from '../../src/external-api/streams/streams-contract.ts'
+import {
+  publishEvent,
+  replayStream,
+  showStream,
+  startStreams,
+  stopStreams,
+  tailStream,
+} from '../../src/external-api/streams/streams-contract.ts'
 import type { TenantId } from '../../src/foundation/kernel/ids.ts'
 import { eventually } from '../../src/foundation/runtime/log.fixture.ts'
 import { eachDatabase } from '../support/databases.ts'
@@ -18,7 +25,7 @@ async function collect(
 ): Promise<CloudEvent[]> {
   const stop = new AbortController()
   const events: CloudEvent[] = []
-  const options = start === undefined ? {} : { onOpen: () => void start() }
+  const options = { backoff: () => null, ...(start === undefined ? {} : { onOpen: () => void start() }) }
   for await (const { data } of on.client.events(tailStream, { query, signal: stop.signal } as never, options)) {
     events.push(data as CloudEvent)
     if (events.length === count) stop.abort()
@@ -219,6 +226,18 @@ eachDatabase('the event stream', (use) => {
     stop.abort()
     await eventually(async () => (await subscribers()) === 0)
     expect(on.errors).toEqual([])
+  })
+
+  test('stopped streams end with the reason, and can be opened again afterwards', async () => {
+    await using on = await openStreamPlatform(use().db)
+    const reading = collect(on, {}, 1, () => on.client.call(stopStreams))
+    await expect(reading).rejects.toMatchObject({ code: 'streams-stopped' })
+    const ws = openSocket(on, '')
+    const [, response] = (await once(ws, 'unexpected-response')) as [unknown, { statusCode: number }]
+    expect(response.statusCode).toBe(503)
+    expect(await on.client.call(startStreams)).toMatchObject({ status: 'healthy' })
+    await emit(use().db, ...numbered(1, 1))
+    expect(await collect(on, { from: 'start' }, 1)).toHaveLength(1)
   })
 
   test('replay ends at what was there, and what is published arrives', async () => {

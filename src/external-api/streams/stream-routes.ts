@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { AppError } from '../../foundation/kernel/errors.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { EncodedEvents } from '../../foundation/platform/http/event-stream.ts'
@@ -15,6 +16,7 @@ import type { GroupsService } from './groups-service.ts'
 import { startOf } from './start-position.ts'
 import type { StreamFigures } from './stream-figures.ts'
 import { filterKey, streamFilter } from './stream-filter.ts'
+import type { StreamGate } from './stream-gate.ts'
 import { type EventSocket, refuseUpgrade, type SocketOptions, type SocketTask, serveSocket } from './stream-socket.ts'
 import { type GroupFilter, publishEvent, replayStream, streamSocket, tailStream } from './streams-contract.ts'
 import { streamErrors } from './streams-errors.ts'
@@ -22,6 +24,7 @@ import { streamErrors } from './streams-errors.ts'
 export interface StreamRoutesOptions {
   readonly database: Database
   readonly feed: EventFeed
+  readonly gate: StreamGate
   readonly groups: GroupsService
   readonly encoded: EncodedBatches
   readonly figures: StreamFigures
@@ -32,25 +35,28 @@ export interface StreamRoutesOptions {
 
 /** The event log to clients: as it grows, as it was, and what they add to it. */
 export function streamRoutes(options: StreamRoutesOptions): Route[] {
-  const { database, figures } = options
+  const { database, figures, gate } = options
   return [
     route({
       ...tailStream,
       permission: 'events:read',
       handle: async ({ query, principal, signal, lastEventId }) => {
         const { from: asked, ...filter } = query
+        const open = await gate.pass(principal.tenant, signal)
         const from = await startOf(database, lastEventId ?? asked ?? 'now')
-        return tail(options, principal.tenant, filter, from, signal)
+        return tail(options, principal.tenant, filter, from, open)
       },
     }),
     route({
       ...streamSocket,
       permission: 'events:read',
       handle: async (request) => {
-        const { signal, requestId } = request
+        const { requestId } = request
         const upgrade = request.upgrade!
         let task: Omit<SocketTask, 'requestId'>
+        let signal: AbortSignal
         try {
+          signal = await gate.pass(request.principal.tenant, request.signal)
           task = await socketTask(options, request)
         } catch (error) {
           return refuseUpgrade(upgrade, error, requestId)
@@ -71,6 +77,7 @@ export function streamRoutes(options: StreamRoutesOptions): Route[] {
       permission: 'events:read',
       handle: async ({ query, principal, signal }) => {
         const { from: asked, ...filter } = query
+        await gate.pass(principal.tenant, signal)
         const from = await startOf(database, asked)
         const until = await database.asSystem('streams').read(headPosition)
         return replay(database, principal.tenant, filter, from, until, signal)
@@ -126,6 +133,8 @@ async function tail(
         figures.eventsDelivered += batch.length
         yield new EncodedEvents(encoded.sse(key, batch, from.epoch))
       }
+      // Stopped, not left: the client is told why.
+      if (signal.reason instanceof AppError && signal.reason.code === 'streams-stopped') throw signal.reason
     } finally {
       figures.subscribers -= 1
     }

@@ -90,7 +90,9 @@ export async function serveSocket(
     stopHeartbeat()
     if (ws.readyState === ws.OPEN) {
       const reason: unknown = signal.reason
-      if (reason instanceof AppError && reason.kind === 'unauthenticated') fail(reason)
+      const told =
+        reason instanceof AppError && (reason.kind === 'unauthenticated' || reason.code === 'streams-stopped')
+      if (told) fail(reason)
       else if (!gone.signal.aborted) ws.close(codes.ending, socket.position ?? '')
     }
     // Whoever does not answer the closing frame is cut.

@@ -58,7 +58,7 @@ export type LeasedEvent = z.output<typeof leasedEventSchema>
 export const tokensSchema = z.array(z.string().max(200)).min(1).max(1_000)
 
 export const streamStatusSchema = z.object({
-  status: z.enum(['healthy', 'degraded']),
+  status: z.enum(['healthy', 'degraded', 'stopped']),
   /** What replicas are fed from. */
   source: z.enum(['database', 'nats']),
   cursor: z.string(),
@@ -128,6 +128,18 @@ export const showStream = endpoint({
   method: 'GET',
   path: `${base}/status`,
   summary: 'What the event stream does at present.',
+  output: streamStatusSchema,
+})
+export const startStreams = endpoint({
+  method: 'POST',
+  path: `${base}/start`,
+  summary: 'Lets streams be opened (again).',
+  output: streamStatusSchema,
+})
+export const stopStreams = endpoint({
+  method: 'POST',
+  path: `${base}/stop`,
+  summary: 'Ends all streams of the tenant and refuses new ones with 503; events are recorded all the same.',
   output: streamStatusSchema,
 })
 export const listGroups = endpoint({

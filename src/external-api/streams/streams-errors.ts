@@ -31,6 +31,12 @@ export const streamErrors = defineErrors({
     when: 'a message that a client sent over a WebSocket is not one that is understood',
     next: 'send {"type":"ack","tokens":[...]} or {"type":"nack","tokens":[...]}',
   },
+  'streams-stopped': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a stream is opened, or was open, while the streams of the tenant are stopped',
+    next: 'start them again with `leanvibe streaming --action start`; nothing is lost meanwhile',
+  },
   'stream-relay-failed': {
     kind: 'unavailable',
     retry: 'later',

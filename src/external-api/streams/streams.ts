@@ -1,4 +1,4 @@
-import { type IdSource, systemIds } from '../../foundation/kernel/ids.ts'
+import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { formatCursor, headPosition } from '../../foundation/runtime/cursors.ts'
@@ -9,9 +9,10 @@ import { GroupsService } from './groups-service.ts'
 import { tenantPermissions } from './nats/permissions.ts'
 import type { RelayState } from './nats/relay.ts'
 import { StreamFigures } from './stream-figures.ts'
+import { createStreamGate } from './stream-gate.ts'
 import { streamRoutes } from './stream-routes.ts'
 import type { SocketOptions } from './stream-socket.ts'
-import { natsPermissions, showStream } from './streams-contract.ts'
+import { natsPermissions, type StreamStatus, showStream, startStreams, stopStreams } from './streams-contract.ts'
 
 export interface StreamsOptions {
   readonly database: Database
@@ -26,15 +27,43 @@ export interface StreamsOptions {
   readonly onCommit?: () => void
 }
 
+export interface Streams {
+  readonly routes: readonly Route[]
+  close(): void
+}
+
 /** Event streams, consumer groups and what is known of them. */
-export function createStreams(options: StreamsOptions): { readonly routes: readonly Route[] } {
+export function createStreams(options: StreamsOptions): Streams {
   const { database, feed, relay, retention, ids = systemIds } = options
   const figures = new StreamFigures()
   const groups = new GroupsService({ database, feed, ids })
+  const gate = createStreamGate(database)
+  const status = async (tenant: TenantId): Promise<StreamStatus> => {
+    const head = await database.asSystem('streams').read(headPosition)
+    const state = relay?.() ?? null
+    const stopped = await gate.isStopped(tenant)
+    return {
+      status: stopped ? 'stopped' : state === null || state.connected ? 'healthy' : 'degraded',
+      source: state === null ? 'database' : 'nats',
+      cursor: formatCursor(head),
+      subscribers: figures.subscribers,
+      eventsDelivered: figures.eventsDelivered,
+      groups: (await groups.list(tenant)).length,
+      relay: state === null ? null : { ...state },
+      keepEventsMs: retention.keepMs,
+      resumeMs: retention.resumeMs,
+    }
+  }
+  const set = async (tenant: TenantId, stopped: boolean) => {
+    await gate.set(tenant, stopped)
+    return status(tenant)
+  }
   return {
+    close: () => gate[Symbol.dispose](),
     routes: [
       ...streamRoutes({
         database,
+        gate,
         feed,
         groups,
         figures,
@@ -43,25 +72,9 @@ export function createStreams(options: StreamsOptions): { readonly routes: reado
         onCommit: options.onCommit ?? (() => {}),
       }),
       ...groupRoutes(groups),
-      route({
-        ...showStream,
-        permission: 'events:read',
-        handle: async ({ principal }) => {
-          const head = await database.asSystem('streams').read(headPosition)
-          const state = relay?.() ?? null
-          return {
-            status: state === null || state.connected ? ('healthy' as const) : ('degraded' as const),
-            source: state === null ? ('database' as const) : ('nats' as const),
-            cursor: formatCursor(head),
-            subscribers: figures.subscribers,
-            eventsDelivered: figures.eventsDelivered,
-            groups: (await groups.list(principal.tenant)).length,
-            relay: state,
-            keepEventsMs: retention.keepMs,
-            resumeMs: retention.resumeMs,
-          }
-        },
-      }),
+      route({ ...showStream, permission: 'events:read', handle: ({ principal }) => status(principal.tenant) }),
+      route({ ...startStreams, permission: 'events:admin', handle: ({ principal }) => set(principal.tenant, false) }),
+      route({ ...stopStreams, permission: 'events:admin', handle: ({ principal }) => set(principal.tenant, true) }),
       route({
         ...natsPermissions,
         permission: 'events:admin',
