@@ -1,4 +1,4 @@
-import type { TenantId } from '../foundation/kernel/ids.ts'
+import { systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { Database, ReadTx } from '../foundation/platform/database/database.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
@@ -9,15 +9,22 @@ import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
 import { AgentsService } from '../orchestration/agents/agents-service.ts'
 import { poolRoutes } from '../orchestration/agents/pools-routes.ts'
 import { readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
+import { LivenessJob } from '../orchestration/liveness/liveness-jobs.ts'
+import { livenessRoutes } from '../orchestration/liveness/liveness-routes.ts'
+import { LivenessService, type RunControl } from '../orchestration/liveness/liveness-service.ts'
+import type { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { readEndedRuns } from '../orchestration/runs/ended-runs.ts'
 import { leasesOfAgent } from '../orchestration/runs/leases-of-agent.ts'
+import * as livenessFigures from '../orchestration/runs/liveness-figures.ts'
 import { readQueue } from '../orchestration/runs/queue-figures.ts'
 import { queueRoutes } from '../orchestration/runs/queue-routes.ts'
 import type { RepoAt } from '../orchestration/runs/runs-service.ts'
+import { runStates } from '../orchestration/runs/states-contract.ts'
 import { ScalingJob } from '../orchestration/scaling/scaling-jobs.ts'
 import { scalingRoutes } from '../orchestration/scaling/scaling-routes.ts'
 import { type PoolPort, ScalingService } from '../orchestration/scaling/scaling-service.ts'
 import type { ScheduledRuns } from '../orchestration/schedules/fire-schedule.ts'
+import { pauseSchedules } from '../orchestration/schedules/pause-schedules.ts'
 import { startSchedules } from '../orchestration/schedules/schedules-jobs.ts'
 import { scheduleRoutes } from '../orchestration/schedules/schedules-routes.ts'
 import { SchedulesService } from '../orchestration/schedules/schedules-service.ts'
@@ -29,10 +36,12 @@ export interface OperationsOptions {
   readonly repoAt: (path: string) => Promise<RepoAt>
   /** Most tasks at a time of runs that do not say. */
   readonly parallel: number | null
+  /** What attempts of this process print. */
+  readonly output: OutputWatch
   readonly onError: (error: unknown) => void
 }
 
-/** What keeps a fleet going by itself: the registry of agents, scaling and schedules. */
+/** What keeps a fleet going by itself: the registry of agents, scaling, schedules and liveness. */
 export interface Operations {
   readonly routes: readonly Route[]
   /** Starts the loops that change things; the caller stops them. `host` is where this process starts agents, if anywhere. */
@@ -40,12 +49,13 @@ export interface Operations {
 }
 
 export function createOperations(options: OperationsOptions): Operations {
-  const { database, orchestration, repoAt, parallel, onError } = options
+  const { database, orchestration, repoAt, parallel, output, onError } = options
   const { catalog, dispatch, runners, meter, tickShards: onShards } = orchestration
   const agents = new AgentsService({ database, leasesOf: leasesOfAgent, onShards })
   const schedules = new SchedulesService({ database, catalog, repoAt, parallel })
   const runs = scheduledRunsOf(orchestration)
   const scaling = new ScalingService({ database, pools: poolPort })
+  const liveness = new LivenessService({ database, ids: systemIds, control: runControlOf(orchestration), dispatch })
   return {
     routes: [
       ...agentRoutes(agents),
@@ -53,12 +63,14 @@ export function createOperations(options: OperationsOptions): Operations {
       ...queueRoutes(database),
       ...scalingRoutes(scaling),
       ...scheduleRoutes(schedules),
+      ...livenessRoutes(liveness),
     ],
     start(host) {
       const registry = new AgentsJob(database, { runners, host, meter, onShards, onError }).start()
       const scaler = new ScalingJob(database, { pools: poolPort, onResize: () => registry.poke(), onError }).start()
       const clock = startSchedules(database, { runs, endedRuns: readEndedRuns, repoAt, dispatch, onError })
-      return [registry, scaler, clock]
+      const watch = new LivenessJob(database, { service: liveness, figures: livenessFigures, output, onError }).start()
+      return [registry, scaler, clock, watch]
     },
   }
 }
@@ -86,5 +98,38 @@ export function scheduledRunsOf({ catalog, starter, steering }: Orchestration): 
       return starter.begin(tx, { tenant, definition, version, from: { ...start, inputs } }, now)
     },
     cancel: (tx, refs, reason, now) => steering.cancelOpen(tx, refs, reason, now),
+  }
+}
+
+/** Runs as the detectors steer them. Those that a pause does not apply to are left alone. */
+export function runControlOf({ steering }: Orchestration): RunControl {
+  return {
+    async pause(tx, tenant, runs, now) {
+      const locked = await steering.lock(
+        tx,
+        runs.map((runId) => ({ tenant, runId })),
+      )
+      const open = locked.filter((run) => runStates[run.state].pause !== null)
+      const shards = []
+      for (const run of open) shards.push(...(await steering.pause(tx, run, now)))
+      return { paused: open.map((run) => run.id), shards }
+    },
+    async resume(tx, tenant, runs, now) {
+      const locked = await steering.lock(
+        tx,
+        runs.map((runId) => ({ tenant, runId })),
+      )
+      const shards = []
+      for (const run of locked) if (run.state === 'paused') shards.push(...(await steering.resume(tx, run, now)))
+      return shards
+    },
+    cancel: (tx, tenant, runs, reason, now) =>
+      steering.cancelOpen(
+        tx,
+        runs.map((runId) => ({ tenant, runId })),
+        reason,
+        now,
+      ),
+    pauseSchedules,
   }
 }

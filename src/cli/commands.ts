@@ -60,6 +60,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/scaling.ts')).scaling,
   },
   {
+    name: 'liveness',
+    summary: 'show what looks alive and is not, answer it, and say when to speak',
+    load: async () => (await import('./commands/liveness.ts')).liveness,
+  },
+  {
     name: 'queue',
     summary: 'show what is ready, at work and waiting, and for what',
     load: async () => (await import('./commands/queue.ts')).queue,

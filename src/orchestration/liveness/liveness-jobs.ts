@@ -1,0 +1,167 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
+import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import type * as figures from '../runs/liveness-figures.ts'
+import {
+  findFanOut,
+  findNoProgress,
+  findRepeatedAttempts,
+  findRepeatedRuns,
+  type SeenUntil,
+  type Suspicion,
+} from './detectors.ts'
+import type { DetectorName, LivenessPolicy } from './liveness-contract.ts'
+import { type LivenessService, mergePolicy } from './liveness-service.ts'
+import { answeredFindings, openFindings, overdueFindings, readPolicies } from './liveness-store.ts'
+import type { OutputWatch } from './output-watch.ts'
+
+/** What the `runs` part tells of tasks and runs. */
+export interface LivenessFigures {
+  readonly silentTasks: typeof figures.silentTasks
+  readonly failingTasks: typeof figures.failingTasks
+  readonly recentRuns: typeof figures.recentRuns
+  readonly runsAtWork: typeof figures.runsAtWork
+}
+
+export interface LivenessJobOptions {
+  readonly service: LivenessService
+  readonly figures: LivenessFigures
+  /** What attempts of this process print; null: it runs none. */
+  readonly output: OutputWatch | null
+  /** Milliseconds between looks. Default 2,000. */
+  readonly pollMs?: number
+  readonly onError: (error: unknown) => void
+}
+
+const most = 1_000
+/** Runs of a tenant that are looked at, and how far back. */
+const mostRuns = 2_000
+const runsWithinMs = 3_600_000
+/** The slower looks are made every so often, ms. */
+const slowEveryMs = 10_000
+const answersKeptMs = 7 * 86_400_000
+
+type Policies = (tenant: TenantId) => LivenessPolicy
+
+/** Runs the detectors. Any number of processes may run one: the lock of a subject sees to it that it is found once. */
+export class LivenessJob {
+  readonly #database: Database
+  readonly #options: LivenessJobOptions
+  #slowAt = Number.NEGATIVE_INFINITY
+
+  constructor(database: Database, options: LivenessJobOptions) {
+    this.#database = database
+    this.#options = options
+  }
+
+  start(): Loop {
+    return createLoop({
+      pollMs: this.#options.pollMs ?? 2_000,
+      onError: this.#options.onError,
+      step: () => this.look(),
+    })
+  }
+
+  /** One look by all detectors. */
+  async look(): Promise<void> {
+    const policies = await this.#policies()
+    await this.#answerOverdue(policies)
+    await this.#fanOut(policies)
+    const monotonic = this.#database.clock.monotonic()
+    if (monotonic - this.#slowAt < slowEveryMs) return
+    this.#slowAt = monotonic
+    const seen = await this.#seen()
+    for (const suspicion of await this.#suspicions(policies, seen)) {
+      const policy = policies(suspicion.tenant)
+      if (!policy[suspicion.detector].enabled) continue
+      await this.#options.service.raise(suspicion, policy)
+    }
+  }
+
+  async #suspicions(policies: Policies, seen: SeenUntil): Promise<readonly Suspicion[]> {
+    const { figures } = this.#options
+    const now = this.#database.clock.now()
+    const ago = (ms: number) => new Date(now.getTime() - ms)
+    return this.#database.asSystem('liveness').read(async (tx) => {
+      const silent = await figures.silentTasks(tx, ago(1_000), most)
+      const failing = await figures.failingTasks(tx, 2, most)
+      const runs = await figures.recentRuns(tx, ago(runsWithinMs), mostRuns)
+      const byTenant = <T extends { readonly tenant: TenantId }>(
+        items: readonly T[],
+        find: (own: readonly T[], policy: LivenessPolicy) => Suspicion[],
+      ) => [...Map.groupBy(items, (item) => item.tenant)].flatMap(([tenant, own]) => find(own, policies(tenant)))
+      const fresh = silent.filter((task) => {
+        const until = seen('no_progress', task.taskId)
+        return until === null || task.progressAt > until
+      })
+      return [
+        ...byTenant(fresh, (own, policy) => findNoProgress(own, policy, now)),
+        ...byTenant(failing, (own, policy) => findRepeatedAttempts(own, policy, seen)),
+        ...byTenant(runs, (own, policy) => findRepeatedRuns(own, policy, now, seen)),
+        ...this.#circling(policies),
+      ]
+    })
+  }
+
+  #circling(policies: Policies): Suspicion[] {
+    const { output } = this.#options
+    return (output?.circling(10) ?? []).flatMap(({ tenant, taskId, runId, step, turn, line }) => {
+      const policy = policies(tenant)
+      if (turn.length < policy.repeated_outputs.lines) return []
+      // What it says from now on is another matter.
+      output!.forget(taskId)
+      const detector: DetectorName = turn.period === 2 ? 'oscillation' : 'repeated_outputs'
+      const words = turn.period === 1 ? 'the same line' : `the same ${turn.period} lines in turn`
+      return [
+        {
+          tenant,
+          detector,
+          subject: { kind: 'task' as const, id: taskId },
+          runs: [runId],
+          schedules: [],
+          explanation: `${step} printed ${words} ${turn.length} times: ${line.slice(0, 120)}`,
+        },
+      ]
+    })
+  }
+
+  /** Holds back what is too much, and lets those go on that were held back when there is room for all of them. */
+  async #fanOut(policies: Policies): Promise<void> {
+    const { service, figures } = this.#options
+    const system = this.#database.asSystem('liveness')
+    const runs = await system.read((tx) => figures.runsAtWork(tx))
+    for (const suspicion of findFanOut(runs, policies)) await service.raise(suspicion, policies(suspicion.tenant))
+    const atWork = (tenant: TenantId) =>
+      runs.filter((run) => run.tenant === tenant).reduce((sum, run) => sum + run.atWork, 0)
+    for (const finding of await system.read((tx) => openFindings(tx, 'runaway_fan_out'))) {
+      const { action, maxParallelAgents: limit } = policies(finding.tenant).runaway_fan_out
+      if (action !== 'act') continue
+      // Well below the limit, so that they do not come and go with every task.
+      if (limit === null || atWork(finding.tenant) <= limit * 0.8) await service.settle(finding, 'continue', 'room')
+    }
+  }
+
+  async #answerOverdue(policies: Policies): Promise<void> {
+    const now = this.#database.clock.now()
+    const overdue = await this.#database.asSystem('liveness').read((tx) => overdueFindings(tx, now, 100))
+    for (const finding of overdue) {
+      await this.#options.service.settle(finding, policies(finding.tenant)[finding.detector].default, 'deadline')
+    }
+  }
+
+  async #policies(): Promise<Policies> {
+    const rows = await this.#database.asSystem('liveness').read((tx: ReadTx) => readPolicies(tx, null))
+    const byTenant = new Map(
+      [...Map.groupBy(rows, (row) => row.tenant)].map(([tenant, own]) => [tenant, mergePolicy(own)]),
+    )
+    const usual = mergePolicy([])
+    return (tenant) => byTenant.get(tenant) ?? usual
+  }
+
+  async #seen(): Promise<SeenUntil> {
+    const since = new Date(this.#database.clock.now().getTime() - answersKeptMs)
+    const rows = await this.#database.asSystem('liveness').read((tx) => answeredFindings(tx, since))
+    const until = new Map(rows.map((row) => [`${row.detector}/${row.subject}`, row.until]))
+    return (detector, subject) => until.get(`${detector}/${subject}`) ?? null
+  }
+}

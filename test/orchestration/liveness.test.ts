@@ -1,0 +1,227 @@
+import { expect, test } from 'vitest'
+import { runControlOf } from '../../src/app/operations.ts'
+import { type RunId, systemIds, type TaskId } from '../../src/foundation/kernel/ids.ts'
+import { LivenessJob } from '../../src/orchestration/liveness/liveness-jobs.ts'
+import { LivenessService } from '../../src/orchestration/liveness/liveness-service.ts'
+import { OutputWatch } from '../../src/orchestration/liveness/output-watch.ts'
+import { noLogs } from '../../src/orchestration/runners/log-sink.ts'
+import * as figures from '../../src/orchestration/runs/liveness-figures.ts'
+import { eachDatabase, type TestDatabase } from '../support/databases.ts'
+import { TestPlatform, tenant } from '../support/platform.ts'
+
+const one = 'name: one\nsteps:\n  a: { command: [a] }\n'
+const telling = `name: telling
+steps:
+  a: { command: [a], outputs: { word: stdout } }
+outputs: { word: '\${{ steps.a.outputs.word }}' }
+`
+const stubborn = `name: stubborn
+steps:
+  a: { command: [a], retry: { attempts: 50, backoff: { initial: 1s, factor: 1, max: 1s } } }
+`
+const wide = (count: number) =>
+  `name: wide\nsteps:\n  each:\n    map: { over: [${Array.from({ length: count }, (_, n) => n).join(', ')}], step: { command: [a] } }\n`
+const minute = 60_000
+
+/** A platform with detectors whose looks are made by hand, far enough apart that each is a full one. */
+function place(use: TestDatabase) {
+  const platform = new TestPlatform(use)
+  const { database, parts } = platform
+  const output = new OutputWatch()
+  const service = new LivenessService({
+    database,
+    ids: systemIds,
+    control: runControlOf(parts),
+    dispatch: parts.dispatch,
+  })
+  const onError = (error: unknown) => platform.errors.push(error)
+  const job = new LivenessJob(database, { service, figures, output, onError })
+  return {
+    platform,
+    service,
+    output,
+    async look() {
+      platform.advance(11_000)
+      await job.look()
+    },
+    findings: () => service.list(tenant, { before: null, limit: 100 }),
+    set: (detector: Parameters<typeof service.setPolicy>[1], change: Parameters<typeof service.setPolicy>[2]) =>
+      service.setPolicy(tenant, detector, change),
+  }
+}
+
+eachDatabase('liveness', (use) => {
+  test('a task without progress: its run is paused and asked about; it goes on when somebody says so', async () => {
+    const { platform, look, findings, service } = place(use())
+    await platform.register()
+    const run = await platform.start(wide(3))
+    const leases = await platform.main.take()
+    platform.advance(29 * minute)
+    await platform.main.exchange([], { progress: leases.slice(1).map((lease) => platform.main.progressOf(lease)) })
+    await look()
+    expect(await findings()).toEqual([])
+    platform.advance(1 * minute)
+    await look()
+    const [finding, ...others] = await findings()
+    expect(others).toEqual([])
+    expect(finding).toMatchObject({
+      detector: 'no_progress',
+      state: 'open',
+      subject: { kind: 'task', id: leases[0]!.taskId },
+      runs: [run.id],
+      explanation: expect.stringContaining('no progress for 30m'),
+    })
+    expect((await platform.run(run.id)).state).toBe('paused')
+    await look()
+    expect(await findings()).toHaveLength(1)
+    expect(await service.answer(tenant, finding!.id, 'continue', 'ann')).toMatchObject({
+      state: 'continued',
+      answeredBy: 'ann',
+    })
+    expect((await platform.run(run.id)).state).toBe('running')
+    await look()
+    expect(await findings()).toHaveLength(1)
+    await expect(service.answer(tenant, finding!.id, 'cancel', 'ann')).rejects.toMatchObject({
+      code: 'finding-answered',
+    })
+    await expect(service.answer(tenant, 'fnd_x', 'cancel', 'ann')).rejects.toMatchObject({ code: 'finding-not-found' })
+    await platform.check()
+  })
+
+  test('nobody answers: the default is given at the deadline', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register()
+    await set('no_progress', { afterMs: minute, deadlineMs: 5 * minute, default: 'cancel' })
+    const run = await platform.start(one)
+    await platform.main.take()
+    platform.advance(2 * minute)
+    await look()
+    expect((await findings())[0]).toMatchObject({ state: 'open' })
+    platform.advance(6 * minute)
+    await look()
+    expect((await findings())[0]).toMatchObject({ state: 'cancelled', answeredBy: 'deadline' })
+    await platform.main.finish(await platform.main.take(), () => ({ cancelled: true }))
+    expect((await platform.run(run.id)).state).toBe('cancelled')
+  })
+
+  test('attempts that end alike, or in turn, and a policy that acts', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register()
+    await set('repeated_outputs', { times: 4, action: 'act' })
+    await set('oscillation', { cycles: 2, action: 'note' })
+    const attempt = async (code: string) => {
+      await platform.main.finish(await platform.main.take(), () => ({ code, retry: 'later' }))
+      platform.advance(2_000)
+      await platform.fireTimers()
+    }
+    const run = await platform.start(stubborn)
+    for (const code of ['left', 'right', 'left', 'right']) await attempt(code)
+    await look()
+    expect(await findings()).toMatchObject([
+      { detector: 'oscillation', state: 'noted', explanation: expect.stringContaining('back and forth 2 times') },
+    ])
+    expect((await platform.run(run.id)).state).toBe('running')
+    for (let n = 0; n < 3; n++) await attempt('same')
+    await look()
+    expect(await findings()).toHaveLength(1)
+    await attempt('same')
+    await look()
+    expect((await findings())[0]).toMatchObject({ detector: 'repeated_outputs', state: 'acted', runs: [run.id] })
+    await platform.main.finish(await platform.main.take(), () => ({ cancelled: true }))
+    expect((await platform.run(run.id)).state).toBe('cancelled')
+    await platform.check()
+  })
+
+  test('runs that end alike again and again, and runs that are started again and again', async () => {
+    const { platform, look, findings, set, service } = place(use())
+    await platform.register()
+    await set('repeated_outputs', { times: 3 })
+    await set('respawn_loop', { times: 6 })
+    const go = async (word: string) => {
+      const run = await platform.start(telling)
+      await platform.work(run.id, () => ({ output: { word } }))
+    }
+    for (const word of ['a', 'b', 'b']) await go(word)
+    await look()
+    expect(await findings()).toMatchObject([])
+    const open = await platform.start(telling)
+    await go('b')
+    await look()
+    const [finding] = await findings()
+    expect(finding).toMatchObject({ detector: 'repeated_outputs', state: 'open', runs: [], subject: { kind: 'runs' } })
+    expect((await platform.run(open.id)).state).toBe('succeeded')
+    const next = await platform.start(telling)
+    await look()
+    expect((await platform.run(next.id)).state).toBe('paused')
+    await service.answer(tenant, finding!.id, 'cancel', 'ann')
+    await platform.main.finish(await platform.main.take(), () => ({ cancelled: true }))
+    expect((await platform.run(next.id)).state).toBe('cancelled')
+    await go('c')
+    await look()
+    expect((await findings())[0]).toMatchObject({
+      detector: 'respawn_loop',
+      explanation: expect.stringMatching(/telling was started \d+ times/),
+    })
+  })
+
+  test('a fan-out is held back, the youngest run first, and goes on by itself when there is room', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register(20)
+    await set('runaway_fan_out', { maxParallelAgents: 8 })
+    const old = await platform.start(wide(6))
+    platform.advance(1_000)
+    const young = await platform.start(wide(30))
+    await platform.main.take()
+    await look()
+    expect((await findings())[0]).toMatchObject({
+      detector: 'runaway_fan_out',
+      state: 'open',
+      runs: [young.id],
+      explanation: expect.stringContaining('20 tasks are at work at a time, and maxParallelAgents is 8'),
+    })
+    expect((await platform.run(young.id)).state).toBe('paused')
+    expect((await platform.run(old.id)).state).toBe('running')
+    await platform.main.finish([...platform.main.held.values()], () => ({ output: {} }))
+    await look()
+    expect((await findings())[0]).toMatchObject({ state: 'continued', answeredBy: 'room' })
+    expect((await platform.run(young.id)).state).toBe('running')
+    await platform.check()
+  })
+
+  test('an attempt that prints the same line for ever', async () => {
+    const { platform, look, findings, output, set } = place(use())
+    await platform.register()
+    await set('repeated_outputs', { lines: 50 })
+    const run = await platform.start(one)
+    const [lease] = await platform.main.take()
+    const sink = output.listenTo(noLogs)
+    const base = {
+      ...lease!,
+      runId: run.id as RunId,
+      taskId: lease!.taskId as TaskId,
+      stream: 'stdout' as const,
+      at: '',
+    }
+    await sink.append([{ ...base, seq: 0, bytes: Buffer.from('retrying\n'.repeat(60)) }])
+    await look()
+    expect((await findings())[0]).toMatchObject({
+      detector: 'repeated_outputs',
+      explanation: expect.stringContaining('a printed the same line 60 times: retrying'),
+      runs: [run.id],
+    })
+    expect((await platform.run(run.id)).state).toBe('paused')
+  })
+
+  test('what policies cannot say is refused, and a detector that is off is silent', async () => {
+    const { platform, look, findings, set, service } = place(use())
+    await platform.register()
+    await expect(set('no_progress', { action: 'shout' })).rejects.toMatchObject({ code: 'invalid-input' })
+    await set('no_progress', { enabled: false, afterMs: minute })
+    await platform.start(one)
+    await platform.main.take()
+    platform.advance(10 * minute)
+    await look()
+    expect(await findings()).toEqual([])
+    expect((await service.policy(tenant)).no_progress).toMatchObject({ enabled: false, afterMs: minute, action: 'ask' })
+  })
+})
