@@ -134,7 +134,7 @@ UNION ALL
     tasks.started_at,
     tasks.ended_at,
     NULL::jsonb AS error,
-    jsonb_build_object('cpuSeconds', (tasks.cpu_ms / (1000)::double precision), 'maxRssBytes', tasks.max_rss, 'wallSeconds', (tasks.wall_ms / (1000)::double precision)) AS usage
+    (jsonb_build_object('cpuSeconds', (tasks.cpu_ms / (1000)::double precision), 'maxRssBytes', tasks.max_rss, 'wallSeconds', (tasks.wall_ms / (1000)::double precision)) || COALESCE(tasks.usage, '{}'::jsonb)) AS usage
    FROM tasks
   WHERE ((tasks.state = 'succeeded'::text) AND (tasks.wall_ms IS NOT NULL)); with (security_invoker=true);
 grant select to leanvibe_app;
@@ -542,6 +542,7 @@ create table run_steps (
   total integer not null default 0,
   open integer not null default 0,
   failed integer not null default 0,
+  cancelled integer not null default 0,
   tolerate integer not null default 0,
   by_condition boolean not null default false,
   outputs jsonb,
@@ -748,6 +749,18 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table stream_settings (
+  tenant_id text collate "C" not null,
+  stopped_at timestamp with time zone,
+  updated_at timestamp with time zone not null,
+  constraint stream_settings_pkey PRIMARY KEY (tenant_id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table task_specs (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -792,6 +805,7 @@ create table tasks (
   wall_ms double precision,
   cpu_ms double precision,
   max_rss bigint,
+  usage jsonb,
   created_at timestamp with time zone not null,
   leased_at timestamp with time zone,
   started_at timestamp with time zone,
