@@ -40,8 +40,8 @@ export function createSharedLimiter(options: SharedLimiterOptions): Limiter {
   const asked = new Set<string>()
   let underWay: Promise<void> | null = null
 
-  const upkeep = createLoop({ step: giveBack, pollMs: holdMs, onError })
   let sweepAt = 0
+  const upkeep = createLoop({ step: () => giveBack(holdMs), pollMs: holdMs, onError })
 
   /** Rows locked for a moment only, so a failure to get one is worth a second try and no more. */
   function system() {
@@ -80,9 +80,10 @@ export function createSharedLimiter(options: SharedLimiterOptions): Limiter {
     }
   }
 
-  async function giveBack(): Promise<void> {
+  /** Returns what nobody has asked for within `idleMs`. */
+  async function giveBack(idleMs: number): Promise<void> {
     const now = database.clock.monotonic()
-    const idle = [...held].filter(([, own]) => own.waiting === 0 && now - own.usedAt >= holdMs && now >= own.emptyUntil)
+    const idle = [...held].filter(([, own]) => own.waiting === 0 && now - own.usedAt >= idleMs && now >= own.emptyUntil)
     for (const [key] of idle) held.delete(key)
     const back = idle
       .filter(([, own]) => own.tokens >= 1)
@@ -124,7 +125,7 @@ export function createSharedLimiter(options: SharedLimiterOptions): Limiter {
     },
     async close() {
       await upkeep.stop()
-      await giveBack()
+      await giveBack(0)
     },
   }
 }
