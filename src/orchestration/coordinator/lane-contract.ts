@@ -83,8 +83,11 @@ export function requirementsOf(work: ResolvedWork | null, priority: number, bulk
   const usual = dimensions.every((name) => resources[name] === usualRequest[name])
   return {
     ...lane,
+    // A key is there to be gone by, unless the step names a strategy that does not.
+    ...(affinityKey === undefined
+      ? {}
+      : { strategy: 'consistent_hash', affinity: String(hashText(affinityKey) % affinityKeys) }),
     ...placement,
-    ...(affinityKey === undefined ? {} : { affinity: String(hashText(affinityKey) % affinityKeys) }),
     // The key itself may be long, and may be anything.
     ...(apart === undefined ? {} : { apart: { ...apart, key: hashText(apart.key).toString(16) } }),
     ...(usual ? {} : { resources }),

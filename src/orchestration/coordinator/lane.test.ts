@@ -123,6 +123,10 @@ describe('the requirements of a task', () => {
       ),
     )
     expect(lanes.size).toBe(affinityKeys)
+    const placed = (placement: object) => requirementsOf(work({ placement }), 5, null).strategy
+    expect(placed({ affinityKey: 'c' })).toBe('consistent_hash')
+    expect(placed({ affinityKey: 'c', strategy: 'weighted' })).toBe('weighted')
+    expect(placed({ region: 'eu' })).toBe(undefined)
   })
 
   test('put steps of many tasks into a lane of few runs', () => {
