@@ -8,7 +8,10 @@ import type { CliContext } from './command.ts'
 import { findServer, load } from './connect.ts'
 
 /** Starts `leanvibe serve` as a process of its own, unless one serves the folder already; returns when it can take work. */
-export async function startInBackground(context: CliContext, patienceMs = 30_000): Promise<void> {
+export async function startInBackground(
+  context: CliContext,
+  { port, patienceMs = 30_000 }: { readonly port?: number; readonly patienceMs?: number } = {},
+): Promise<void> {
   const { config } = await load(context)
   const folder = config.dataFolder
   if ((await findServer(folder)) !== null) return
@@ -16,11 +19,16 @@ export async function startInBackground(context: CliContext, patienceMs = 30_000
   await prepareDataFolder(folder)
   const log = await open(join(folder, 'serve.log'), 'a', 0o600)
   const configFile = context.globals.config === undefined ? [] : ['--config', context.globals.config]
-  const child = spawn(process.execPath, [process.argv[1]!, 'serve', '--no-admin-key', '--data', folder, ...configFile], {
-    cwd: context.cwd,
-    detached: true,
-    stdio: ['ignore', log.fd, log.fd],
-  })
+  const portFlag = port === undefined ? [] : ['--port', String(port)]
+  const child = spawn(
+    process.execPath,
+    [process.argv[1]!, 'serve', '--no-admin-key', '--data', folder, ...configFile, ...portFlag],
+    {
+      cwd: context.cwd,
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    },
+  )
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => {

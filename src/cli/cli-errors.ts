@@ -13,6 +13,12 @@ export const cliErrors = defineErrors({
     when: 'a run that the command waited for has failed',
     next: 'read its logs with `leanvibe runs logs RUN`, then repeat it with `leanvibe runs retry RUN`',
   },
+  'webhook-not-delivered': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a delivery that the command waited for was not taken by its receiver',
+    next: 'look at the receiver; the delivery is tried again for a day, see `leanvibe webhook --action deliveries --id DELIVERY`',
+  },
   'no-agent': {
     kind: 'input',
     retry: 'never',

@@ -100,6 +100,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/members.ts')).members,
   },
   {
+    name: 'webhook',
+    summary: 'take signed webhooks in, send events out; list, test and send deliveries again',
+    load: async () => (await import('./commands/webhook.ts')).webhook,
+  },
+  {
+    name: 'streaming',
+    summary: 'follow, replay and publish events; share them among the members of a group',
+    load: async () => (await import('./commands/streaming.ts')).streaming,
+  },
+  {
     name: 'external-api',
     summary: 'show, start and stop webhooks, gateway and streams together',
     load: async () => (await import('./commands/external-api.ts')).externalApi,
