@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { gunzip } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import { byIndex } from '../plan-settings.ts'
+import { availableMemory, bufferMemoryFor } from './buffer-memory.ts'
 import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
 
 const port = parentPort!
@@ -17,6 +18,7 @@ const settings = {
   wal_level: 'minimal',
   max_wal_senders: '0',
   jit: 'off',
+  shared_buffers: `${bufferMemoryFor(availableMemory())}MB`,
   ...byIndex,
 }
 
