@@ -1,3 +1,4 @@
+export { AppError, isAppError } from '../foundation/kernel/errors.ts'
 export type { Fetch } from './call.ts'
 export { type Client, type ClientOptions, type Content, createClient } from './client.ts'
 export { type EventQuery, LeanVibe, type LeanVibeOptions } from './leanvibe.ts'
