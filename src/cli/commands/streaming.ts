@@ -33,7 +33,7 @@ interface Options {
   readonly from?: string
   readonly limit?: number
   readonly type: string
-  readonly data?: string
+  readonly payload?: string
   readonly publishTest?: boolean
   readonly group?: string
 }
@@ -67,7 +67,7 @@ export const streaming: CliCommand = {
       .option('--from <place>', 'a cursor, a time, start or now')
       .option('--limit <n>', 'tail, replay, pull: end after so many', wholeNumber)
       .option('--type <type>', 'publish-test: type of the events', 'test.published')
-      .option('--data <json>', 'publish-test: what they carry')
+      .option('--payload <json>', 'publish-test: what they carry')
       .option('--publish-test', 'the same as --action publish-test')
       .option('--group <name>', 'create-group, pull, seek, remove-group: the consumer group')
       .action(
@@ -165,7 +165,7 @@ function tellEvent({ out }: CliContext, event: CloudEvent): void {
 /** Three events, as a sign of life for whoever listens. */
 async function publishTest(context: CliContext, options: Options): Promise<number> {
   const { out } = context
-  const data = options.data === undefined ? null : parseData(options.data)
+  const data = options.payload === undefined ? null : parseData(options.payload)
   return withConnection(context, { work: false }, async ({ client }) => {
     for (let n = 1; n <= 3; n++) {
       const body = { type: options.type, data: (data ?? { number: n, message: 'a test of the stream' }) as never }
@@ -181,7 +181,7 @@ function parseData(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw cliErrors.usage('--data is not JSON', { cause })
+    throw cliErrors.usage('--payload is not JSON', { cause })
   }
 }
 

@@ -62,15 +62,9 @@ async function setRules(context: CliContext, options: WebhookOptions): Promise<n
   const rules = await readRules(context, need(options, 'rules', options.rules))
   return withConnection(context, { work: false }, async ({ client }) => {
     const params = { id: need(options, 'id', options.id) }
-    const {
-      id: _,
-      rev: __,
-      path: ___,
-      createdAt: ____,
-      updatedAt: _____,
-      ...source
-    } = await client.call(showSource, { params })
-    const changed = await client.call(changeSource, { params, body: { ...source, rules } })
+    const { name, preset, secrets, toleranceSeconds, hmac, rate, enabled } = await client.call(showSource, { params })
+    const body = { name, preset, secrets, toleranceSeconds, hmac, rate, enabled, rules }
+    const changed = await client.call(changeSource, { params, body })
     context.out.document(changed)
     context.out.lines(`${changed.name} has ${changed.rules.length} rules`)
     return 0
