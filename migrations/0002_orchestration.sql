@@ -59,6 +59,7 @@ create table run_steps (
   total int not null default 0,
   open int not null default 0,
   failed int not null default 0,
+  cancelled int not null default 0,
   -- How many items of a map may fail.
   tolerate int not null default 0,
   -- Skipped by its own `if`, which counts as ended well.
@@ -107,6 +108,7 @@ create table tasks (
   wall_ms float8,
   cpu_ms float8,
   max_rss bigint,
+  usage jsonb,
   created_at timestamptz not null,
   leased_at timestamptz,
   started_at timestamptz,
@@ -150,6 +152,7 @@ create view attempts with (security_invoker = true) as
   union all
   select tenant_id, id, attempt, fence, run_id, agent_id, runner_id, 'succeeded', leased_at, started_at, ended_at, null,
     jsonb_build_object('cpuSeconds', cpu_ms / 1000, 'maxRssBytes', max_rss, 'wallSeconds', wall_ms / 1000)
+      || coalesce(usage, '{}')
   from tasks where state = 'succeeded' and wall_ms is not null;
 grant select on attempts to leanvibe_app, leanvibe_system;
 

@@ -37,6 +37,7 @@ import {
   evaluateIf,
   eventMatches,
   itemNameOf,
+  referencedSteps,
   resolveItem,
   resolveOnEnd,
   resolveOutputs,
@@ -82,7 +83,16 @@ export function createOrchestration(options: OrchestrationOptions) {
     waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
     startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
   })
-  const language = { evaluateIf, resolveStep, resolveItem, itemNameOf, resolveOutputs, resolveOnEnd, eventMatches }
+  const language = {
+    evaluateIf,
+    resolveStep,
+    resolveItem,
+    itemNameOf,
+    referencedSteps,
+    resolveOutputs,
+    resolveOnEnd,
+    eventMatches,
+  }
 
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {

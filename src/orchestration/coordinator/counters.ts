@@ -21,13 +21,14 @@ export class Counters {
     this.#agents.set(key, { tenant, agentId, used: used + (this.#agents.get(key)?.used ?? 0) })
   }
 
-  step({ tenant, runId, step, open, failed, seen }: StepDelta): void {
+  step({ tenant, runId, step, open, failed, cancelled, seen }: StepDelta): void {
     const key = `${tenant}/${runId}/${step}`
     const before = this.#steps.get(key)
     this.#steps.set(key, {
       ...{ tenant, runId, step, seen },
       open: open + (before?.open ?? 0),
       failed: failed + (before?.failed ?? 0),
+      cancelled: cancelled + (before?.cancelled ?? 0),
     })
   }
 

@@ -3,8 +3,10 @@ import { type StrategyName, strategies } from '../../foundation/balancing/strate
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
+import { type Claim, Claims, type ClaimsView } from './claims.ts'
 import type { Counters } from './counters.ts'
-import { canServe, type Decision, decide, type FreeAgent, type Lane } from './decide.ts'
+import { canServe } from './decide.ts'
+import { decideAll, type Planned } from './decide-all.ts'
 import { parseLane } from './lane-contract.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
 import { mostTasks } from './sql/chunks-of.ts'
@@ -31,23 +33,13 @@ export interface TickResult {
   readonly more: boolean
 }
 
-interface Planned {
-  readonly shard: ShardLanes
-  readonly lanes: readonly {
-    readonly lane: string
-    readonly priority: number
-    readonly capabilities: readonly string[]
-    readonly limit: number
-  }[]
-  readonly agents: readonly FreeAgent[]
-}
-
 /** Matches ready tasks with free slots, shard by shard, in the caller's transaction. Keeps only what can be derived again. */
 export class Ticker {
   readonly #options: TickOptions
   readonly #directory = new AgentDirectory()
   readonly #strategies = new Map<string, Strategy>()
   readonly #agentsFrom = new Map<string, string>()
+  readonly #claims = new Claims()
 
   constructor(options: Partial<TickOptions> = {}) {
     const given = { ...tickDefaults, ...options }
@@ -63,15 +55,29 @@ export class Ticker {
     counters: Counters,
   ): Promise<TickResult> {
     const leased: LeasedTask[] = []
-    const shards = asked.length === 0 ? [] : await lockShards(tx, uniqueShards(asked))
+    const claim = this.#claims.of(tx)
+    const shards = await this.#lock(tx, uniqueShards(asked), claim)
     if (shards.length === 0) return { leased, more: false }
     // Tasks that a budget refuses leave their lane; what is behind them gets its chance in the same tick.
     for (let round = 0; round < mostRounds; round++) {
-      const result = await this.#round(tx, shards, now, forRunner, counters, round > 0)
+      const view = this.#claims.view(claim)
+      const result = await this.#round(tx, shards, now, forRunner, counters, claim, view, round > 0).finally(view.close)
       leased.push(...result.leased)
       if (result.refused === 0) return { leased, more: leased.length >= this.#options.batch }
     }
     return { leased, more: true }
+  }
+
+  /** The shards that no other process is ticking, and not too many transactions of this one. */
+  async #lock(tx: Tx, shards: readonly Shard[], claim: Claim): Promise<readonly Shard[]> {
+    if (shards.length === 0) return []
+    const locked = new Set((await lockShards(tx, shards)).map(keyOf))
+    const free = shards.filter((shard) => {
+      const beside = this.#claims.beside(claim, keyOf(shard))
+      return locked.has(keyOf(shard)) || (beside > 0 && beside < mostBeside)
+    })
+    for (const shard of free) claim.shards.add(keyOf(shard))
+    return free
   }
 
   /** One decision. `deep` reads as many heads as a batch holds, not only as many as there are slots. */
@@ -81,6 +87,8 @@ export class Ticker {
     now: Date,
     forRunner: string | null,
     counters: Counters,
+    claim: Claim,
+    view: ClaimsView,
     deep: boolean,
   ): Promise<{ readonly leased: readonly LeasedTask[]; readonly refused: number }> {
     const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
@@ -97,39 +105,19 @@ export class Ticker {
     const heads = await readHeads(
       tx,
       plans.flatMap((plan) =>
-        plan.lanes.map((lane) => ({ ...plan.shard, ...lane, ...(deep ? { limit: this.#options.batch } : {}) })),
+        plan.lanes.map((lane) => ({
+          ...plan.shard,
+          ...lane,
+          limit: (deep ? this.#options.batch : lane.limit) + view.sizeOf(keyOf(plan.shard), this.#options.batch),
+        })),
       ),
     )
-    const budgets = await readBudgets(tx, heads, counters)
-    const assignments: { tenant: TenantId; taskId: string; agentId: string; runnerId: string }[] = []
-    const refused: { tenant: TenantId; taskId: string; reason: string }[] = []
-    for (const plan of plans) {
-      const own = heads.filter((lane) => lane.tenant === plan.shard.tenant && lane.pool === plan.shard.pool)
-      const byLane = new Map(own.map((lane) => [lane.lane, lane]))
-      const lanes: Lane[] = plan.lanes.flatMap((lane) => {
-        const found = byLane.get(lane.lane)
-        return found === undefined
-          ? []
-          : [
-              {
-                ...lane,
-                heads: found.ids.map((id, i) => ({
-                  taskId: id,
-                  readySeq: found.readySeqs[i]!,
-                  holds: holdsOf(found.holds[i]!),
-                })),
-              },
-            ]
-      })
-      const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-      const left = budgets.get(plan.shard.tenant) ?? new Map<string, number>()
-      const decision = decide({ lanes, agents: plan.agents, budgets: left, limit }, this.#strategyOf(plan.shard))
-      takeFrom(left, lanes, decision)
-      for (const item of decision.assignments) assignments.push({ tenant: plan.shard.tenant, ...item })
-      for (const item of decision.refused) {
-        refused.push({ tenant: plan.shard.tenant, taskId: item.taskId, reason: `budget:${item.budget}` })
-      }
-    }
+    const remaining = await readRemaining(tx, budgetsOf(heads))
+    const { assignments, refused } = decideAll({
+      ...{ plans, heads, remaining, counters, claim, view },
+      batch: this.#options.batch,
+      strategyOf: (shard) => this.#strategyOf(shard),
+    })
     await holdTasks(tx, refused, now)
     if (assignments.length === 0) return { leased: [], refused: refused.length }
     const leased = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
@@ -142,7 +130,7 @@ export class Ticker {
       id,
       runnerId,
       slots,
-      used: used + counters.usedOf(shard.tenant, id),
+      used,
       weight,
       rev,
     }))
@@ -151,8 +139,11 @@ export class Ticker {
     const lanes = shard.lanes.flatMap((lane) => {
       const wanted = parseLane(lane)
       let room = 0
-      for (const agent of agents) if (canServe(agent, wanted.capabilities)) room += agent.slots - agent.used
-      return room === 0 ? [] : [{ lane, ...wanted, limit: Math.min(room, this.#options.batch) }]
+      for (const agent of agents) {
+        if (canServe(agent, wanted.capabilities))
+          room += agent.slots - agent.used - counters.usedOf(shard.tenant, agent.id)
+      }
+      return room <= 0 ? [] : [{ lane, ...wanted, limit: Math.min(room, this.#options.batch) }]
     })
     return { shard, lanes, agents }
   }
@@ -175,20 +166,14 @@ export class Ticker {
   }
 }
 
+/** How many transactions of one process tick a shard at a time. */
+const mostBeside = 2
+
 /** How often one tick looks behind what budgets refused. */
 const mostRounds = 4
 
 function keyOf(shard: Shard): string {
   return `${shard.tenant}/${shard.pool}`
-}
-
-/** What one shard takes of a budget is not there for the next. */
-function takeFrom(left: Map<string, number>, lanes: readonly Lane[], { assignments }: Decision): void {
-  if (left.size === 0) return
-  const taken = new Set(assignments.map((item) => item.taskId))
-  for (const { holds } of lanes.flatMap((lane) => lane.heads.filter((head) => taken.has(head.taskId)))) {
-    for (const { budget, amount } of holds) left.set(budget, (left.get(budget) ?? Number.POSITIVE_INFINITY) - amount)
-  }
 }
 
 /** Adds what the leases take: a slot each, and what they hold. */
@@ -209,25 +194,13 @@ function count(leased: readonly LeasedTask[], heads: readonly LaneHeads[], count
   }
 }
 
-/** What each budget named by the heads still admits, per tenant. Read without a lock: the assignment checks again. */
-async function readBudgets(
-  tx: Tx,
-  heads: readonly { readonly tenant: TenantId; readonly holds: readonly string[] }[],
-  counters: Counters,
-): Promise<ReadonlyMap<TenantId, Map<string, number>>> {
-  const named = new Map<TenantId, Set<string>>()
-  for (const lane of heads) {
-    const ids = named.get(lane.tenant) ?? new Set()
-    for (const holds of new Set(lane.holds)) for (const { budget } of holdsOf(holds)) ids.add(budget)
-    if (ids.size > 0) named.set(lane.tenant, ids)
+/** The budgets that the heads would take of. */
+function budgetsOf(heads: readonly LaneHeads[]): readonly { readonly tenant: TenantId; readonly id: string }[] {
+  const named = new Map<string, { tenant: TenantId; id: string }>()
+  for (const { tenant, holds } of heads) {
+    for (const text of new Set(holds)) {
+      for (const { budget } of holdsOf(text)) named.set(`${tenant}/${budget}`, { tenant, id: budget })
+    }
   }
-  if (named.size === 0) return new Map()
-  const pairs = [...named].flatMap(([tenant, ids]) => [...ids].map((id) => ({ tenant, id })))
-  const result = new Map<TenantId, Map<string, number>>()
-  for (const { tenant, id, remaining } of await readRemaining(tx, pairs)) {
-    const own = result.get(tenant) ?? new Map<string, number>()
-    own.set(id, remaining - counters.takenOf(tenant, id))
-    result.set(tenant, own)
-  }
-  return result
+  return [...named.values()]
 }

@@ -43,6 +43,8 @@ export interface RunnerOptions {
 
 const fullCall = 500
 const mostCalls = 4
+/** Calls beside each other that bring leases. */
+const mostFetches = 2
 /** A further call goes out beside others only with this many reports: fuller calls cost less. */
 const pipelineReports = 200
 const tickMs = 100
@@ -72,7 +74,7 @@ export class Runner {
   #progressDue = false
   #mostReports = fullCall
   #hungry = false
-  #fetching = false
+  #fetching = 0
   #lookedAt = Number.NEGATIVE_INFINITY
   #retryAt = Number.NEGATIVE_INFINITY
   #failures = 0
@@ -168,7 +170,7 @@ export class Runner {
   }
 
   /** Starts as many calls as are worth it. One at a time while there is little to say; several while reports pile up. */
-  #pump(): void {
+  #pump(coming = 0): void {
     if (this.#closed || this.#timer === null) return
     const now = this.#clock.monotonic()
     if (now < this.#retryAt) return
@@ -177,15 +179,12 @@ export class Runner {
       const toTell =
         this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#progressDue))
       // Leases are fetched beside the reports of the ones before: the two cost the coordinator about the same.
-      const toFetch = !toTell && this.#hungry && !this.#fetching
+      const room = this.#slots - this.#attempts.size - coming - this.#fetching * fullCall
+      const toFetch = !toTell && this.#hungry && this.#fetching < mostFetches && room > 0
       if (!toTell && !toFetch) return
-      if (toFetch) {
-        this.#fetching = true
-        this.#hungry = false
-      }
-      const call = this.#exchange(now, toFetch ? 0 : this.#mostReports).finally(() => {
+      if (toFetch) this.#fetching += 1
+      const call = this.#exchange(now, toFetch).finally(() => {
         this.#calls.delete(call)
-        if (toFetch) this.#fetching = false
         this.#settleIdle()
         this.#pumpSoon()
       })
@@ -194,9 +193,12 @@ export class Runner {
   }
 
   /** One call. Never rejects. */
-  async #exchange(now: number, mostReports: number): Promise<void> {
+  async #exchange(now: number, toFetch: boolean): Promise<void> {
     const { id, port } = this.#options
-    const reports = this.#outbox.take(mostReports)
+    let fetching = toFetch ? 1 : 0
+    const reports = this.#outbox.take(toFetch ? 0 : this.#mostReports)
+    // Beside calls that fetch, the others only report.
+    const accept = this.#accept && (toFetch || this.#fetching === 0)
     const sent = new Set(reports.map((report) => report.fence))
     const progress = this.#takeProgress(now)
     const call = this.#recent.begin()
@@ -206,18 +208,24 @@ export class Runner {
     this.#controllers.add(controller)
     const timer = setTimeout(() => controller.abort(new Error('the coordinator does not answer')), callTimeoutMs)
     try {
-      const request = { runnerId: id, reports, progress, holding: this.#holding(sent), accept: this.#accept }
+      const request = { runnerId: id, reports, progress, holding: this.#holding(sent), accept }
       const reply = await port.exchange(request, controller.signal)
       this.#failures = 0
       if (this.#outbox.unsent === 0) this.#mostReports = fullCall
       for (const fence of sent) this.#recent.add(fence)
       this.#outbox.acknowledge(reports)
+      if (accept) this.#hungry = reply.assignments.length >= pipelineReports
+      this.#fetching -= fetching
+      fetching = 0
+      // Where there was much work, more is on its way while this begins.
+      if (this.#hungry) this.#pump(reply.assignments.length)
       this.#take(reply)
     } catch (error) {
       for (const { fence } of progress) this.#markMoved(fence)
       this.#outbox.giveBack(reports)
       if (!this.#closed) this.#onFailedCall(error, reports)
     } finally {
+      this.#fetching -= fetching
       clearTimeout(timer)
       this.#controllers.delete(controller)
       this.#recent.end(call)
@@ -272,7 +280,6 @@ export class Runner {
     }
     // There was work, and there is room: there may be more.
     if (started > 0 && this.#attempts.size < this.#slots) this.#look = true
-    if (started >= pipelineReports && this.#attempts.size < this.#slots) this.#hungry = true
   }
 
   #begin(assignment: Assignment, cancelReason: string | undefined): void {

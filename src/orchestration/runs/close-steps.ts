@@ -20,9 +20,6 @@ interface Live {
 }
 
 interface Summary {
-  readonly tenant_id: string
-  readonly run_id: string
-  readonly step: string
   readonly failed: number
   readonly timed_out: number
   readonly cancelled: number
@@ -55,12 +52,15 @@ export async function closeSteps(
 ): Promise<void> {
   const due = lives.flatMap((live) => [...live.steps.values()].filter(isDue).map((row) => dueOf(live, row)))
   if (due.length === 0) return
-  const summaries = await summarise(tx, due)
+  const summaries = await summarise(
+    tx,
+    due.filter((item) => !isPlain(item)),
+  )
   const checked = due.flatMap((item) => item.checked ?? [])
   const specs = checked.length === 0 ? new Map<string, ResolvedTask>() : await tools.specsOf(tx, checked)
   for (const { live, row, checked } of due) {
     const ref = { tenant: live.run.tenant, runId: live.run.id }
-    const summary = summaries.get(`${keyOf(ref)}/${row.step}`)!
+    const summary = summaries.get(`${keyOf(ref)}/${row.step}`) ?? allWell
     const gate = checked === null ? null : (specs.get(checked.taskId) as ResolvedGate)
     const closed =
       gate !== null && summary.failed + summary.timed_out + summary.cancelled === 0
@@ -70,6 +70,14 @@ export async function closeSteps(
     changes.step(ref, closed, closed.open > 0)
   }
 }
+
+/** A map all of whose items ended well: its counts say everything, however many there are. */
+function isPlain({ live, row }: Due): boolean {
+  const step = live.definition.steps[row.step] ?? live.definition.finally[row.step]
+  return step?.kind === 'map' && row.failed === 0 && row.cancelled === 0
+}
+
+const allWell = { failed: 0, timed_out: 0, cancelled: 0, reason: null, error: null, output: null }
 
 function isDue(row: StepRow): boolean {
   return (row.state === 'running' || row.state === 'waiting') && row.total > 0 && row.open === 0
@@ -116,8 +124,11 @@ async function summarise(
   tx: Tx,
   due: readonly { readonly live: Live; readonly row: StepRow }[],
 ): Promise<ReadonlyMap<string, Summary>> {
+  if (due.length === 0) return new Map()
   const ranges = due.map((d) => taskRange(d.live.run.id, d.row.position))
-  const rows = await tx.query<Summary>(sql`
+  const rows = await tx.query<
+    Summary & { readonly tenant_id: string; readonly run_id: string; readonly step: string }
+  >(sql`
     select w.tenant_id, w.run_id, w.step, s.* from unnest(${due.map((d) => d.live.run.tenant)}::text[],
       ${due.map((d) => d.live.run.id)}::text[], ${due.map((d) => d.row.step)}::text[], ${ranges.map((r) => r.from)}::text[],
       ${ranges.map((r) => r.to)}::text[]) as w(tenant_id, run_id, step, first, past)

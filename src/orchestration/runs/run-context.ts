@@ -5,8 +5,12 @@ import type { ExpressionContext, StepView } from '../workflows/workflow-contract
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { taskRange } from './task-ids-contract.ts'
 
-/** What the steps of a run have put out so far, by step. Each output of a map is a list, in the order of its items, null where an item gave none. */
-export async function readStepOutputs(tx: ReadTx, ref: RunRef): Promise<ReadonlyMap<string, JsonObject>> {
+/** What some steps of a run have put out so far, by step. Each output of a map is a list, in the order of its items, null where an item gave none. */
+export async function readStepOutputs(
+  tx: ReadTx,
+  ref: RunRef,
+  steps: readonly string[],
+): Promise<ReadonlyMap<string, JsonObject>> {
   const prefix = taskRange(ref.runId).from
   const rows = await tx.query<{ step: string; outputs: JsonValue; items: JsonValue[] | null; single: JsonValue }>(sql`
     select s.step, s.outputs,
@@ -16,7 +20,7 @@ export async function readStepOutputs(tx: ReadTx, ref: RunRef): Promise<Readonly
         where t.tenant_id = s.tenant_id and t.id >= ${prefix} || s.position || '.' and t.id < ${prefix} || s.position || '/' and t.item is null
         order by t.created_at desc, t.id desc limit 1) as single
     from run_steps s
-    where s.tenant_id = ${ref.tenant} and s.run_id = ${ref.runId} and s.state <> 'pending'`)
+    where s.tenant_id = ${ref.tenant} and s.run_id = ${ref.runId} and s.step = any (${steps}::text[])`)
   return new Map(
     rows.map((row) => {
       if (row.outputs !== null) return [row.step, asObject(row.outputs)]

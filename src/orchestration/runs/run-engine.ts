@@ -40,7 +40,8 @@ interface Live {
   readonly definition: WorkflowDefinition
   readonly nodes: readonly StepNode[]
   readonly steps: Map<string, StepRow>
-  outputs: ReadonlyMap<string, JsonObject> | null
+  /** Of the steps that were asked for. */
+  readonly outputs: Map<string, JsonObject>
   budgets: readonly KnownBudget[] | null
 }
 
@@ -69,7 +70,7 @@ export class RunEngine {
     for (const run of runs) {
       const definition = await this.#options.definitionOf(tx, run.tenant, run.workflow, run.version)
       const steps = new Map((rows.get(keyOf(refOf(run))) ?? []).map((row) => [row.step, row]))
-      lives.push({ run, definition, nodes: nodesOf(definition), steps, outputs: null, budgets: null })
+      lives.push({ run, definition, nodes: nodesOf(definition), steps, outputs: new Map(), budgets: null })
     }
     const changes = new RunChanges()
     await closeSteps(tx, lives, this.#options, changes, now)
@@ -113,7 +114,7 @@ export class RunEngine {
         return
       }
       case 'activate': {
-        const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live))
+        const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live, move.step))
         const step = live.steps.get(move.step)!
         const budgets = await this.#budgetsOf(tx, live)
         const row = activateStep(
@@ -122,9 +123,6 @@ export class RunEngine {
           changes,
         )
         live.steps.set(move.step, row)
-        // What ended at once is in memory only; later steps of this round must see its outputs.
-        if (row.outputs !== null)
-          live.outputs = new Map([...(live.outputs ?? []), [row.step, row.outputs as JsonObject]])
         return
       }
       case 'conclude':
@@ -146,7 +144,7 @@ export class RunEngine {
     const known = live.steps.get(onEndStep)
     if (known !== undefined) return !isTaskEnded(known.state)
     const run = { ...live.run, outcome }
-    const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live))
+    const context = contextOf(run, [...live.steps.values()], await this.#outputsOf(tx, live, null))
     const step = { ...blankStep, step: onEndStep, position: live.steps.size }
     try {
       const row = activateOnEnd(
@@ -171,7 +169,7 @@ export class RunEngine {
       return { ...done, error, state: transition(runStates, live.run.id, live.run.state, event) }
     }
     try {
-      const context = contextOf(live.run, [...live.steps.values()], await this.#outputsOf(tx, live))
+      const context = contextOf(live.run, [...live.steps.values()], await this.#outputsOf(tx, live, null))
       const outputs = this.#options.language.resolveOutputs(live.definition, context)
       return { ...done, outputs, state: transition(runStates, live.run.id, live.run.state, event) }
     } catch (error) {
@@ -211,13 +209,19 @@ export class RunEngine {
     changes.run(live.run)
   }
 
-  async #outputsOf(tx: Tx, live: Live): Promise<ReadonlyMap<string, JsonObject>> {
-    if (live.outputs === null) {
-      const any = [...live.steps.values()].some((row) => row.endedAt !== null)
-      const stored = any ? await readStepOutputs(tx, refOf(live.run)) : new Map<string, JsonObject>()
+  /** The outputs of the steps that a step (null: the end of the run) refers to, and of the others what happens to be known. */
+  async #outputsOf(tx: Tx, live: Live, step: string | null): Promise<ReadonlyMap<string, JsonObject>> {
+    const unread: string[] = []
+    for (const name of this.#options.language.referencedSteps(live.definition, step)) {
+      const row = live.steps.get(name)
+      if (row === undefined || row.endedAt === null) continue
       // What ended in this round is not written yet.
-      const fresh = [...live.steps.values()].filter((row) => row.outputs !== null)
-      live.outputs = new Map([...stored, ...fresh.map((row) => [row.step, row.outputs as JsonObject] as const)])
+      if (row.outputs !== null) live.outputs.set(name, row.outputs as JsonObject)
+      else if (!live.outputs.has(name)) unread.push(name)
+    }
+    if (unread.length > 0) {
+      const stored = await readStepOutputs(tx, refOf(live.run), unread)
+      for (const name of unread) live.outputs.set(name, stored.get(name) ?? {})
     }
     return live.outputs
   }
@@ -241,6 +245,7 @@ const blankStep: StepRow = {
   total: 0,
   open: 0,
   failed: 0,
+  cancelled: 0,
   tolerate: 0,
   outputs: null,
   error: null,

@@ -48,6 +48,7 @@ export interface StepRow {
   readonly total: number
   readonly open: number
   readonly failed: number
+  readonly cancelled: number
   readonly tolerate: number
   readonly outputs: JsonValue
   readonly error: { readonly code: string; readonly message: string } | null

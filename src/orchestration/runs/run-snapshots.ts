@@ -19,7 +19,11 @@ export async function snapshotRun(
   const [run] = await lockRuns(tx, [ref])
   if (run === undefined) return null
   const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
-  const outputs = await readStepOutputs(tx, ref)
+  const outputs = await readStepOutputs(
+    tx,
+    ref,
+    steps.filter((step) => step.state !== 'pending').map((step) => step.step),
+  )
   const range = taskRange(ref.runId)
   const commits = await tx.query<{ step: string; workspace_commit: string }>(sql`
     select distinct on (step) step, workspace_commit from tasks

@@ -174,6 +174,7 @@ function stepRows(definition: WorkflowDefinition, inherited: Inherited | undefin
       total: 0,
       open: 0,
       failed: 0,
+      cancelled: 0,
       tolerate: 0,
       outputs: kept?.outputs ?? null,
       error: null,

@@ -53,7 +53,11 @@ export async function readRunDetail(
 ): Promise<RunDetail> {
   const ref = { tenant: run.tenant, runId: run.id }
   const steps = (await readSteps(tx, [ref])).get(keyOf(ref)) ?? []
-  const outputs = await readStepOutputs(tx, ref)
+  const outputs = await readStepOutputs(
+    tx,
+    ref,
+    steps.filter((step) => step.state !== 'pending').map((step) => step.step),
+  )
   const range = taskRange(run.id)
   const tasks = await tx.query<TaskColumns>(sql`
     select id, run_id, step, item, state, reason, pool, lane, attempt, agent_id, runner_id, priority, output, error, created_at, started_at, leased_at, ended_at

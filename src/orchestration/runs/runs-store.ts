@@ -237,6 +237,7 @@ interface StepColumns {
   total: number
   open: number
   failed: number
+  cancelled: number
   tolerate: number
   outputs: JsonValue
   error: StepRow['error']
@@ -255,6 +256,7 @@ function toStep(row: StepColumns): StepRow {
     total: row.total,
     open: row.open,
     failed: row.failed,
+    cancelled: row.cancelled,
     tolerate: row.tolerate,
     outputs: row.outputs,
     error: row.error,

@@ -10,6 +10,8 @@ export interface StepLanguage {
   /** One item of a map, which is in the context. */
   resolveItem(definition: WorkflowDefinition, step: string, context: ExpressionContext): ResolvedTask
   itemNameOf(definition: WorkflowDefinition, step: string): string
+  /** The steps whose outputs the expressions of a step read; null: those of the run's outputs and of `onEnd`. */
+  referencedSteps(definition: WorkflowDefinition, step: string | null): ReadonlySet<string>
   resolveOutputs(definition: WorkflowDefinition, context: ExpressionContext): JsonObject
   resolveOnEnd(definition: WorkflowDefinition, context: ExpressionContext): readonly string[] | null
   /** Whether an event ends a wait of its type. */

@@ -3,6 +3,7 @@ export { buildGraph, type StepGraph } from './graph.ts'
 export { type ParsedWorkflow, parseWorkflow } from './parse-workflow.ts'
 export { printWorkflow } from './print-workflow.ts'
 export type { Problem } from './problem.ts'
+export { referencedSteps } from './referenced-steps.ts'
 export {
   evaluateIf,
   eventMatches,

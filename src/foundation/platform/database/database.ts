@@ -15,6 +15,8 @@ export interface Tx extends ReadTx {
   execute(query: Query): Promise<number>
   /** Runs `hook` once, after this transaction has committed; never after a rollback. */
   afterCommit(hook: () => void): void
+  /** Runs `hook` once, when this transaction has ended, committed or not; where it is tried again, before that. */
+  afterEnd(hook: () => void): void
 }
 
 export interface WriteOptions {

@@ -1,7 +1,8 @@
 /**
  * The statements of the system role work on batches of rows that they name by key. Without these, statistics that are
  * older than a burst of work make the planner join such a batch with a scan of the whole table (seen: 460 ms instead of
- * 20 for 500 tasks).
+ * 20 for 500 tasks). They leave one good plan, so that a statement need not be planned again for every call: that took an
+ * eighth of the server's time.
  */
 export const byIndex: Readonly<Record<string, string>> = {
   enable_seqscan: 'off',

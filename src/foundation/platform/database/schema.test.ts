@@ -6,7 +6,7 @@ import { packagedMigrations } from './migration-files.ts'
 import { dumpSchema } from './schema-dump.ts'
 
 /** Rows of the log are found by transaction and sequence, and its partitions need no key to be told apart. */
-const keyExceptions = [/^events(_.*)?$/]
+const keyExceptions = [/^event_batches$|^events(_.*)?$/]
 
 eachDatabase('the schema of the migrations', (use) => {
   const tenantTables = `

@@ -28,7 +28,7 @@ export function assertTenant(tenant: TenantId): void {
 
 export interface ScopeOptions {
   readonly random: Random
-  /** Told of errors thrown by afterCommit hooks, which nobody else can hear. */
+  /** Told of errors thrown by hooks, which nobody else can hear. */
   readonly onHookError: (error: unknown) => void
   /** Names the failpoints around its commits. Default `tenant`. */
   readonly purpose?: string
@@ -61,6 +61,7 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
         throw isConflict(transaction.failure) ? transaction.failure : error
       } finally {
         endWatch?.()
+        for (const hook of transaction.endHooks) runHook(hook, options.onHookError)
       }
     })
     for (const hook of hooks) runHook(hook, options.onHookError)

@@ -13,6 +13,7 @@ export class Transaction implements Tx {
   readonly #session: Session
   readonly #begin: string
   readonly #hooks: (() => void)[] = []
+  readonly #endHooks: (() => void)[] = []
   #state: 'unused' | 'open' | 'closed' = 'unused'
   #failure: Error | undefined
   #inFlight = 0
@@ -36,8 +37,16 @@ export class Transaction implements Tx {
     this.#hooks.push(hook)
   }
 
+  afterEnd(hook: () => void): void {
+    this.#endHooks.push(hook)
+  }
+
   get hooks(): readonly (() => void)[] {
     return this.#hooks
+  }
+
+  get endHooks(): readonly (() => void)[] {
+    return this.#endHooks
   }
 
   /** The first error of a statement: PostgreSQL refuses all that follows it. */

@@ -17,6 +17,7 @@ export interface AgentDelta {
 export interface StepDelta extends EndedStep {
   readonly open: number
   readonly failed: number
+  readonly cancelled: number
   /** How many of its tasks were open when the change was made; without a lock, so only a guess at the end. */
   readonly seen: number
 }
@@ -58,17 +59,18 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
       slots as (
         update agents a set used = a.used + r.n from agent_rows r where a.tenant_id = r.tenant_id and a.id = r.id),
       step_rows as materialized (
-        select s.tenant_id, s.run_id, s.step, i.open, i.failed
-        from unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::int[]) as i(tenant_id, run_id, step, open, failed)
+        select s.tenant_id, s.run_id, s.step, i.open, i.failed, i.cancelled
+        from unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::int[], $9::int[])
+          as i(tenant_id, run_id, step, open, failed, cancelled)
         join run_steps s on s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step
         order by s.tenant_id, s.run_id, s.step for update of s),
       counted as (
-        update run_steps s set open = s.open + r.open, failed = s.failed + r.failed
+        update run_steps s set open = s.open + r.open, failed = s.failed + r.failed, cancelled = s.cancelled + r.cancelled
         from step_rows r where s.tenant_id = r.tenant_id and s.run_id = r.run_id and s.step = r.step
         returning s.tenant_id, s.run_id, s.step, s.open),
       budget_rows as materialized (
         select b.tenant_id, b.id, i.held, i.spent
-        from unnest($9::text[], $10::text[], $11::bigint[], $12::bigint[]) as i(tenant_id, id, held, spent)
+        from unnest($10::text[], $11::text[], $12::bigint[], $13::bigint[]) as i(tenant_id, id, held, spent)
         join budgets b on b.tenant_id = i.tenant_id and b.id = i.id
         order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b),
       ledger as (
@@ -88,6 +90,7 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
       steps.map((s) => s.step),
       steps.map((s) => s.open),
       steps.map((s) => s.failed),
+      steps.map((s) => s.cancelled),
       budgets.map((b) => b.tenant),
       budgets.map((b) => b.budget),
       budgets.map((b) => b.held),

@@ -100,8 +100,8 @@ function numberAgents(input: readonly Assignee[]): { readonly agents: Assignee[]
     const key = `${item.tenant}/${item.agentId}`
     let number = known.get(key)
     if (number === undefined) {
-      agents.push(item)
-      known.set(key, (number = agents.length))
+      number = agents.push(item)
+      known.set(key, number)
     }
     return number
   })

@@ -92,7 +92,7 @@ async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): P
         update tasks t set state = i.state, rev = t.rev + 1, reason = i.reason,
           output = coalesce(i.output, t.output), error = case when i.state = 'running' then t.error else coalesce(i.error, t.error) end,
           started_at = coalesce(i.started_at, t.started_at), progress_at = $14, wall_ms = null, cpu_ms = null,
-          max_rss = null,
+          max_rss = null, usage = null,
           ended_at = case when i.state = any ($15::text[]) then $14::timestamptz end,
           lease_until = case when i.state = 'running' then t.lease_until end,
           agent_id = case when i.state in ('ready', 'waiting') then null else t.agent_id end,
@@ -123,9 +123,10 @@ async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): P
           and not (was = 'waiting' and had_reason ~ '^(concurrency|paused-queue):')) as freed,
         (select json_agg(json_build_array(tenant_id, had_agent, n)) from
           (select tenant_id, had_agent, -count(*) as n from closed group by 1, 2) a) as agents,
-        (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, d.failed, s.open)) from
+        (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, d.failed, d.cancelled, s.open)) from
           (select tenant_id, run_id, step, -count(*) as n,
-            count(*) filter (where state in ('failed', 'timed-out')) as failed from ended group by 1, 2, 3) d
+            count(*) filter (where state in ('failed', 'timed-out')) as failed,
+            count(*) filter (where state = 'cancelled') as cancelled from ended group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
         (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
           select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit

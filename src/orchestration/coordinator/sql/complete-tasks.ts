@@ -27,13 +27,13 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
     text: `
       with input as materialized (
         select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::float8[], $6::text[],
-          $7::float8[], $8::float8[], $10::bigint[])
-          as i(tenant_id, id, fence, output, began_ms_ago, workspace_commit, wall_ms, cpu_ms, max_rss)
+          $7::float8[], $8::float8[], $10::bigint[], $11::jsonb[])
+          as i(tenant_id, id, fence, output, began_ms_ago, workspace_commit, wall_ms, cpu_ms, max_rss, usage)
         where ${byKey}),
       done as (
         update tasks t set state = 'succeeded', reason = null, rev = t.rev + 1, output = i.output, error = null,
           started_at = $9::timestamptz - i.began_ms_ago * interval '1 millisecond', ended_at = $9, lease_until = null,
-          workspace_commit = i.workspace_commit, wall_ms = i.wall_ms, cpu_ms = i.cpu_ms, max_rss = i.max_rss
+          workspace_commit = i.workspace_commit, wall_ms = i.wall_ms, cpu_ms = i.cpu_ms, max_rss = i.max_rss, usage = i.usage
         from input i
         where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state || '' in ('leased', 'running')
           and t.cancel_reason is null
@@ -47,7 +47,7 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency is not null) as freed,
         (select json_agg(json_build_array(tenant_id, agent_id, n)) from
           (select tenant_id, agent_id, -count(*) as n from done group by 1, 2) a) as agents,
-        (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, s.open)) from
+        (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, 0, s.open)) from
           (select tenant_id, run_id, step, -sum(n) as n from sums group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
         (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
@@ -70,6 +70,7 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
       reports.map((r) => (r.usage.cpuSeconds === null ? null : r.usage.cpuSeconds * 1_000)),
       now,
       reports.map((r) => r.usage.maxRssBytes),
+      reports.map(furtherUsage),
     ],
   })
   const row = rows[0]!
@@ -78,6 +79,12 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
     freed: (row.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
     deltas: toDeltas(row),
   }
+}
+
+/** What an attempt used beside what has a column of its own. */
+function furtherUsage({ usage }: AttemptReport): string | null {
+  const { cpuSeconds: _, maxRssBytes: __, wallSeconds: ___, ...others } = usage
+  return Object.keys(others).length === 0 ? null : JSON.stringify(others)
 }
 
 interface Row extends DeltaRow {

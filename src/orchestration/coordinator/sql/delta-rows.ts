@@ -4,19 +4,20 @@ import type { CounterDeltas } from './apply-counters.ts'
 /** Deltas as statements return them. */
 export interface DeltaRow {
   agents: [TenantId, string, number][] | null
-  steps: [TenantId, string, string, number, number, number | null][] | null
+  steps: [TenantId, string, string, number, number, number, number | null][] | null
   budgets: [TenantId, string, number, number][] | null
 }
 
 export function toDeltas(row: DeltaRow): CounterDeltas {
   return {
     agents: (row.agents ?? []).map(([tenant, agentId, used]) => ({ tenant, agentId, used })),
-    steps: (row.steps ?? []).map(([tenant, runId, step, open, failed, seen]) => ({
+    steps: (row.steps ?? []).map(([tenant, runId, step, open, failed, cancelled, seen]) => ({
       tenant,
       runId,
       step,
       open,
       failed,
+      cancelled,
       seen: seen ?? 0,
     })),
     budgets: (row.budgets ?? []).map(([tenant, budget, held, spent]) => ({ tenant, budget, held, spent })),

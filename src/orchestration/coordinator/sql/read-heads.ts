@@ -22,9 +22,9 @@ export async function readHeads(
       select l.tenant_id, l.pool, l.lane, h.ids, h.seqs, h.holds
       from unnest($1::text[], $2::text[], $3::text[], $4::int[]) as l(tenant_id, pool, lane, max)
       cross join lateral (
-        select array_agg(id order by ready_seq) as ids, array_agg(ready_seq order by ready_seq) as seqs,
+        select array_agg(id) as ids, array_agg(ready_seq) as seqs,
           array_agg(case when budget_ids is null then '' else
-            array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end order by ready_seq) as holds
+            array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end) as holds
         from (
           select id, ready_seq, budget_ids, holds from tasks t
           where t.tenant_id = l.tenant_id and t.pool = l.pool and t.lane = l.lane and t.state = 'ready'

@@ -7,6 +7,7 @@ export async function readRemaining(
   tx: ReadTx,
   budgets: readonly { readonly tenant: TenantId; readonly id: string }[],
 ): Promise<readonly { readonly tenant: TenantId; readonly id: string; readonly remaining: number }[]> {
+  if (budgets.length === 0) return []
   return tx.query(sql`
     select b.tenant_id as tenant, b.id, b.hard_limit - b.held - b.spent as remaining
     from unnest(${budgets.map((b) => b.tenant)}::text[], ${budgets.map((b) => b.id)}::text[]) as w(tenant_id, id)

@@ -206,9 +206,13 @@ test('every session of the pools carries its role and its limits', async () => {
   const settings = sql`select current_user::text as role, current_setting('plan_cache_mode') as plan,
     current_setting('idle_in_transaction_session_timeout') as idle, current_setting('lock_timeout') as lock,
     current_setting('statement_timeout') as statement, current_setting('tcp_keepalives_idle') as keepalive`
-  const limits = { plan: 'force_custom_plan', idle: '1s', lock: '5s', statement: '12345ms', keepalive: '5' }
-  expect(await db.forTenant(a).read((tx) => tx.query(settings))).toEqual([{ role: 'leanvibe_app', ...limits }])
-  expect(await db.asSystem('test').read((tx) => tx.query(settings))).toEqual([{ role: 'leanvibe_system', ...limits }])
+  const limits = { idle: '1s', lock: '5s', statement: '12345ms', keepalive: '5' }
+  expect(await db.forTenant(a).read((tx) => tx.query(settings))).toEqual([
+    { role: 'leanvibe_app', plan: 'force_custom_plan', ...limits },
+  ])
+  expect(await db.asSystem('test').read((tx) => tx.query(settings))).toEqual([
+    { role: 'leanvibe_system', plan: 'force_generic_plan', ...limits },
+  ])
 })
 
 test('a role that bypasses the policies is refused at start', async () => {
