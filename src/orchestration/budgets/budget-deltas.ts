@@ -39,8 +39,9 @@ export class BudgetDeltas {
     delta.taking = true
   }
 
-  values(): Iterable<BudgetDelta> {
-    return this.#deltas.values()
+  /** A list, not an iterator: a transaction that is tried again reads it again. */
+  list(): readonly BudgetDelta[] {
+    return [...this.#deltas.values()]
   }
 
   #at(tenant: TenantId, { scope, budget, window }: ReservationLine): BudgetDelta {

@@ -51,7 +51,7 @@ export function planKnown(
   return {
     ...{ endings: own, wanted, found: found.found },
     added: granted.map((one) => one.added),
-    deltas: deltas.values(),
+    deltas: deltas.list(),
     result: {
       ended: new Map(own.map((ending) => [keyOf(ending), endedAsKnown(ending)])),
       outcomes: granted.map(({ reservation }) => ({ kind: 'granted', reservation })),

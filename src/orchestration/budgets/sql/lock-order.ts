@@ -13,8 +13,8 @@ interface Lockable {
 }
 
 /** The same order, for lists that a statement follows. */
-export function inLockOrder<T extends Lockable>(items: Iterable<T>): T[] {
-  return [...items].sort(
+export function inLockOrder<T extends Lockable>(items: readonly T[]): T[] {
+  return items.toSorted(
     (a, b) => compare(a.tenant, b.tenant) || rankOf(a.scope) - rankOf(b.scope) || compare(a.budget, b.budget),
   )
 }

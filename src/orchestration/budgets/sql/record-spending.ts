@@ -94,7 +94,7 @@ export async function recordSpending(
       sums.set(`${tenant}/${budget}`, { tenant, scope, budget, amount: before + amounts[units.indexOf(unit)]! })
     }
   })
-  const deltas = inLockOrder(sums.values())
+  const deltas = inLockOrder([...sums.values()])
   if (deltas.length > 0) {
     await tx.execute(sql`
       update budgets b set spent = b.spent + i.amount, reported = b.reported + i.amount

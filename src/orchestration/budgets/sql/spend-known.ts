@@ -9,7 +9,7 @@ import type { NewReservation } from './take-holds.ts'
 export interface KnownBatch {
   readonly endings: readonly KnownEnding[]
   readonly added: readonly NewReservation[]
-  readonly deltas: Iterable<BudgetDelta>
+  readonly deltas: readonly BudgetDelta[]
   /** Everything that the new reservations may count against. */
   readonly wanted: readonly Wanted[]
   /** How many budgets there are for it, as far as is known. */

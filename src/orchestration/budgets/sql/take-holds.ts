@@ -74,7 +74,7 @@ export async function takeHolds(
           holds, expected, budget_ids, budget_units, budget_windows, waits_for, expires_at)
       on conflict (tenant_id, id) do update set state = excluded.state, units = excluded.units, holds = excluded.holds,
         expected = excluded.expected, budget_ids = excluded.budget_ids, budget_units = excluded.budget_units,
-        budget_windows = excluded.budget_windows, waits_for = excluded.waits_for, expires_at = excluded.expires_at`,
+        budget_windows = excluded.budget_windows, waits_for = excluded.waits_for, expires_at = excluded.expires_at, ended_at = null`,
     values: [
       taken.map((t) => t.tenant),
       taken.map((t) => t.budget),

@@ -1,0 +1,268 @@
+import type { ToldLimit, ToldLimits } from './rate-headers.ts'
+
+/** A bucket that fills with time. `perSecond` null: there is no known limit. */
+export interface Bucket {
+  readonly perSecond: number | null
+  readonly burst: number
+  readonly level: number
+  /** Until when it has been filled, ms since 1970. */
+  readonly at: number
+}
+
+/** The limiter of one account, shared by the fleet: plain JSON. */
+export interface LimiterState {
+  readonly requests: Bucket
+  readonly tokens: Bucket
+  /** Calls under way at a time, over the fleet. */
+  readonly concurrent: number
+  /** Still looking for the first limit: it doubles instead of adding one. */
+  readonly starting: boolean
+  /** Nothing is sent before, ms since 1970. */
+  readonly blockedUntil: number
+  /** Calls that began earlier cannot tell anything new about being too fast. */
+  readonly cutAt: number
+  /** Since when it has gone well at the present pace. */
+  readonly grownAt: number
+  readonly successes: number
+  /** Calls that ended well, by second, the last few: what the provider is known to take. */
+  readonly recent: readonly (readonly [second: number, calls: number])[]
+}
+
+/** What is configured; null: to be found out. */
+export interface QuotaSettings {
+  readonly requestsPerMinute: number | null
+  readonly tokensPerMinute: number | null
+  readonly concurrent: number | null
+}
+
+/** What one process has seen since it last told. */
+export interface Observed {
+  readonly successes: number
+  /** When the calls began that were refused. */
+  readonly refused: readonly number[]
+  readonly told: ToldLimits | null
+  /** Granted before, and not used. Tokens may be negative: calls took more than was thought. */
+  readonly unusedRequests: number
+  readonly unusedTokens: number
+}
+
+export const noLimits: QuotaSettings = { requestsPerMinute: null, tokensPerMinute: null, concurrent: null }
+
+const firstConcurrent = 4
+const mostConcurrent = 1_000
+/** Multiplied with after a refusal. */
+const cutRate = 0.85
+const cutConcurrent = 0.7
+/** Added per second while all goes well, as a share of the pace. */
+const growth = 0.01
+/** How long to rest after a refusal that names no time. */
+const restMs = 1_000
+/** A bucket holds no more than this many seconds' worth, unless the provider says that it has more. */
+const burstSeconds = 1
+const memorySeconds = 3
+
+export function startLimiter(settings: QuotaSettings, now: number): LimiterState {
+  return {
+    requests: bucketOf(settings.requestsPerMinute, now),
+    tokens: bucketOf(settings.tokensPerMinute, now),
+    concurrent: settings.concurrent ?? firstConcurrent,
+    starting: true,
+    ...{ blockedUntil: 0, cutAt: 0, grownAt: now, successes: 0, recent: [] },
+  }
+}
+
+function bucketOf(perMinute: number | null, now: number): Bucket {
+  if (perMinute === null) return { perSecond: null, burst: 0, level: 0, at: now }
+  const perSecond = perMinute / 60
+  const burst = Math.max(1, perSecond * burstSeconds)
+  return { perSecond, burst, level: burst, at: now }
+}
+
+export function refill(bucket: Bucket, now: number): Bucket {
+  if (bucket.perSecond === null || now <= bucket.at) return bucket
+  const level = Math.min(bucket.burst, bucket.level + ((now - bucket.at) / 1_000) * bucket.perSecond)
+  return { ...bucket, level, at: now }
+}
+
+/** The limiter after what a process has seen: additive increase, multiplicative decrease, and what the provider says. */
+export function afterObserved(
+  before: LimiterState,
+  settings: QuotaSettings,
+  observed: Observed,
+  now: number,
+): LimiterState {
+  let state: LimiterState = {
+    ...before,
+    requests: giveBack(refill(before.requests, now), observed.unusedRequests),
+    tokens: giveBack(refill(before.tokens, now), observed.unusedTokens),
+    recent: remember(before.recent, observed.successes, now),
+    successes: before.successes + observed.successes,
+  }
+  if (observed.told !== null) {
+    state = {
+      ...state,
+      requests: heed(state.requests, observed.told.requests, now),
+      tokens: heed(state.tokens, observed.told.tokens, now),
+    }
+  }
+  const fresh = observed.refused.filter((startedAt) => startedAt >= state.cutAt)
+  if (fresh.length > 0) return cut(state, settings, observed.told, now)
+  if (observed.refused.length > 0)
+    return { ...state, blockedUntil: Math.max(state.blockedUntil, retryOf(observed.told, now)) }
+  return grow(state, settings, now)
+}
+
+function giveBack(bucket: Bucket, amount: number): Bucket {
+  return bucket.perSecond === null ? bucket : { ...bucket, level: Math.min(bucket.burst, bucket.level + amount) }
+}
+
+function remember(recent: LimiterState['recent'], calls: number, now: number): LimiterState['recent'] {
+  const second = Math.floor(now / 1_000)
+  const kept = recent.filter(([at]) => at > second - memorySeconds)
+  if (calls === 0) return kept
+  const last = kept.at(-1)
+  return last?.[0] === second ? [...kept.slice(0, -1), [second, last[1] + calls]] : [...kept, [second, calls]]
+}
+
+/** The provider's own words: its limit sets the pace, and no more is sent than it says remains. */
+function heed(bucket: Bucket, told: ToldLimit | null, now: number): Bucket {
+  if (told === null) return bucket
+  const used = told.limit - told.remaining
+  const resetMs = told.resetAt === null ? 0 : told.resetAt - now
+  // What was used is back at the reset: that gives the pace, once enough was used to tell it from the rounding of times.
+  const measured = resetMs > 0 && used >= told.limit * 0.1 ? (used * 1_000) / resetMs : told.limit / 60
+  const known = bucket.perSecond
+  const perSecond = known === null ? measured : Math.min(measured, Math.max(known, measured * 0.5))
+  const burst = Math.max(1, Math.min(told.limit, perSecond * burstSeconds))
+  return { perSecond, burst, level: Math.min(known === null ? burst : bucket.level, told.remaining, burst), at: now }
+}
+
+function retryOf(told: ToldLimits | null, now: number): number {
+  if (told === null) return now + restMs
+  const emptied = [told.requests, told.tokens].flatMap((limit) =>
+    limit !== null && limit.remaining < 1 && limit.resetAt !== null ? [limit.resetAt] : [],
+  )
+  return told.retryAt ?? (emptied.length > 0 ? Math.min(...emptied) : now + restMs)
+}
+
+function cut(state: LimiterState, settings: QuotaSettings, told: ToldLimits | null, now: number): LimiterState {
+  const seen = state.recent.reduce((sum, [, calls]) => sum + calls, 0)
+  const seconds = Math.max(1, state.recent.length)
+  const pace = state.requests.perSecond ?? Math.max(1, seen / seconds)
+  // Where the provider tells its limit, that stands; the refusal is of the past.
+  const perSecond = told?.requests != null ? pace : Math.max(1 / 60, pace * cutRate)
+  const burst = Math.max(1, perSecond * Math.min(burstSeconds, 0.25))
+  return {
+    ...state,
+    requests: { perSecond, burst, level: Math.min(state.requests.level, 0), at: now },
+    concurrent: settings.concurrent ?? Math.max(1, Math.floor(state.concurrent * cutConcurrent)),
+    starting: false,
+    blockedUntil: Math.max(state.blockedUntil, retryOf(told, now)),
+    ...{ cutAt: now, grownAt: now, successes: 0 },
+  }
+}
+
+function grow(state: LimiterState, settings: QuotaSettings, now: number): LimiterState {
+  let { requests, concurrent, successes, grownAt } = state
+  const most = settings.concurrent ?? mostConcurrent
+  if (successes >= concurrent) {
+    concurrent = Math.min(most, state.starting ? concurrent * 2 : concurrent + 1)
+    successes = 0
+  }
+  const seconds = (now - grownAt) / 1_000
+  if (seconds >= 1 && now > state.blockedUntil) {
+    grownAt = now
+    const { perSecond } = requests
+    // Only a pace that was found out grows: one that is configured is the most there is.
+    if (perSecond !== null && settings.requestsPerMinute === null) {
+      const faster = perSecond * (1 + growth * Math.min(seconds, 10))
+      requests = { ...requests, perSecond: faster, burst: Math.max(requests.burst, Math.max(1, faster * 0.25)) }
+    }
+  }
+  return { ...state, requests, concurrent, successes, grownAt }
+}
+
+/** What a process wants, and what the others have and want. */
+export interface Demand {
+  /** Calls of this process under way. */
+  readonly inFlight: number
+  /** Calls that it would make now, and their tokens. */
+  readonly waiting: number
+  readonly waitingTokens: number
+  /** The highest priority among them. */
+  readonly priority: number
+}
+
+export interface OtherSlice extends Demand {
+  /** Calls that it may have under way at a time. */
+  readonly permits: number
+}
+
+export interface Grant {
+  readonly requests: number
+  readonly tokens: number
+  readonly permits: number
+}
+
+/** Where only the calls under way are limited. */
+export const unlimited = 1_000_000_000
+
+/** The least that goes to whoever asks, however many ask with a higher priority. */
+const leastShare = 0.1
+
+/**
+ * What this process may use until it asks again: its share of what there is, by what it wants against what the others want;
+ * higher priorities first, and a tenth for whoever comes after them. The fleet never gets more than there is.
+ */
+export function grant(
+  state: LimiterState,
+  mine: Demand,
+  others: readonly OtherSlice[],
+  now: number,
+): { readonly grant: Grant; readonly state: LimiterState } {
+  const requests = refill(state.requests, now)
+  const tokens = refill(state.tokens, now)
+  const share = shareOf(mine, others)
+  const taken = others.reduce((sum, other) => sum + Math.max(other.permits, other.inFlight), 0)
+  const fair = Math.max(1, Math.round(state.concurrent * share))
+  const free = Math.max(0, state.concurrent - taken)
+  const permits = Math.max(
+    mine.inFlight,
+    Math.min(mine.inFlight + mine.waiting, free, Math.max(fair, free - wantedBy(others))),
+  )
+  const blocked = now < state.blockedUntil || mine.waiting === 0
+  const fromRequests = blocked
+    ? 0
+    : requests.perSecond === null
+      ? unlimited
+      : takeOf(requests.level, share, mine.waiting)
+  const wantedTokens = Math.ceil(mine.waitingTokens)
+  const fromTokens = blocked ? 0 : tokens.perSecond === null ? unlimited : takeOf(tokens.level, share, wantedTokens)
+  return {
+    grant: { requests: fromRequests, tokens: fromTokens, permits },
+    state: {
+      ...state,
+      requests: requests.perSecond === null ? requests : { ...requests, level: requests.level - fromRequests },
+      tokens: tokens.perSecond === null || blocked ? tokens : { ...tokens, level: tokens.level - fromTokens },
+    },
+  }
+}
+
+/** Whole units of a level: the fair share, but one at least while there is one. */
+function takeOf(level: number, share: number, wanted: number): number {
+  if (level < 1) return 0
+  return Math.min(wanted, Math.max(1, Math.floor(level * share)))
+}
+
+function shareOf(mine: Demand, others: readonly OtherSlice[]): number {
+  const rivals = others.filter((other) => other.waiting > 0)
+  if (mine.waiting === 0 || rivals.length === 0) return 1
+  const higher = rivals.some((other) => other.priority > mine.priority)
+  const equals = rivals.filter((other) => other.priority === mine.priority)
+  const equal = mine.waiting / (mine.waiting + equals.reduce((sum, other) => sum + other.waiting, 0))
+  return higher ? leastShare * equal : equal
+}
+
+function wantedBy(others: readonly OtherSlice[]): number {
+  return others.reduce((sum, other) => sum + Math.max(0, other.waiting + other.inFlight - other.permits), 0)
+}

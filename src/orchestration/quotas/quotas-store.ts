@@ -1,0 +1,93 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { json, sql } from '../../foundation/platform/database/sql.ts'
+import type { LimiterState, OtherSlice, QuotaSettings } from './limiter.ts'
+
+export interface AccountRow {
+  readonly provider: string
+  readonly settings: QuotaSettings
+  /** Null: nobody has used it yet. */
+  readonly state: LimiterState | null
+  readonly rev: number
+}
+
+/** The account, locked: one process at a time takes its slice. */
+export async function lockAccount(tx: Tx, tenant: TenantId, account: string): Promise<AccountRow | null> {
+  const [row] = await tx.query<AccountRow>(sql`
+    select provider, settings, nullif(state, '{}') as state, rev from quota_accounts
+    where tenant_id = ${tenant} and id = ${account} for update`)
+  return row ?? null
+}
+
+/** What the other living processes have and want. Slices of the dead are dropped. */
+export async function readSlices(
+  tx: Tx,
+  tenant: TenantId,
+  account: string,
+  except: string,
+  now: Date,
+): Promise<readonly OtherSlice[]> {
+  const rows = await tx.query<{ slice: OtherSlice }>(sql`
+    with gone as (
+      delete from quota_slices where tenant_id = ${tenant} and account_id = ${account} and lease_until <= ${now})
+    select slice from quota_slices
+    where tenant_id = ${tenant} and account_id = ${account} and holder <> ${except} and lease_until > ${now}`)
+  return rows.map((row) => row.slice)
+}
+
+export async function writeSlice(
+  tx: Tx,
+  ref: { readonly tenant: TenantId; readonly account: string; readonly holder: string },
+  state: LimiterState,
+  /** Null: it wants nothing more and has nothing. */
+  slice: OtherSlice | null,
+  now: Date,
+  leaseUntil: Date,
+): Promise<void> {
+  const { tenant, account, holder } = ref
+  await tx.execute(sql`
+    update quota_accounts set state = ${json(state)}, updated_at = ${now} where tenant_id = ${tenant} and id = ${account}`)
+  if (slice === null) {
+    await tx.execute(sql`
+      delete from quota_slices where tenant_id = ${tenant} and account_id = ${account} and holder = ${holder}`)
+  } else {
+    await tx.execute(sql`
+      insert into quota_slices (tenant_id, account_id, holder, slice, lease_until)
+      values (${tenant}, ${account}, ${holder}, ${json(slice)}, ${leaseUntil})
+      on conflict (tenant_id, account_id, holder) do update set slice = excluded.slice, lease_until = excluded.lease_until`)
+  }
+}
+
+export interface ListedAccount extends AccountRow {
+  readonly id: string
+  readonly updatedAt: Date
+  readonly processes: number
+  readonly inFlight: number
+  readonly waiting: number
+}
+
+export async function listAccounts(tx: ReadTx, tenant: TenantId, now: Date): Promise<readonly ListedAccount[]> {
+  return tx.query<ListedAccount>(sql`
+    select a.id, a.provider, a.settings, nullif(a.state, '{}') as state, a.rev, a.updated_at as "updatedAt",
+      count(s.holder)::int as processes, coalesce(sum((s.slice->>'inFlight')::int), 0)::int as "inFlight",
+      coalesce(sum((s.slice->>'waiting')::int), 0)::int as waiting
+    from quota_accounts a left join quota_slices s
+      on s.tenant_id = a.tenant_id and s.account_id = a.id and s.lease_until > ${now}
+    where a.tenant_id = ${tenant} group by a.tenant_id, a.id order by a.id limit 1000`)
+}
+
+/** Sets provider and limits. What was learned is forgotten, because it was learned under other limits. Returns its revision. */
+export async function putAccount(
+  tx: Tx,
+  tenant: TenantId,
+  account: { readonly id: string; readonly provider: string; readonly settings: QuotaSettings },
+  now: Date,
+): Promise<number> {
+  const [row] = await tx.query<{ rev: number }>(sql`
+    insert into quota_accounts (tenant_id, id, provider, settings, updated_at)
+    values (${tenant}, ${account.id}, ${account.provider}, ${json(account.settings)}, ${now})
+    on conflict (tenant_id, id) do update set provider = excluded.provider, settings = excluded.settings, state = '{}',
+      rev = quota_accounts.rev + 1, updated_at = excluded.updated_at
+    returning rev`)
+  return row!.rev
+}
