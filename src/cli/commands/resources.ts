@@ -1,4 +1,4 @@
-import { type Dimension, dimensions } from '../../foundation/balancing/dimensions.ts'
+import { type Dimension, dimensions } from '../../foundation/balancing/dimensions-contract.ts'
 import {
   type Optimization,
   optimizeResources,

@@ -1,4 +1,4 @@
-import type { Dimension } from './dimensions.ts'
+import type { Dimension } from './dimensions-contract.ts'
 
 /** What a strategy may look at. One for agents that take tasks, one for upstreams that take requests. */
 export interface Candidate {

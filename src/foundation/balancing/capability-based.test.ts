@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PickRequest } from './candidate.ts'
-import { capabilityLevels, expandCapabilities, parseCapability } from './capabilities.ts'
+import { capabilityLevels, expandCapabilities, parseCapability } from './capabilities-contract.ts'
 import { capabilityBased } from './capability-based.ts'
 import { anyCandidates, candidate } from './strategies.fixture.ts'
 

@@ -1,5 +1,5 @@
 import { type Candidate, hasRoom, type Strategy } from './candidate.ts'
-import { hashText, mix } from './hash-text.ts'
+import { hashText, mix } from './hash-text-contract.ts'
 import { leastConnections } from './least-connections.ts'
 
 export interface ConsistentHashOptions {

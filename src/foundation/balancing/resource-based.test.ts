@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { dimensions, dimensionWeights } from './dimensions.ts'
+import { dimensions, dimensionWeights } from './dimensions-contract.ts'
 import { loadOf, resourceBased } from './resource-based.ts'
 import { anyCandidates, candidate } from './strategies.fixture.ts'
 

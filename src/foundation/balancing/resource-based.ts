@@ -1,6 +1,6 @@
 import { type Candidate, hasRoom, type Strategy } from './candidate.ts'
 import { compareUse } from './compare.ts'
-import { dimensions, dimensionWeights } from './dimensions.ts'
+import { dimensions, dimensionWeights } from './dimensions-contract.ts'
 
 /**
  * The one with the smallest weighted share of its resources in use: cpu 0.4, memory 0.3, disk 0.2, network 0.1. A resource

@@ -5,18 +5,12 @@ import { leastConnections } from './least-connections.ts'
 import { powerOfTwoChoices } from './power-of-two-choices.ts'
 import { resourceBased } from './resource-based.ts'
 import { roundRobin } from './round-robin.ts'
+import type { StrategyName } from './strategy-names-contract.ts'
 import { weighted } from './weighted.ts'
 
-export type StrategyName =
-  | 'round_robin'
-  | 'least_connections'
-  | 'resource_based'
-  | 'weighted'
-  | 'capability_based'
-  | 'power_of_two_choices'
-  | 'consistent_hash'
+export { type StrategyName, strategyNames } from './strategy-names-contract.ts'
 
-/** The strategies by the names that configuration, workflows and API use. */
+/** The strategies by their names. */
 export const strategies: Readonly<Record<StrategyName, (options?: StrategyOptions) => Strategy>> = Object.freeze({
   round_robin: () => roundRobin(),
   least_connections: leastConnections,
@@ -26,5 +20,3 @@ export const strategies: Readonly<Record<StrategyName, (options?: StrategyOption
   power_of_two_choices: powerOfTwoChoices,
   consistent_hash: () => consistentHash(),
 })
-
-export const strategyNames = Object.keys(strategies) as StrategyName[]

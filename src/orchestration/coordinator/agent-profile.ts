@@ -1,4 +1,4 @@
-import { capabilityLevels, expandCapabilities } from '../../foundation/balancing/capabilities.ts'
+import { capabilityLevels, expandCapabilities } from '../../foundation/balancing/capabilities-contract.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { readAmounts, type SomeResources } from '../resources/amounts-contract.ts'
 

@@ -1,4 +1,4 @@
-import { dimensions } from '../../foundation/balancing/dimensions.ts'
+import { dimensions } from '../../foundation/balancing/dimensions-contract.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { fitsBeside, nothingHeld, type ResourceAmounts, usualRequest } from '../resources/amounts-contract.ts'

@@ -1,6 +1,6 @@
-import { dimensions } from '../../foundation/balancing/dimensions.ts'
-import { hashText } from '../../foundation/balancing/hash-text.ts'
-import type { StrategyName } from '../../foundation/balancing/strategies.ts'
+import { dimensions } from '../../foundation/balancing/dimensions-contract.ts'
+import { hashText } from '../../foundation/balancing/hash-text-contract.ts'
+import type { StrategyName } from '../../foundation/balancing/strategy-names-contract.ts'
 import { type ResourceAmounts, usualRequest } from '../resources/amounts-contract.ts'
 import type { ResolvedWork } from '../workflows/task-contract.ts'
 

@@ -1,4 +1,4 @@
-import { dimensions } from '../../foundation/balancing/dimensions.ts'
+import { dimensions } from '../../foundation/balancing/dimensions-contract.ts'
 import {
   addAmounts,
   fitsBeside,

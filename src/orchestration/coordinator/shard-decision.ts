@@ -5,7 +5,7 @@ import {
   type PickSession,
   type Strategy,
 } from '../../foundation/balancing/candidate.ts'
-import { capabilityLevels } from '../../foundation/balancing/capabilities.ts'
+import { capabilityLevels } from '../../foundation/balancing/capabilities-contract.ts'
 import { usualRequest } from '../resources/amounts-contract.ts'
 import type { Decision, FreeAgent, Head, Lane, ShardToDecide, StrategyNamed, TaskAssignment } from './decide.ts'
 import type { FairShares, Flow, OldestTurn, OpenShares } from './fair-shares.ts'

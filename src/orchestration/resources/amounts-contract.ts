@@ -1,4 +1,4 @@
-import { type Dimension, dimensions } from '../../foundation/balancing/dimensions.ts'
+import { type Dimension, dimensions } from '../../foundation/balancing/dimensions-contract.ts'
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 
 /** Cores, bytes of memory, bytes of disk, bytes a second. */

@@ -1,4 +1,4 @@
-import { dimensions } from '../../foundation/balancing/dimensions.ts'
+import { dimensions } from '../../foundation/balancing/dimensions-contract.ts'
 import { roundUp } from '../../foundation/numerics/round-up.ts'
 import type { ResourceAmounts, SomeResources } from './amounts-contract.ts'
 import type { Optimization } from './resources-contract.ts'

@@ -1,4 +1,4 @@
-import { type Dimension, dimensions } from '../../foundation/balancing/dimensions.ts'
+import { type Dimension, dimensions } from '../../foundation/balancing/dimensions-contract.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'

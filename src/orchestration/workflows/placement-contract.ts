@@ -1,5 +1,5 @@
-import { mostLevel } from '../../foundation/balancing/capabilities.ts'
-import { type StrategyName, strategyNames } from '../../foundation/balancing/strategies.ts'
+import { mostLevel } from '../../foundation/balancing/capabilities-contract.ts'
+import { type StrategyName, strategyNames } from '../../foundation/balancing/strategy-names-contract.ts'
 import { z } from '../../foundation/kernel/schema.ts'
 import { closed, labelField, textField } from './field-contract.ts'
 
@@ -44,7 +44,7 @@ export const placementShape = {
   region: labelField.optional().describe('The region that the agent must be in.'),
   tolerations: z.array(labelField).optional().describe('The taints of agents that it puts up with.'),
   strategy: z
-    .enum(strategyNames as [StrategyName, ...StrategyName[]])
+    .enum(strategyNames)
     .optional()
     .describe('How to choose among the agents that can do it. Default: as the pool does.'),
   preemptible: z

@@ -1,4 +1,4 @@
-import { type StrategyName, strategyNames } from '../../balancing/strategies.ts'
+import { strategyNames } from '../../balancing/strategy-names-contract.ts'
 import { isAppError } from '../../kernel/errors.ts'
 import { modelPriceSchema } from '../../kernel/model-price.ts'
 import { z } from '../../kernel/schema.ts'
@@ -65,7 +65,7 @@ const poolSchema = z.strictObject({
   /** Of each agent. */
   resources: resourcesSchema.optional(),
   env: z.array(variable).optional(),
-  strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).optional(),
+  strategy: z.enum(strategyNames).optional(),
   timeout: durationSchema.optional(),
 })
 
