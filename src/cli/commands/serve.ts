@@ -48,6 +48,8 @@ async function run(context: CliContext, { adminKey, ...flags }: Options): Promis
   const lost = await untilAborted(interrupts.signal, server.lost)
   if (lost) out.note('the data folder was taken over by another host: ending')
   await server.close({ graceMs: 10_000, lingerMs: 250 })
+  const { begun, answered } = server.figures()
+  out.document({ type: 'ended', begun, answered })
   return lost ? 75 : 0
 }
 

@@ -4,11 +4,8 @@ import { Server as TlsServer } from 'node:tls'
 
 /** Knows which connections have a request under way. */
 export interface OpenConnections {
-  /**
-   * From now on, ends each connection as soon as nothing is under way on it. Those where nothing is get `lingerMs` for a
-   * request that is on its way already.
-   */
-  drain(lingerMs: number): void
+  /** From now on, ends each connection as soon as nothing is under way on it, and at once those where nothing is. */
+  drain(): void
   /** Ends all of them, whatever is under way. */
   cut(): void
   /** Requests that began, and those whose answer left as a whole. */
@@ -43,9 +40,6 @@ export function trackConnections(server: Server): OpenConnections {
       if (draining && left === 0) socket.end()
     })
   })
-  const dropIdle = () => {
-    for (const [socket, count] of underWay) if (count === 0) socket.destroy()
-  }
   return {
     cut() {
       for (const socket of underWay.keys()) socket.destroy()
@@ -56,10 +50,9 @@ export function trackConnections(server: Server): OpenConnections {
     get answered() {
       return answered
     },
-    drain(lingerMs) {
+    drain() {
       draining = true
-      if (lingerMs <= 0) dropIdle()
-      else setTimeout(dropIdle, lingerMs)
+      for (const [socket, count] of underWay) if (count === 0) socket.destroy()
     },
   }
 }

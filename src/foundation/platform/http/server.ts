@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
 import { type IdSource, systemIds } from '../../kernel/ids.ts'
 import { type Random, systemRandom } from '../../kernel/random.ts'
@@ -206,7 +207,8 @@ export function createServer(options: ServerOptions): HttpServer {
       path: request.routeOptions.url,
       code: problem.code,
     }
-    if (problem.status >= 500) logger.error({ ...fields, error: failure.cause ?? failure }, 'request failed')
+    if (failure.kind === 'unavailable') logger.warn({ ...fields, detail: failure.message }, 'request put off')
+    else if (problem.status >= 500) logger.error({ ...fields, error: failure.cause ?? failure }, 'request failed')
     else logger.debug({ ...fields, detail: failure.message }, 'request refused')
     if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
     if (problem.status === 412 && typeof failure.details.revision === 'number')
@@ -224,8 +226,8 @@ export function createServer(options: ServerOptions): HttpServer {
     closing ??= (async () => {
       drain.abort(httpErrors.draining('the server is shutting down'))
       const until = performance.now() + graceMs + lingerMs
-      for (const { connections } of listeners) connections.drain(lingerMs)
-      if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs))
+      if (lingerMs > 0) await linger(lingerMs)
+      for (const { connections } of listeners) connections.drain()
       await Promise.all(listeners.map((listener) => stop(listener, until - performance.now())))
       await app.close()
     })()
@@ -286,6 +288,12 @@ function obey(verdict: Verdict, reply: FastifyReply): void {
   reply.headers(rateLimitHeaders(verdict.states))
   if (verdict.allowed) return
   throw httpErrors['rate-limited']('too many requests', { details: { retryAfterMs: verdict.retryAfterMs } })
+}
+
+/** Waits, and then until what had arrived by the end of it has been read: a busy process may be behind by more than that. */
+async function linger(ms: number): Promise<void> {
+  await delay(ms)
+  for (let turn = 0; turn < 3; turn++) await setImmediate()
 }
 
 async function stop({ server, connections }: Listener, graceMs: number): Promise<void> {
