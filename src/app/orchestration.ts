@@ -13,6 +13,7 @@ import { recordingExchange } from '../orchestration/budgets/recording-exchange.t
 import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-service.ts'
 import { Counters } from '../orchestration/coordinator/counters.ts'
 import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
+import { FleetFigures } from '../orchestration/coordinator/fleet-figures.ts'
 import { Reaper } from '../orchestration/coordinator/reaper.ts'
 import { afterAttempt } from '../orchestration/coordinator/retry-rules.ts'
 import type { Shard } from '../orchestration/coordinator/sql/find-lanes.ts'
@@ -76,6 +77,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const random = options.random ?? systemRandom
   const onCommit = options.onCommit ?? (() => {})
   const runners = new RunnersStore()
+  const figures = new FleetFigures(database.clock)
   const ticker = new Ticker(options.tick)
   const catalog = new WorkflowCatalogService(definitions)
   const queue: TaskQueue = new TaskQueue({
@@ -197,7 +199,10 @@ export function createOrchestration(options: OrchestrationOptions) {
     checkpoints,
     exchange,
     /** The exchange as runners get it: what passes is counted. */
-    runnerPort: recordingExchange(meter.listenTo(exchange), (reports) => recordAttempts(reports, recording)),
+    runnerPort: recordingExchange(figures.listenTo(meter.listenTo(exchange)), (reports) =>
+      recordAttempts(reports, recording),
+    ),
+    figures,
     meter,
     reaper,
     dispatch,

@@ -10,6 +10,8 @@ import { markerVariable } from '../foundation/platform/processes/process-table.t
 import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
+import { HostSampler } from '../orchestration/monitor/host-figures.ts'
+import { tellLoad } from '../orchestration/monitor/tell-load.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
@@ -75,10 +77,11 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const pools = config.pools.map(({ name, strategy }) => ({ tenant, name, strategy }))
     await orchestration.runners.configurePools(tx, pools)
   })
+  const port = tellLoad(orchestration.runnerPort, new HostSampler(config.dataFolder))
   const launch = (runnerId: RunnerId, hosted: readonly HostedAgent[], outbox: string | null) => {
     const runner = new Runner({
       id: runnerId,
-      port: orchestration.runnerPort,
+      port,
       agents: hosted,
       workspaces,
       secrets: { read: async (name, signal) => (await secrets.read(name, signal)).reveal() },

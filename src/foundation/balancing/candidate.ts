@@ -47,6 +47,14 @@ export interface StrategyOptions {
   readonly random?: () => number
   /** Milliseconds that only ever grow. Default: `performance.now`. */
   readonly monotonic?: () => number
+  /** How long candidates take, where somebody else observes it too. Default: what the strategy itself is told. */
+  readonly latency?: Latencies
+}
+
+/** Expected milliseconds by candidate. */
+export interface Latencies {
+  observe(id: string, milliseconds: number): void
+  of(id: string): number
 }
 
 export function hasRoom(candidate: Candidate): boolean {

@@ -1,3 +1,5 @@
+import type { Latencies } from './candidate.ts'
+
 /** Milliseconds after which an old observation counts for 1/e: some minutes, because the work of agents takes minutes. */
 export const defaultDecayMs = 300_000
 
@@ -11,7 +13,7 @@ interface Entry {
  * faster one only as time passes. So who turns slow is avoided from the next pick on; of whom nothing is heard any more is
  * taken for average again in time, so that one which has recovered gets its chance.
  */
-export class PeakEwma {
+export class PeakEwma implements Latencies {
   readonly #entries = new Map<string, Entry>()
   readonly #decayMs: number
   readonly #monotonic: () => number

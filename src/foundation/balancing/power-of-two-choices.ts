@@ -12,7 +12,7 @@ export interface PowerOfTwoOptions extends StrategyOptions {
  */
 export function powerOfTwoChoices(options: PowerOfTwoOptions = {}): Strategy {
   const { random = Math.random, monotonic = () => performance.now(), decayMs = defaultDecayMs } = options
-  const latency = new PeakEwma(monotonic, decayMs)
+  const latency = options.latency ?? new PeakEwma(monotonic, decayMs)
   const costOf = (candidate: Candidate) =>
     ((candidate.used + 1) * latency.of(candidate.id)) / (candidate.weight * candidate.slots)
   return {

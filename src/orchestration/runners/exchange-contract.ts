@@ -96,6 +96,8 @@ export interface ExchangeRequest {
   readonly holding: readonly { readonly taskId: TaskId; readonly fence: number }[]
   /** False while the runner drains: it reports, but takes nothing new. */
   readonly accept: boolean
+  /** Shares of its machine in use, 0 to 1, where it measures them. */
+  readonly load?: { readonly cpu?: number; readonly memory?: number; readonly disk?: number; readonly network?: number }
 }
 
 export interface ExchangeReply {
