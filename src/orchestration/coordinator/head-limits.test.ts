@@ -15,14 +15,11 @@ test('a lane alone is read as far as there is room', () => {
 })
 
 test('lanes that share their agents are read in part', () => {
-  const lanes = ['5|', '5||b=1', '5||b=7', '5||b=9'].map((lane) => ({ lane, room: 10 }))
-  expect(headLimits(lanes, 500)).toEqual([5, 5, 5, 5])
+  const lanes = [{ lane: '5|', room: 10 }, ...[1, 7, 9].map((bulk) => ({ lane: `5||b=${bulk}`, room: 10, bulk }))]
+  expect(headLimits([...lanes, { lane: '4|', room: 10 }], 500)).toEqual([5, 5, 5, 5, 10])
   expect(
     headLimits(
-      [
-        { lane: '5||b=1', room: 1 },
-        { lane: '5||b=2', room: 1 },
-      ],
+      [1, 2].map((bulk) => ({ lane: `5||b=${bulk}`, room: 1, bulk })),
       500,
     ),
   ).toEqual([1, 1])

@@ -5,14 +5,16 @@ import { placeOfLane } from './lane-contract.ts'
  * runs they are for share the agents: twice their part of these is enough to choose from, and the next tick sees the rest.
  */
 export function headLimits(
-  lanes: readonly { readonly lane: string; readonly room: number }[],
+  lanes: readonly { readonly lane: string; readonly room: number; readonly bulk?: number }[],
   batch: number,
 ): readonly number[] {
+  // Mostly there are none, and of the others there may be thousands.
+  if (lanes.every((lane) => lane.bulk === undefined)) return lanes.map(({ room }) => Math.min(room, batch))
+  const families = lanes.map(({ lane }) => `${lane.slice(0, lane.indexOf('|'))}|${placeOfLane(lane)}`)
   const siblings = new Map<string, number>()
-  const familyOf = (lane: string) => `${lane.slice(0, lane.indexOf('|'))}|${placeOfLane(lane)}`
-  for (const { lane } of lanes) siblings.set(familyOf(lane), (siblings.get(familyOf(lane)) ?? 0) + 1)
-  return lanes.map(({ lane, room }) => {
+  for (const family of families) siblings.set(family, (siblings.get(family) ?? 0) + 1)
+  return lanes.map(({ room }, n) => {
     const most = Math.min(room, batch)
-    return Math.min(most, Math.ceil((2 * most) / siblings.get(familyOf(lane))!))
+    return Math.min(most, Math.ceil((2 * most) / siblings.get(families[n]!)!))
   })
 }
