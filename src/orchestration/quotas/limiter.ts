@@ -23,6 +23,8 @@ export interface LimiterState {
   readonly cutAt: number
   /** Since when it has gone well at the present pace. */
   readonly grownAt: number
+  /** The pace of the last refusal, calls a second. */
+  readonly ceiling: number
   readonly successes: number
   /** Calls that ended well, by second, the last few: what the provider is known to take. */
   readonly recent: readonly (readonly [second: number, calls: number])[]
@@ -54,7 +56,8 @@ const mostConcurrent = 1_000
 const cutRate = 0.85
 const cutConcurrent = 0.7
 /** Added per second while all goes well, as a share of the pace. */
-const growth = 0.01
+const leastGrowth = 0.02
+const mostGrowth = 0.25
 /** How long to rest after a refusal that names no time. */
 const restMs = 1_000
 /** A bucket holds no more than this many seconds' worth, unless the provider says that it has more. */
@@ -67,7 +70,7 @@ export function startLimiter(settings: QuotaSettings, now: number): LimiterState
     tokens: bucketOf(settings.tokensPerMinute, now),
     concurrent: settings.concurrent ?? firstConcurrent,
     starting: true,
-    ...{ blockedUntil: 0, cutAt: 0, grownAt: now, successes: 0, recent: [] },
+    ...{ blockedUntil: 0, cutAt: 0, grownAt: now, ceiling: 0, successes: 0, recent: [] },
   }
 }
 
@@ -128,11 +131,12 @@ function remember(recent: LimiterState['recent'], calls: number, now: number): L
 function heed(bucket: Bucket, told: ToldLimit | null, now: number): Bucket {
   if (told === null) return bucket
   const used = told.limit - told.remaining
-  const resetMs = told.resetAt === null ? 0 : told.resetAt - now
   // What was used is back at the reset: that gives the pace, once enough was used to tell it from the rounding of times.
-  const measured = resetMs > 0 && used >= told.limit * 0.1 ? (used * 1_000) / resetMs : told.limit / 60
+  if (used < told.limit * 0.1) return bucket
+  const resetMs = told.resetAt === null ? 0 : told.resetAt - now
+  const measured = resetMs > 0 ? (used * 1_000) / resetMs : told.limit / 60
   const known = bucket.perSecond
-  const perSecond = known === null ? measured : Math.min(measured, Math.max(known, measured * 0.5))
+  const perSecond = known === null ? measured : known + (measured - known) * 0.3
   const burst = Math.max(1, Math.min(told.limit, perSecond * burstSeconds))
   return { perSecond, burst, level: Math.min(known === null ? burst : bucket.level, told.remaining, burst), at: now }
 }
@@ -146,19 +150,18 @@ function retryOf(told: ToldLimits | null, now: number): number {
 }
 
 function cut(state: LimiterState, settings: QuotaSettings, told: ToldLimits | null, now: number): LimiterState {
-  const seen = state.recent.reduce((sum, [, calls]) => sum + calls, 0)
-  const seconds = Math.max(1, state.recent.length)
-  const pace = state.requests.perSecond ?? Math.max(1, seen / seconds)
+  const seen = Math.max(1, ...state.recent.map(([, calls]) => calls))
+  const pace = state.requests.perSecond ?? seen
   // Where the provider tells its limit, that stands; the refusal is of the past.
   const perSecond = told?.requests != null ? pace : Math.max(1 / 60, pace * cutRate)
-  const burst = Math.max(1, perSecond * Math.min(burstSeconds, 0.25))
+  const burst = Math.max(1, perSecond / 4)
   return {
     ...state,
     requests: { perSecond, burst, level: Math.min(state.requests.level, 0), at: now },
     concurrent: settings.concurrent ?? Math.max(1, Math.floor(state.concurrent * cutConcurrent)),
     starting: false,
     blockedUntil: Math.max(state.blockedUntil, retryOf(told, now)),
-    ...{ cutAt: now, grownAt: now, successes: 0 },
+    ...{ cutAt: now, grownAt: now, successes: 0, ceiling: pace },
   }
 }
 
@@ -169,17 +172,25 @@ function grow(state: LimiterState, settings: QuotaSettings, now: number): Limite
     concurrent = Math.min(most, state.starting ? concurrent * 2 : concurrent + 1)
     successes = 0
   }
-  const seconds = (now - grownAt) / 1_000
-  if (seconds >= 1 && now > state.blockedUntil) {
+  const since = Math.max(grownAt, state.blockedUntil)
+  const seconds = (now - since) / 1_000
+  const { perSecond } = requests
+  // Only a pace that was found out grows: one that is configured is the most there is.
+  if (seconds >= 0.25 && perSecond !== null && settings.requestsPerMinute === null) {
     grownAt = now
-    const { perSecond } = requests
-    // Only a pace that was found out grows: one that is configured is the most there is.
-    if (perSecond !== null && settings.requestsPerMinute === null) {
-      const faster = perSecond * (1 + growth * Math.min(seconds, 10))
-      requests = { ...requests, perSecond: faster, burst: Math.max(requests.burst, Math.max(1, faster * 0.25)) }
-    }
+    const faster = perSecond * (1 + growthOf(perSecond, state, now) * Math.min(seconds, 1))
+    requests = { ...requests, perSecond: faster, burst: Math.max(requests.burst, faster / 4, 1) }
   }
   return { ...state, requests, concurrent, successes, grownAt }
+}
+
+/**
+ * The share that is added per second: little just after a refusal, more the longer all goes well; and much beyond the pace of
+ * the last refusal, which was then not what the provider minds.
+ */
+function growthOf(perSecond: number, { ceiling, cutAt }: LimiterState, now: number): number {
+  if (perSecond > ceiling * 1.15) return 0.5
+  return Math.min(mostGrowth, Math.max(leastGrowth, ((now - cutAt) / 1_000) * leastGrowth))
 }
 
 /** What a process wants, and what the others have and want. */
