@@ -36,18 +36,32 @@ export function createSigningKeys(master: Uint8Array): SigningKeys {
     const info = JSON.stringify([use, owner.tenant, owner.id, owner.version])
     return Buffer.from(hkdfSync('sha256', master, 'leanvibe webhooks', info, 32))
   }
-  return {
-    keyId,
-    secretOf: (owner) => `whsec_${derive(owner, 'v1').toString('base64')}`,
-    pairOf(owner) {
-      const privateKey = createPrivateKey({
-        key: Buffer.concat([pkcs8Head, derive(owner, 'v1a')]),
-        format: 'der',
-        type: 'pkcs8',
-      })
-      const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
-      return { privateKey, publicKey: `whpk_${Buffer.from(x!, 'base64url').toString('base64')}` }
-    },
+  const secretOf = (owner: SecretOwner) => `whsec_${derive(owner, 'v1').toString('base64')}`
+  const pairOf = (owner: SecretOwner) => {
+    const privateKey = createPrivateKey({
+      key: Buffer.concat([pkcs8Head, derive(owner, 'v1a')]),
+      format: 'der',
+      type: 'pkcs8',
+    })
+    const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
+    return { privateKey, publicKey: `whpk_${Buffer.from(x!, 'base64url').toString('base64')}` }
+  }
+  return { keyId, secretOf: remember(secretOf), pairOf: remember(pairOf) }
+}
+
+const mostRemembered = 10_000
+
+/** Deriving costs more than signing; the latest are kept. */
+function remember<T>(derive: (owner: SecretOwner) => T): (owner: SecretOwner) => T {
+  const kept = new Map<string, T>()
+  return (owner) => {
+    const name = `${owner.keyId} ${owner.tenant} ${owner.id} ${owner.version}`
+    const known = kept.get(name)
+    if (known !== undefined) return known
+    const derived = derive(owner)
+    if (kept.size >= mostRemembered) kept.delete(kept.keys().next().value!)
+    kept.set(name, derived)
+    return derived
   }
 }
 

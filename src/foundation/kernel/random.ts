@@ -7,9 +7,21 @@ export interface Random {
   bytes(count: number): Uint8Array
 }
 
+/** Asking the system costs far more than the few bytes of an id: it is asked for many at a time, and none is given twice. */
+const poolSize = 4_096
+let pool = Buffer.alloc(0)
+
+function pooledBytes(count: number): Uint8Array {
+  if (count > poolSize / 16) return randomBytes(count)
+  if (pool.length < count) pool = randomBytes(poolSize)
+  const bytes = Uint8Array.from(pool.subarray(0, count))
+  pool = pool.subarray(count)
+  return bytes
+}
+
 export const systemRandom: Random = {
   next: () => Math.random(),
-  bytes: (count) => randomBytes(count),
+  bytes: pooledBytes,
 }
 
 /** A replayable source (mulberry32): the same seed gives the same sequence. Not for secrets. */

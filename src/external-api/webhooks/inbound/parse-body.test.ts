@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { namesIn, parseBody } from './parse-body.ts'
 
 const parse = (text: string | Buffer, type: string | null = 'application/json') =>
-  parseBody(Buffer.from(text as string), type)
+  parseBody(Buffer.from(text as string), type).value
 
 describe('a body', () => {
   test('is any JSON value', () => {

@@ -4,8 +4,14 @@ import { webhookErrors } from '../webhook-errors.ts'
 const deepest = 64
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
+export interface Content {
+  readonly value: JsonValue
+  /** The value as JSON: as it came, where it came as JSON. */
+  readonly json: string
+}
+
 /** The content of a webhook: JSON, or a form whose `payload` holds JSON. Throws `webhook-malformed`. */
-export function parseBody(body: Buffer, contentType: string | null): JsonValue {
+export function parseBody(body: Buffer, contentType: string | null): Content {
   const type = (contentType ?? 'application/json').split(';')[0]!.trim().toLowerCase()
   const text = decode(body)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
@@ -23,24 +29,35 @@ function decode(body: Buffer): string {
   }
 }
 
-function parseJson(text: string): JsonValue {
+function parseJson(text: string): Content {
   let value: JsonValue
   try {
     value = JSON.parse(text) as JsonValue
   } catch (cause) {
     throw webhookErrors['webhook-malformed']('the body is not JSON', { cause })
   }
-  requireShallow(value)
-  return value
+  if (mayBeDeep(text)) requireShallow(value)
+  return { value, json: text }
+}
+
+/** Hardly any content opens so many lists and objects that they could be nested too deep. */
+function mayBeDeep(text: string): boolean {
+  let opened = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if ((code === 0x7b || code === 0x5b) && ++opened > deepest) return true
+  }
+  return false
 }
 
 /** GitHub and Slack put the JSON into a field called `payload`; else the fields themselves are the content. */
-function parseForm(text: string): JsonValue {
+function parseForm(text: string): Content {
   const fields = new URLSearchParams(text)
   const payload = fields.get('payload')
   if (payload !== null) return parseJson(payload)
   // Object.fromEntries defines each field, so that one called __proto__ is a field like any other.
-  return Object.fromEntries(fields) as JsonObject
+  const value = Object.fromEntries(fields) as JsonObject
+  return { value, json: JSON.stringify(value) }
 }
 
 /** Whoever walks the value later may do so by recursion. */

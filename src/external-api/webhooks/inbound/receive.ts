@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { AppError } from '../../../foundation/kernel/errors.ts'
 import type { JsonObject, JsonValue } from '../../../foundation/kernel/json.ts'
 import type { Database } from '../../../foundation/platform/database/database.ts'
@@ -7,7 +7,7 @@ import { webhookErrors } from '../webhook-errors.ts'
 import { namesIn, parseBody } from './parse-body.ts'
 import { verifierOf } from './presets.ts'
 import { insertReceipts, type NewReceipt, type Stored } from './receipts-store.ts'
-import { digestOf, type Headers, headerOf, type IncomingWebhook } from './signed-request.ts'
+import { digestOf, type Headers, headerOf, type IncomingWebhook, type Verify } from './signed-request.ts'
 import type { TakeRate } from './sliding-window.ts'
 import type { Source } from './source.ts'
 import type { SourceCache } from './source-cache.ts'
@@ -65,16 +65,12 @@ export class Receiver {
     const { database, secretsOf, onStored } = this.#options
     const secrets = await secretsOf(source)
     const now = database.clock.now()
-    const verify = verifierOf(source.preset, {
-      toleranceMs: source.options.toleranceSeconds * 1_000,
-      hmac: source.options.hmac,
-    })
-    const verified = verify(request, secrets, now.getTime())
+    const verified = verifyFor(source)(request, secrets, now.getTime())
     const content = parseBody(request.body, headerOf(request.headers, 'content-type'))
-    const challenge = source.preset === 'slack' ? challengeIn(content) : null
+    const challenge = source.preset === 'slack' ? challengeIn(content.value) : null
     if (challenge !== null) return { challenge }
 
-    const names = namesIn(content)
+    const names = namesIn(content.value)
     const deliveryId = verified.deliveryId ?? names.id ?? verified.signed ?? digestOf(request.body)
     const type = verified.type ?? names.type
     const receipt: NewReceipt = {
@@ -84,7 +80,7 @@ export class Receiver {
       deliveryId: deliveryId.slice(0, 200),
       signed: verified.signed,
       headers: { ...keptHeaders(request.headers), ...(type === null ? {} : { [typeHeader]: type }) },
-      body: JSON.stringify(content),
+      body: content.json,
       receivedAt: now,
     }
     const stored = await this.#stored(this.#store(receipt))
@@ -109,13 +105,23 @@ export class Receiver {
   }
 }
 
+const verifiers = new WeakMap<Source, Verify>()
+
+function verifyFor(source: Source): Verify {
+  const known = verifiers.get(source)
+  if (known !== undefined) return known
+  const { toleranceSeconds, hmac } = source.options
+  const verify = verifierOf(source.preset, { toleranceMs: toleranceSeconds * 1_000, hmac })
+  verifiers.set(source, verify)
+  return verify
+}
+
 /** Under this name rules find what happened, whatever the sender calls its header. */
 export const typeHeader = 'webhook-event-type'
 
 /** The same delivery of the same source has the same id, in every process. */
 export function receiptId(sourceId: string, deliveryId: string): string {
-  const digest = createHash('sha256').update(sourceId).update('\0').update(deliveryId).digest()
-  return `whr_${digest.subarray(0, 18).toString('base64url')}`
+  return `whr_${hash('sha256', `${sourceId}\0${deliveryId}`, 'base64url').slice(0, 24)}`
 }
 
 const secretHeaders =
