@@ -35,7 +35,8 @@ export class BudgetChaos implements AsyncDisposable {
     const random = seededRandom(seed)
     const upTo = (limit: number) => Math.floor(random.next() * (limit + 1))
     const { owner } = this.#database
-    await this.#database.reset()
+    // The nodes look after what is there at the same time, so that one of both may be a deadlock's victim.
+    await vi.waitFor(() => this.#database.reset(), { timeout: 30_000, interval: 20 })
     const limits = { root: 20_000 + upTo(60_000), run: 5_000 + upTo(30_000), tokens: 2_000 + upTo(8_000) }
     await owner(
       `insert into budgets (tenant_id, id, scope, scope_id, unit, hard_limit, time_window)
