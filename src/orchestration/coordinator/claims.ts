@@ -61,10 +61,12 @@ export class ClaimsView {
     this.close = close
   }
 
-  /** How many tasks of a shard others may claim, each at most `batch` where it has not decided: so many more are looked at. */
+  /** How many tasks of a shard others have claimed, or will, each at most `batch` over its shards: so many more are looked at. */
   sizeOf(shard: string, batch: number): number {
     let size = 0
-    for (const claim of this.#claims) if (claim.shards.has(shard)) size += Math.max(claim.tasks.size, batch)
+    for (const { shards, tasks } of this.#claims) {
+      if (shards.has(shard)) size += Math.ceil(Math.max(tasks.size, batch) / shards.size)
+    }
     return size
   }
 

@@ -28,7 +28,8 @@ export interface DecideInput {
   readonly claim: Claim
   /** What other transactions have claimed. */
   readonly view: ClaimsView
-  readonly batch: number
+  /** Most assignments of a shard. */
+  readonly limit: number
   readonly strategyOf: (shard: ShardLanes) => Strategy
 }
 
@@ -47,11 +48,10 @@ export interface Decided {
  * is left out, and they will see this.
  */
 export function decideAll(input: DecideInput): Decided {
-  const { plans, heads, claim, view, batch } = input
+  const { plans, heads, claim, view, limit } = input
   const assignments: Decided['assignments'][number][] = []
   const refused: Decided['refused'][number][] = []
   const budgets = roomOf(input)
-  const limit = Math.max(1, Math.floor(batch / plans.length))
   for (const { shard, lanes: wanted, agents } of plans) {
     const { tenant } = shard
     const lanes = wanted.flatMap((lane): Lane[] => {

@@ -102,20 +102,18 @@ export class Ticker {
     }
     if (plans.length === 0) return { leased: [], refused: 0 }
 
+    const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
     const heads = await readHeads(
       tx,
-      plans.flatMap((plan) =>
-        plan.lanes.map((lane) => ({
-          ...plan.shard,
-          ...lane,
-          limit: (deep ? this.#options.batch : lane.limit) + view.sizeOf(keyOf(plan.shard), this.#options.batch),
-        })),
-      ),
+      plans.flatMap(({ shard, lanes }) => {
+        const claimed = view.sizeOf(keyOf(shard), this.#options.batch)
+        return lanes.map((lane) => ({ ...shard, ...lane, limit: Math.min(deep ? limit : lane.limit, limit) + claimed }))
+      }),
     )
     const remaining = await readRemaining(tx, budgetsOf(heads))
     const { assignments, refused } = decideAll({
       ...{ plans, heads, remaining, counters, claim, view },
-      batch: this.#options.batch,
+      limit,
       strategyOf: (shard) => this.#strategyOf(shard),
     })
     await holdTasks(tx, refused, now)

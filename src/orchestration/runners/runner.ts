@@ -215,6 +215,8 @@ export class Runner {
       for (const fence of sent) this.#recent.add(fence)
       this.#outbox.acknowledge(reports)
       if (accept) this.#hungry = reply.assignments.length >= pipelineReports
+      // What these reports freed, nobody has asked to fill.
+      else if (this.#accept) this.#look = true
       this.#fetching -= fetching
       fetching = 0
       // Where there was much work, more is on its way while this begins.
