@@ -80,6 +80,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/budgets.ts')).budgets,
   },
   {
+    name: 'quotas',
+    summary: 'list and set what provider accounts allow the whole fleet',
+    load: async () => (await import('./commands/quotas.ts')).quotas,
+  },
+  {
     name: 'workflows',
     summary: 'list, show and check workflows',
     load: async () => (await import('./commands/workflows.ts')).workflows,
