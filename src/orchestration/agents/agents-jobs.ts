@@ -15,6 +15,7 @@ import {
   lockByRunnerSilence,
   lockPoolAgents,
   lockRemovable,
+  readAttention,
   registeredOf,
 } from './agents-store.ts'
 import { addEnded, claimPool } from './pools-store.ts'
@@ -72,22 +73,26 @@ export class AgentsJob {
 
   /** One look. */
   async look(): Promise<void> {
-    await this.#noteEnded()
-    await this.#noteSilence()
+    const since = new Date(this.#database.clock.now().getTime() - silenceMs)
+    // One look without locks; most of the time there is nothing to do.
+    const attention = await this.#system().read((tx) => readAttention(tx, since))
+    await this.#noteEnded(attention.sized.length > 0)
+    if (attention.silent || attention.heard) await this.#noteSilence(since)
     await this.#noteFaults()
-    await this.#remove()
+    if (attention.removable) await this.#remove()
     await this.#stopForgotten()
-    for (const { tenant, pool, room } of this.#options.host?.pools() ?? []) await this.#size(tenant, pool, room)
+    for (const { tenant, pool, room } of this.#options.host?.pools() ?? []) {
+      if (attention.sized.includes(`${tenant}/${pool}`)) await this.#size(tenant, pool, room)
+    }
     await this.#prune()
   }
 
-  async #noteEnded(): Promise<void> {
+  async #noteEnded(wanted: boolean): Promise<void> {
     const ended = this.#options.meter.takeEnded()
-    if (ended.length > 0) await this.#system().write((tx) => addEnded(tx, ended))
+    if (wanted && ended.length > 0) await this.#system().write((tx) => addEnded(tx, ended))
   }
 
-  async #noteSilence(): Promise<void> {
-    const since = new Date(this.#database.clock.now().getTime() - silenceMs)
+  async #noteSilence(since: Date): Promise<void> {
     const shards = await this.#system().write(async (tx) => {
       const silent = await lockByRunnerSilence(tx, 'silent', since)
       const heard = await lockByRunnerSilence(tx, 'heard', since)

@@ -63,6 +63,25 @@ export async function lockByRunnerSilence(
         order by a.tenant_id, a.id for update of a skip locked`)
 }
 
+/** What a look at the registry may have to do. Read without locks: who acts locks and looks again. */
+export interface Attention {
+  readonly silent: boolean
+  readonly heard: boolean
+  readonly removable: boolean
+  /** Pools with a desired size, as `tenant/pool`. */
+  readonly sized: readonly string[]
+}
+
+export async function readAttention(tx: ReadTx, since: Date): Promise<Attention> {
+  const [row] = await tx.query<Attention>(sql`
+    select
+      exists (select from agents a join runners r on r.id = a.runner_id where a.state = 'healthy' and r.heartbeat_at < ${since}) as silent,
+      exists (select from agents a join runners r on r.id = a.runner_id where a.state = 'degraded' and r.heartbeat_at >= ${since}) as heard,
+      exists (select from agents where intent = 'remove' and used = 0 and state in ('draining', 'offline')) as removable,
+      coalesce((select array_agg(tenant_id || '/' || name) from pools where desired is not null), '{}') as sized`)
+  return row!
+}
+
 /** Which of these agents are still registered. */
 export async function registeredOf(tx: ReadTx, ids: readonly AgentId[]): Promise<ReadonlySet<string>> {
   const rows = await tx.query<{ id: string }>(sql`

@@ -1,5 +1,5 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
-import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import type * as figures from '../runs/liveness-figures.ts'
 import {
@@ -12,7 +12,7 @@ import {
 } from './detectors.ts'
 import type { DetectorName, LivenessPolicy } from './liveness-contract.ts'
 import { type LivenessService, mergePolicy } from './liveness-service.ts'
-import { answeredFindings, openFindings, overdueFindings, readPolicies } from './liveness-store.ts'
+import { answeredFindings, type FindingRow, openFindings, overdueFindings, readPolicies } from './liveness-store.ts'
 import type { OutputWatch } from './output-watch.ts'
 
 /** What the `runs` part tells of tasks and runs. */
@@ -64,9 +64,19 @@ export class LivenessJob {
 
   /** One look by all detectors. */
   async look(): Promise<void> {
-    const policies = await this.#policies()
-    await this.#answerOverdue(policies)
-    await this.#fanOut(policies)
+    const now = this.#database.clock.now()
+    const { rows, overdue, held } = await this.#database.asSystem('liveness').read(async (tx) => ({
+      rows: await readPolicies(tx, null),
+      overdue: await overdueFindings(tx, now, 100),
+      held: await openFindings(tx, 'runaway_fan_out'),
+    }))
+    const policies = policiesOf(rows)
+    for (const finding of overdue) {
+      const { default: answer } = policies(finding.tenant)[finding.detector]
+      await this.#options.service.settle(finding, answer, 'deadline')
+    }
+    const limited = rows.some((row) => row.detector === 'runaway_fan_out')
+    if (limited || held.length > 0) await this.#fanOut(policies, held)
     const monotonic = this.#database.clock.monotonic()
     if (monotonic - this.#slowAt < slowEveryMs) return
     this.#slowAt = monotonic
@@ -126,36 +136,19 @@ export class LivenessJob {
   }
 
   /** Holds back what is too much, and lets those go on that were held back when there is room for all of them. */
-  async #fanOut(policies: Policies): Promise<void> {
+  async #fanOut(policies: Policies, held: readonly FindingRow[]): Promise<void> {
     const { service, figures } = this.#options
     const system = this.#database.asSystem('liveness')
     const runs = await system.read((tx) => figures.runsAtWork(tx))
     for (const suspicion of findFanOut(runs, policies)) await service.raise(suspicion, policies(suspicion.tenant))
     const atWork = (tenant: TenantId) =>
       runs.filter((run) => run.tenant === tenant).reduce((sum, run) => sum + run.atWork, 0)
-    for (const finding of await system.read((tx) => openFindings(tx, 'runaway_fan_out'))) {
+    for (const finding of held) {
       const { action, maxParallelAgents: limit } = policies(finding.tenant).runaway_fan_out
       if (action !== 'act') continue
       // Well below the limit, so that they do not come and go with every task.
       if (limit === null || atWork(finding.tenant) <= limit * 0.8) await service.settle(finding, 'continue', 'room')
     }
-  }
-
-  async #answerOverdue(policies: Policies): Promise<void> {
-    const now = this.#database.clock.now()
-    const overdue = await this.#database.asSystem('liveness').read((tx) => overdueFindings(tx, now, 100))
-    for (const finding of overdue) {
-      await this.#options.service.settle(finding, policies(finding.tenant)[finding.detector].default, 'deadline')
-    }
-  }
-
-  async #policies(): Promise<Policies> {
-    const rows = await this.#database.asSystem('liveness').read((tx: ReadTx) => readPolicies(tx, null))
-    const byTenant = new Map(
-      [...Map.groupBy(rows, (row) => row.tenant)].map(([tenant, own]) => [tenant, mergePolicy(own)]),
-    )
-    const usual = mergePolicy([])
-    return (tenant) => byTenant.get(tenant) ?? usual
   }
 
   async #seen(): Promise<SeenUntil> {
@@ -164,4 +157,10 @@ export class LivenessJob {
     const until = new Map(rows.map((row) => [`${row.detector}/${row.subject}`, row.until]))
     return (detector, subject) => until.get(`${detector}/${subject}`) ?? null
   }
+}
+
+function policiesOf(rows: Awaited<ReturnType<typeof readPolicies>>): Policies {
+  const own = new Map([...Map.groupBy(rows, (row) => row.tenant)].map(([tenant, said]) => [tenant, mergePolicy(said)]))
+  const usual = mergePolicy([])
+  return (tenant) => own.get(tenant) ?? usual
 }

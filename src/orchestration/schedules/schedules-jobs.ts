@@ -74,8 +74,7 @@ export function createScheduleLook(
   }
 
   /** Notes the ends of runs, and wakes the schedules whose slots wait for them. */
-  const closeSlots = async () => {
-    const open = await system.read((tx) => openRunsOfSlots(tx, mostOpen))
+  const closeSlots = async (open: Awaited<ReturnType<typeof openRunsOfSlots>>) => {
     if (open.length === 0) return
     const ended = await system.read((tx) => options.endedRuns(tx, open))
     const ends = new Map(ended.map((run) => [`${run.tenant}/${run.runId}`, run]))
@@ -94,7 +93,7 @@ export function createScheduleLook(
   }
 
   return async (signal) => {
-    await closeSlots()
+    await closeSlots(await system.read((tx) => openRunsOfSlots(tx, mostOpen)))
     const due = await system.read((tx) => listDue(tx, database.clock.now(), mostDue))
     let fired = 0
     for (const row of due) {
