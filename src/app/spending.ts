@@ -11,6 +11,9 @@ import { Spender } from '../orchestration/budgets/spender.ts'
 import type { SpenderPort } from '../orchestration/budgets/spender-port.ts'
 import { admitWaiting } from '../orchestration/coordinator/sql/hold-tasks.ts'
 import { waitingReasons } from '../orchestration/coordinator/sql/waiting-reasons.ts'
+import { QuotaBroker } from '../orchestration/quotas/quota-broker.ts'
+import type { QuotaBrokerPort } from '../orchestration/quotas/quota-port.ts'
+import { quotaRoutes } from '../orchestration/quotas/quotas-routes.ts'
 import { countWaitingFor } from '../orchestration/runs/spenders-of-tasks.ts'
 import type { Orchestration } from './orchestration.ts'
 
@@ -22,10 +25,12 @@ export interface SpendingOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Budgets and what spends from them. */
+/** Budgets and quotas, and what spends from them. */
 export interface Spending {
   /** For whatever spends: the model gateway, adapters. */
   readonly spender: SpenderPort
+  /** For whatever calls a provider. */
+  readonly quotas: QuotaBrokerPort
   readonly prices: PriceTable
   readonly routes: readonly Route[]
   /** Starts the upkeep; the caller stops it. */
@@ -39,6 +44,7 @@ const wakeBatch = 100
 export function createSpending({ database, dispatch, prices: own, onCommit, onError }: SpendingOptions): Spending {
   const prices = new PriceTable(own)
   const spender = new Spender({ database, onError })
+  const quotas = new QuotaBroker({ database, onError })
   const wake = async (tx: Tx, budgets: readonly WaitedFor[], now: Date) => {
     const reasons = budgets.map(({ tenant, name }) => ({ tenant, reason: `budget:${name}`, limit: wakeBatch }))
     const shards = await admitWaiting(tx, reasons, now)
@@ -49,9 +55,13 @@ export function createSpending({ database, dispatch, prices: own, onCommit, onEr
   const upkeep = new BudgetUpkeep({ database, waiting, onCommit, onError })
   return {
     spender,
+    quotas,
     prices,
-    routes: budgetRoutes(database, budgets),
+    routes: [...budgetRoutes(database, budgets), ...quotaRoutes({ database, onCommit })],
     start: (reader) => [upkeep.start(), followAttemptEnds({ database, reader, onError })],
-    close: () => spender.close(),
+    async close() {
+      await quotas.close()
+      await spender.close()
+    },
   }
 }

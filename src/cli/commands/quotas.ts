@@ -1,0 +1,77 @@
+import { listQuotas, type QuotaView, setQuota } from '../../orchestration/quotas/quotas-contract.ts'
+import { cliErrors } from '../cli-errors.ts'
+import type { CliCommand, CliContext } from '../command.ts'
+import { withConnection } from '../connect.ts'
+import { table } from '../text.ts'
+
+interface SetOptions {
+  readonly provider?: string
+  readonly requests?: string
+  readonly tokens?: string
+  readonly concurrent?: string
+}
+
+export const quotas: CliCommand = {
+  configure(command, act) {
+    command
+      .command('list', { isDefault: true })
+      .description('list provider accounts, their limits, and what the fleet keeps to now')
+      .action(act(list))
+    command
+      .command('set')
+      .description('add a provider account or change its limits; what is left out is found out')
+      .argument('<account>')
+      .option('--provider <name>', 'for example anthropic or openai', 'other')
+      .option('--requests <n>', 'requests a minute')
+      .option('--tokens <n>', 'tokens a minute')
+      .option('--concurrent <n>', 'calls under way at a time, over the whole fleet')
+      .action(act(set))
+  },
+}
+
+async function list(context: CliContext): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const { items } = await client.call(listQuotas)
+    for (const item of items) out.document(item)
+    if (items.length === 0)
+      out.note('there are no accounts; add one with `leanvibe quotas set NAME --provider anthropic`')
+    else out.lines(...table(items.map(cells)))
+  })
+}
+
+async function set(context: CliContext, account: string, options: SetOptions): Promise<void> {
+  const body = {
+    provider: options.provider ?? 'other',
+    requestsPerMinute: numberOf('--requests', options.requests),
+    tokensPerMinute: numberOf('--tokens', options.tokens),
+    concurrent: numberOf('--concurrent', options.concurrent),
+  }
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const quota = await client.call(setQuota, { params: { account }, body })
+    context.out.document(quota)
+    context.out.lines(...table([cells(quota)]))
+  })
+}
+
+function cells(quota: QuotaView): string[] {
+  const { settings, pace } = quota
+  const said = (name: string, limit: number | null, now: number | null) =>
+    `${now ?? 'any number of'} ${name}${limit === null ? ' (found out)' : ` of ${limit}`}`
+  return [
+    quota.account,
+    quota.provider,
+    said('requests/min', settings.requestsPerMinute, pace.requestsPerMinute ?? settings.requestsPerMinute),
+    said('tokens/min', settings.tokensPerMinute, pace.tokensPerMinute ?? settings.tokensPerMinute),
+    said('at a time', settings.concurrent, pace.concurrent ?? settings.concurrent),
+    `${quota.inFlight} under way, ${quota.waiting} waiting`,
+    quota.blockedUntil === null ? '' : `refused, until ${quota.blockedUntil}`,
+  ]
+}
+
+function numberOf(option: string, text: string | undefined): number | null {
+  if (text === undefined) return null
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0) throw cliErrors.usage(`${option} ${text}: expected a number above 0`)
+  return value
+}
