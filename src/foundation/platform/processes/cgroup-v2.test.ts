@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -61,6 +61,14 @@ describe('groups of our own', () => {
   test('that can limit already are taken as they are, strangers or not', () => {
     delegated({ 'cgroup.subtree_control': 'cpu memory pids\n' })
     expect(Cgroups.open([], root)).not.toBe(null)
+  })
+
+  test('that somebody left behind empty are removed, those in use are not', () => {
+    const base = delegated()
+    mkdirSync(join(root, base, 'leanvibe-old'))
+    write(`${base}/leanvibe-used/cgroup.procs`, '9\n')
+    Cgroups.open([11, 12], root)
+    expect(readdirSync(join(root, base)).filter((name) => name.startsWith('leanvibe-'))).toEqual(['leanvibe-used'])
   })
 
   test('count what was used, and tell when the kernel ended the work for its memory', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LimitBreach, ProcessLimits } from './process-limits.ts'
 
@@ -39,6 +39,8 @@ export class Cgroups {
         if (inside.length > 0) moveTo(join(base, 'leanvibe'), inside)
         writeFileSync(join(base, 'cgroup.subtree_control'), '+cpu +memory')
       }
+      // What a supervisor left that was killed. Groups that are in use cannot be removed.
+      for (const name of readdirSync(base)) if (name.startsWith('leanvibe-')) removeFolder(join(base, name))
       return new Cgroups(base)
     } catch {
       // Read-only, not ours, or no such thing on this system: the watch does what it can instead.
@@ -51,6 +53,11 @@ export class Cgroups {
     const folder = join(this.#base, `leanvibe-${name}`)
     try {
       mkdirSync(folder)
+    } catch {
+      // There is one of this name, or no more can be made.
+      return null
+    }
+    try {
       if (limits.memoryBytes !== undefined) {
         writeFileSync(join(folder, 'memory.max'), String(Math.floor(limits.memoryBytes)))
         // All of it ends, not the one process that happened to ask last.
