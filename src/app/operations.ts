@@ -8,7 +8,7 @@ import { AgentsJob } from '../orchestration/agents/agents-jobs.ts'
 import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
 import { AgentsService } from '../orchestration/agents/agents-service.ts'
 import { poolRoutes } from '../orchestration/agents/pools-routes.ts'
-import { readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
+import { nextPoolRev, readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
 import { LivenessJob } from '../orchestration/liveness/liveness-jobs.ts'
 import { livenessRoutes } from '../orchestration/liveness/liveness-routes.ts'
 import { LivenessService, type RunControl } from '../orchestration/liveness/liveness-service.ts'
@@ -85,6 +85,7 @@ export const poolPort: PoolPort = {
     return { ...figures, queueDepth: ready?.count ?? 0, oldestAt: ready?.oldestAt ?? null }
   },
   resize: setPoolSize,
+  nextRev: nextPoolRev,
   missing(pool) {
     throw agentErrors['pool-not-found'](`there is no pool ${pool}`)
   },

@@ -28,7 +28,7 @@ const waits = (count: number) =>
   `name: waits\nsteps:\n  each:\n    map: { over: [${Array.from({ length: count }, (_, n) => n).join(', ')}], step: { command: [wait, '\${{ item }}'] } }\n`
 
 /** A replica: the platform, a host of agents that do what the test lets them, the registry and the scaler. */
-function replica(use: TestDatabase) {
+function replica(use: TestDatabase, broken: { is: boolean } = { is: false }) {
   const platform = new TestPlatform(use)
   const { database, parts } = platform
   const folder = mkdtempSync(join(tmpdir(), 'leanvibe-scaling-'))
@@ -56,6 +56,7 @@ function replica(use: TestDatabase) {
       ],
     ]),
     launch: (id, agent) => {
+      if (broken.is) throw new Error('no program of that name')
       const runner = new Runner({
         ...{ id, port: parts.runnerPort, agents: [agent], workspaces, logs: noLogs, clock: database.clock },
         secrets: { read: () => Promise.reject(new Error('no secrets here')) },
@@ -200,6 +201,27 @@ eachDatabase('scaling', (use) => {
     await scaling.scale(tenant, 'default', 2, 'me')
     await registry.look()
     expect(await states()).toEqual(['healthy', 'healthy', 'starting warm', 'starting warm'])
+  })
+
+  test('a pool whose agents cannot be started rests, for longer each time, and is tried again', async () => {
+    await makePool(use())
+    const broken = { is: true }
+    const { platform, scaling, registry, states } = replica(use(), broken)
+    await scaling.scale(tenant, 'default', 2, 'me')
+    const tries = async () => {
+      await registry.look()
+      await registry.look()
+      return platform.errors.splice(0).length
+    }
+    expect(await tries()).toBe(1)
+    platform.advance(2_500)
+    expect(await tries()).toBe(1)
+    platform.advance(2_500)
+    expect(await tries()).toBe(0)
+    platform.advance(2_500)
+    broken.is = false
+    expect(await tries()).toBe(0)
+    expect((await states()).filter((state) => state === 'healthy')).toHaveLength(2)
   })
 
   test('policies and sizes of pools that are not there, or contradict themselves, are refused', async () => {

@@ -43,6 +43,9 @@ const shortestRestMs = 30_000
 const longestRestMs = 600_000
 /** Agents and runners that have been gone for this long are forgotten. */
 const goneMs = 3_600_000
+/** How long a pool rests whose agents cannot be started; doubled each time, so that a broken template burns nothing. */
+const shortestStartRestMs = 2_000
+const longestStartRestMs = 300_000
 const pruneEveryMs = 600_000
 
 interface Rest {
@@ -56,6 +59,7 @@ export class AgentsJob {
   readonly #database: Database
   readonly #options: AgentsJobOptions
   readonly #resting = new Map<AgentId, Rest>()
+  readonly #startRests = new Map<string, { readonly ms: number; readonly until: number }>()
   #prunedAt = Number.NEGATIVE_INFINITY
 
   constructor(database: Database, options: AgentsJobOptions) {
@@ -82,7 +86,9 @@ export class AgentsJob {
     if (attention.removable) await this.#remove()
     await this.#stopForgotten()
     for (const { tenant, pool, room } of this.#options.host?.pools() ?? []) {
-      if (attention.sized.includes(`${tenant}/${pool}`)) await this.#size(tenant, pool, room)
+      const key = `${tenant}/${pool}`
+      const rests = (this.#startRests.get(key)?.until ?? Number.NEGATIVE_INFINITY) > this.#database.clock.monotonic()
+      if (attention.sized.includes(key)) await this.#size(tenant, pool, rests ? 0 : room)
     }
     await this.#prune()
   }
@@ -201,23 +207,36 @@ export class AgentsJob {
       return { working, warm, woken: promote.length + recall.length }
     })
     if (done === null) return
-    for (const agent of done.working) await this.#startOne(agent, true)
-    for (const agent of done.warm) await this.#startOne(agent, false)
+    await this.#startAll(done.working, done.warm)
     if (done.woken + done.working.length > 0) await this.#options.onShards([{ tenant, pool }])
   }
 
-  /** One that cannot be started is forgotten again; the next look tries another. */
-  async #startOne(planned: PlannedAgent, works: boolean): Promise<void> {
+  /** After one that cannot be started, those behind it are not tried: all are taken back, and the pool rests. */
+  async #startAll(working: readonly PlannedAgent[], warm: readonly PlannedAgent[]): Promise<void> {
     const { host, onError } = this.#options
-    const { tenant, agentId } = planned.registration
-    try {
-      await host!.start(planned)
-      if (works) await this.#changeIf(tenant, agentId, ['starting'], { event: 'ready', reason: 'started' })
-    } catch (error) {
-      onError(error)
-      await this.#changeIf(tenant, agentId, ['starting', 'healthy'], { event: 'lose', reason: reasonOf(error) })
-      await host!.stop(agentId)
+    const planned = [...working, ...warm]
+    for (const [n, agent] of planned.entries()) {
+      const { tenant, agentId, pool } = agent.registration
+      const key = `${tenant}/${pool}`
+      try {
+        await host!.start(agent)
+      } catch (error) {
+        onError(error)
+        const ms = Math.min(longestStartRestMs, (this.#startRests.get(key)?.ms ?? shortestStartRestMs / 2) * 2)
+        this.#startRests.set(key, { ms, until: this.#database.clock.monotonic() + ms })
+        for (const left of planned.slice(n)) await this.#takeBack(left, reasonOf(error))
+        return
+      }
+      this.#startRests.delete(key)
+      if (n < working.length) {
+        await this.#changeIf(tenant, agentId, ['starting'], { event: 'ready', reason: 'started' })
+      }
     }
+  }
+
+  async #takeBack({ registration: { tenant, agentId } }: PlannedAgent, reason: string): Promise<void> {
+    await this.#options.host!.stop(agentId)
+    await this.#changeIf(tenant, agentId, ['starting', 'healthy'], { event: 'lose', reason })
   }
 
   async #prune(): Promise<void> {

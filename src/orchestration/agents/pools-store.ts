@@ -30,17 +30,25 @@ export async function readPoolFigures(tx: ReadTx, tenant: TenantId, pool: string
   return rows[0] ?? null
 }
 
-/** Sets how many agents a pool should have. False: there is no such pool. */
+/** Sets how many agents a pool should have. */
 export async function setPoolSize(
   tx: Tx,
   tenant: TenantId,
   pool: string,
-  size: { readonly desired: number; readonly warm: number },
-): Promise<boolean> {
-  const set = await tx.execute(sql`
-    update pools set desired = ${size.desired}, settings = jsonb_set(settings, '{warm}', to_jsonb(${size.warm}::int))
-    where tenant_id = ${tenant} and name = ${pool}`)
-  return set === 1
+  { desired, warm }: { readonly desired: number; readonly warm: number },
+): Promise<void> {
+  await tx.execute(sql`
+    update pools set desired = ${desired}, settings = jsonb_set(settings, '{warm}', to_jsonb(${warm}::int))
+    where tenant_id = ${tenant} and name = ${pool}
+      and (desired is distinct from ${desired}::int or coalesce((settings->>'warm')::int, 0) <> ${warm})`)
+}
+
+/** The revision for the next event of a pool. */
+export async function nextPoolRev(tx: Tx, tenant: TenantId, pool: string): Promise<number> {
+  const rows = await tx.query<{ rev: number }>(sql`
+    update pools set settings = jsonb_set(settings, '{rev}', to_jsonb(coalesce((settings->>'rev')::int, 0) + 1))
+    where tenant_id = ${tenant} and name = ${pool} returning (settings->>'rev')::int as rev`)
+  return rows[0]?.rev ?? 1
 }
 
 /** Locks a pool that has a desired size; null: it has none, or another process is at it. */

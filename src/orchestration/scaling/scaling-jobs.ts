@@ -118,7 +118,8 @@ export class ScalingJob {
     await this.#options.pools.resize(tx, tenant, pool, { desired: decision.to, warm: policy.warm })
     if (decision.outcome === 'none') return false
     await insertDecision(tx, tenant, policy.strategy, explanation, now)
-    await appendEvents(tx, [poolEvent(tenant, pool, `pool.scaled`, row.rev, now, decisionData(explanation))])
+    const rev = await this.#options.pools.nextRev(tx, tenant, pool)
+    await appendEvents(tx, [poolEvent(tenant, pool, 'pool.scaled', rev, now, decisionData(explanation))])
     return true
   }
 

@@ -13,13 +13,15 @@ import { viewOf } from './scaling-views.ts'
 export interface PoolPort {
   /** A pool as it is; null: there is none. The `agents` and `runs` parts provide it. */
   read(tx: ReadTx, tenant: TenantId, pool: string): Promise<PoolReading | null>
-  /** Sets how many agents there should be; hosts start and stop them. False: there is no such pool. */
+  /** Sets how many agents there should be; hosts start and stop them. */
   resize(
     tx: Tx,
     tenant: TenantId,
     pool: string,
     size: { readonly desired: number; readonly warm: number },
-  ): Promise<boolean>
+  ): Promise<void>
+  /** The revision for the next event of a pool. */
+  nextRev(tx: Tx, tenant: TenantId, pool: string): Promise<number>
   /** Throws `pool-not-found`. */
   missing(pool: string): never
 }
@@ -44,7 +46,8 @@ export class ScalingService {
     for (const entry of resolvePolicy(policy).scheduled.entries) parseCronRule(entry, now)
     return database.forTenant(tenant).write(async (tx) => {
       if ((await pools.read(tx, tenant, pool)) === null) pools.missing(pool)
-      const rev = await savePolicy(tx, tenant, pool, policy, now)
+      await savePolicy(tx, tenant, pool, policy, now)
+      const rev = await pools.nextRev(tx, tenant, pool)
       await appendEvents(tx, [poolEvent(tenant, pool, 'pool.policy-set', rev, now, { strategy: policy.strategy, by })])
       return policy
     })
@@ -52,12 +55,13 @@ export class ScalingService {
 
   /** The pool keeps the size it has. */
   async removePolicy(tenant: TenantId, pool: string, by: string): Promise<{ pool: string }> {
-    const { database } = this.#options
+    const { database, pools } = this.#options
     return database.forTenant(tenant).write(async (tx) => {
-      const rev = await deletePolicy(tx, tenant, pool)
-      if (rev === null) throw scalingErrors['pool-not-scaled'](`the pool ${pool} has no scaling policy`)
+      if (!(await deletePolicy(tx, tenant, pool)))
+        throw scalingErrors['pool-not-scaled'](`the pool ${pool} has no scaling policy`)
       const now = database.clock.now()
-      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.policy-removed', rev + 1, now, { by })])
+      const rev = await pools.nextRev(tx, tenant, pool)
+      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.policy-removed', rev, now, { by })])
       return { pool }
     })
   }
@@ -89,7 +93,8 @@ export class ScalingService {
         before: undefined,
       })
       await insertDecision(tx, tenant, 'manual', explanation, now)
-      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.scaled', 1, now, decisionData(explanation))])
+      const rev = await pools.nextRev(tx, tenant, pool)
+      await appendEvents(tx, [poolEvent(tenant, pool, 'pool.scaled', rev, now, decisionData(explanation))])
       return explanation
     })
   }

@@ -38,21 +38,19 @@ export async function savePolicy(
   pool: string,
   policy: ScalingPolicyInput,
   now: Date,
-): Promise<number> {
-  const rows = await tx.query<{ rev: number }>(sql`
+): Promise<void> {
+  await tx.execute(sql`
     insert into scaling_policies (tenant_id, pool, policy, due_at, updated_at)
     values (${tenant}, ${pool}, ${json(policy)}, ${now}, ${now})
     on conflict (tenant_id, pool) do update set policy = excluded.policy, due_at = excluded.due_at,
-      updated_at = excluded.updated_at, rev = scaling_policies.rev + 1
-    returning rev`)
-  return rows[0]!.rev
+      updated_at = excluded.updated_at, rev = scaling_policies.rev + 1`)
 }
 
-/** The revision of what was removed; null: there was nothing. */
-export async function deletePolicy(tx: Tx, tenant: TenantId, pool: string): Promise<number | null> {
-  const rows = await tx.query<{ rev: number }>(sql`
-    delete from scaling_policies where tenant_id = ${tenant} and pool = ${pool} returning rev`)
-  return rows[0]?.rev ?? null
+/** False: there was none. */
+export async function deletePolicy(tx: Tx, tenant: TenantId, pool: string): Promise<boolean> {
+  const deleted = await tx.execute(sql`
+    delete from scaling_policies where tenant_id = ${tenant} and pool = ${pool}`)
+  return deleted === 1
 }
 
 export async function listDue(
