@@ -1,32 +1,13 @@
-import {
-  type Candidate,
-  openSession,
-  type PickRequest,
-  type PickSession,
-  type Strategy,
-} from '../../foundation/balancing/candidate.ts'
-import { capabilityLevels } from '../../foundation/balancing/capabilities-contract.ts'
 import { usualRequest } from '../resources/amounts-contract.ts'
 import type { Decision, FreeAgent, Head, Lane, ShardToDecide, StrategyNamed, TaskAssignment } from './decide.ts'
 import type { FairShares, Flow, OldestTurn, OpenShares } from './fair-shares.ts'
+import { type BusyAgent, LanePlaces, type Place } from './lane-places.ts'
 import { ageOf, type LaneTurn, LaneTurns } from './lane-turns.ts'
-import { mayServe, preferenceOf } from './placement.ts'
 import type { Rooms } from './rooms.ts'
 
 /** Every so many tasks the one that has been ready for longest has its turn, whatever its priority. */
 export const oldestEvery = 16
 
-type Agent = FreeAgent & { used: number; load?: Candidate['load'] }
-/** Agents alike in what a lane would rather have, the best first. */
-interface Tier {
-  readonly agents: readonly Agent[]
-  readonly session: PickSession<Agent>
-}
-interface Place {
-  readonly strategy: Strategy
-  readonly tiers: readonly Tier[]
-  readonly request: PickRequest
-}
 type Turn = LaneTurn<Place>
 
 interface Tools {
@@ -45,10 +26,7 @@ export class ShardDecision implements Flow {
   readonly #assignments: TaskAssignment[] = []
   readonly #refused: { taskId: string; budget: string }[] = []
   readonly #tools: Tools
-  readonly #agents: readonly Agent[]
-  /** Agents that registered alike share their set of capabilities, so that it stands for all that they are. */
-  readonly #kinds: readonly (readonly Agent[])[]
-  readonly #tiers = new Map<string, readonly Tier[]>()
+  readonly #agents: readonly BusyAgent[]
   readonly #bounded: boolean
   readonly #occupied = new Map<string, Set<string>>()
   readonly #flowOf = new Map<Turn, LaneTurns<Place>>()
@@ -63,11 +41,14 @@ export class ShardDecision implements Flow {
     this.key = shard.pool
     this.#tools = tools
     this.#agents = shard.agents.map((agent) => this.#copy(agent))
-    this.#kinds = [...Map.groupBy(this.#agents, (agent) => agent.capabilities).values()]
     this.#bounded = shard.agents.some((agent) => agent.rooms !== undefined)
     for (const [key, ids] of shard.occupied ?? []) this.#occupied.set(key, new Set(ids))
     const name = `${shard.tenant}/${shard.pool}`
-    const turns = this.#openLanes()
+    const places = new LanePlaces(this.#agents, shard, tools.strategyNamed)
+    const turns = shard.lanes
+      .filter((lane) => lane.heads.length > 0)
+      .map((lane): Turn => ({ lane, place: places.of(lane), next: 0 }))
+      .filter(({ place }) => place.tiers.length > 0)
     const flows = [...Map.groupBy(turns, ({ lane }) => lane.bulk ?? -1)]
       .sort(([, a], [, b]) => oldestOf(a) - oldestOf(b))
       .map(([bulk, own], _, all) => new LaneTurns(String(bulk), own, all.length === 1))
@@ -168,7 +149,7 @@ export class ShardDecision implements Flow {
     }
   }
 
-  #pick({ place, lane }: Turn): Agent | null {
+  #pick({ place, lane }: Turn): BusyAgent | null {
     const free = !this.#bounded && lane.apart === undefined
     for (const { agents, session } of place.tiers) {
       const agent = free
@@ -182,7 +163,7 @@ export class ShardDecision implements Flow {
     return null
   }
 
-  #isOpen(agent: Agent, lane: Lane): boolean {
+  #isOpen(agent: BusyAgent, lane: Lane): boolean {
     const { rooms } = agent
     if (rooms !== undefined) {
       if (rooms.some((room) => this.#kept.has(room.key))) return false
@@ -191,7 +172,7 @@ export class ShardDecision implements Flow {
     return lane.apart === undefined || !this.#occupied.get(apartKey(lane.apart))?.has(apartId(agent, lane.apart))
   }
 
-  #assign(head: Head, agent: Agent, lane: Lane): void {
+  #assign(head: Head, agent: BusyAgent, lane: Lane): void {
     const { rooms, remaining } = this.#tools
     agent.used += 1
     if (agent.rooms !== undefined) {
@@ -210,68 +191,10 @@ export class ShardDecision implements Flow {
     this.#assignments.push({ taskId: head.taskId, agentId: agent.id, runnerId: agent.runnerId })
   }
 
-  #copy(agent: FreeAgent): Agent {
+  #copy(agent: FreeAgent): BusyAgent {
     const { rooms } = agent
     return rooms === undefined ? { ...agent } : { ...agent, load: this.#tools.rooms.loadOf(rooms, agent.load) }
   }
-
-  /** The lanes with tasks for which there is an agent. Lanes that ask for the same are looked up once. */
-  #openLanes(): Turn[] {
-    const places = new Map<string, Place>()
-    const turns: Turn[] = []
-    for (const lane of this.shard.lanes) {
-      if (lane.heads.length === 0) continue
-      const key = placeKey(lane)
-      let place = places.get(key)
-      if (place === undefined) {
-        place = this.#placeOf(lane)
-        places.set(key, place)
-      }
-      if (place.tiers.length > 0) turns.push({ lane, place, next: 0 })
-    }
-    return turns
-  }
-
-  #placeOf(lane: Lane): Place {
-    const strategy =
-      lane.strategy === undefined ? this.shard.strategy : this.#tools.strategyNamed(lane.strategy, this.shard)
-    const fitting = this.#kinds.map((kind) => mayServe(kind[0]!, lane))
-    // Lanes that come down to the same agents share what is kept of them, too.
-    const key = `${fitting.map(Number).join('')} ${lane.strategy ?? ''}`
-    const wishes = lane.preferredLabels !== undefined || lane.preferredCapabilities !== undefined
-    let tiers = wishes ? undefined : this.#tiers.get(key)
-    if (tiers === undefined) {
-      const able = fitting.every(Boolean) ? this.#agents : this.#kinds.filter((_, n) => fitting[n]).flat()
-      const groups = wishes ? byPreference(able, lane) : [able]
-      tiers = groups
-        .filter((own) => own.length > 0)
-        .map((own) => ({ agents: own, session: openSession(strategy, own) }))
-      if (!wishes) this.#tiers.set(key, tiers)
-    }
-    return { strategy, tiers, request: requestOf(lane) }
-  }
-}
-
-function byPreference(agents: readonly Agent[], lane: Lane): readonly (readonly Agent[])[] {
-  const groups = [...Map.groupBy(agents, (agent) => preferenceOf(agent, lane))]
-  return groups.sort(([a], [b]) => b - a).map(([, own]) => own)
-}
-
-function requestOf(lane: Lane): PickRequest {
-  return {
-    ...(lane.capabilities.length === 0 ? {} : { required: capabilityLevels(lane.capabilities) }),
-    ...(lane.preferredCapabilities === undefined ? {} : { preferred: capabilityLevels(lane.preferredCapabilities) }),
-    ...(lane.affinity === undefined ? {} : { key: lane.affinity }),
-  }
-}
-
-/** Equal for lanes that ask for the same of an agent and choose among agents in the same way. */
-function placeKey(lane: Lane): string {
-  const { labels, preferredLabels, avoidedLabels, preferredCapabilities, region, tolerations, strategy, affinity } =
-    lane
-  const rare = [labels, preferredLabels, avoidedLabels, preferredCapabilities, region, tolerations, strategy, affinity]
-  const plain = lane.capabilities.join(',')
-  return rare.every((field) => field === undefined) ? plain : `${plain}|${JSON.stringify(rare)}`
 }
 
 function oldestOf(turns: readonly Turn[]): number {
@@ -282,6 +205,6 @@ function apartKey({ scope, key }: NonNullable<Lane['apart']>): string {
   return `${scope}:${key}`
 }
 
-function apartId(agent: Agent, { scope }: NonNullable<Lane['apart']>): string {
+function apartId(agent: BusyAgent, { scope }: NonNullable<Lane['apart']>): string {
   return scope === 'runner' ? agent.runnerId : agent.id
 }
