@@ -7,7 +7,7 @@ import type { Principal } from '../../foundation/platform/http/principal.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { headPosition } from '../../foundation/runtime/cursors.ts'
 import { appendEvents, type LogPosition, readEvents } from '../../foundation/runtime/event-log.ts'
-import { type CloudEvent, toCloudEvent } from './cloud-event-contract.ts'
+import { toCloudEvent } from './cloud-event-contract.ts'
 import type { EncodedBatches } from './encoded-batches.ts'
 import type { EventFeed } from './event-feed.ts'
 import { isCustomType } from './event-types-contract.ts'
@@ -166,17 +166,18 @@ async function* replay(
   from: LogPosition,
   until: LogPosition,
   signal: AbortSignal,
-): AsyncGenerator<CloudEvent> {
+): AsyncGenerator<EncodedEvents> {
   const matches = streamFilter(tenant, filter)
   let position = from
   while (!signal.aborted) {
     const events = await database.asSystem('streams').read((tx) => readEvents(tx, position, 2_000))
-    for (const event of events) {
-      if (event.tick > until.tick) return
-      position = { epoch: from.epoch, tick: event.tick, seq: event.seq }
-      if (matches(event)) yield toCloudEvent(event, from.epoch)
-    }
-    if (events.length === 0) return
+    const before = events.filter((event) => event.tick <= until.tick)
+    let lines = ''
+    for (const event of before) if (matches(event)) lines += `${JSON.stringify(toCloudEvent(event, from.epoch))}\n`
+    if (lines !== '') yield new EncodedEvents(Buffer.from(lines))
+    const last = before.at(-1)
+    if (last === undefined || before.length < events.length) return
+    position = { epoch: from.epoch, tick: last.tick, seq: last.seq }
   }
 }
 

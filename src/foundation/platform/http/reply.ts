@@ -110,8 +110,10 @@ function sendPage(sending: Sending, { mediaType, body, policy }: PageReply) {
   })
 }
 
-async function* lines(output: z.ZodType | null, items: AsyncIterable<unknown>): AsyncGenerator<string> {
-  for await (const item of items) yield `${JSON.stringify(outgoing(output, item))}\n`
+async function* lines(output: z.ZodType | null, items: AsyncIterable<unknown>): AsyncGenerator<string | Uint8Array> {
+  for await (const item of items) {
+    yield item instanceof EncodedEvents ? item.bytes : `${JSON.stringify(outgoing(output, item))}\n`
+  }
 }
 
 async function* events({ route, result, heartbeatMs, signal }: Sending): AsyncGenerator<string | Uint8Array> {

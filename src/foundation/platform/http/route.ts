@@ -37,7 +37,7 @@ export interface Upgrade {
 
 export type ReplyOf<R extends ReplyKind, O extends z.ZodType> = {
   json: Answer<O>
-  lines: AsyncIterable<Answer<O>>
+  lines: AsyncIterable<Answer<O> | EncodedEvents>
   events: AsyncIterable<ServerEvent<Answer<O>> | EncodedEvents>
   bytes: ByteReply
   page: PageReply
