@@ -53,6 +53,8 @@ create table agents (
 ) with (fillfactor=50);
 CREATE INDEX agents_free ON agents USING btree (tenant_id, pool) WHERE ((state = 'healthy'::text) AND (used < slots));
 CREATE INDEX agents_runner ON agents USING btree (runner_id);
+CREATE INDEX agents_unusual ON agents USING btree (state) WHERE (state <> ALL (ARRAY['healthy'::text, 'offline'::text]));
+CREATE INDEX agents_wanted ON agents USING btree (intent) WHERE (intent IS NOT NULL);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));

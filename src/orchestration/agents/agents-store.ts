@@ -59,7 +59,7 @@ export async function lockByRunnerSilence(
         order by a.tenant_id, a.id for update of a skip locked`)
     : tx.query(sql`
         select ${columns} from agents a join runners r on r.id = a.runner_id
-        where a.state = 'degraded' and r.heartbeat_at >= ${since}
+        where a.state = 'degraded' and a.state not in ('healthy', 'offline') and r.heartbeat_at >= ${since}
         order by a.tenant_id, a.id for update of a skip locked`)
 }
 
@@ -75,8 +75,10 @@ export interface Attention {
 export async function readAttention(tx: ReadTx, since: Date): Promise<Attention> {
   const [row] = await tx.query<Attention>(sql`
     select
-      exists (select from agents a join runners r on r.id = a.runner_id where a.state = 'healthy' and r.heartbeat_at < ${since}) as silent,
-      exists (select from agents a join runners r on r.id = a.runner_id where a.state = 'degraded' and r.heartbeat_at >= ${since}) as heard,
+      exists (select from runners r where r.state <> 'lost' and r.heartbeat_at < ${since}
+        and exists (select from agents a where a.runner_id = r.id and a.state = 'healthy')) as silent,
+      exists (select from agents a join runners r on r.id = a.runner_id
+        where a.state = 'degraded' and a.state not in ('healthy', 'offline') and r.heartbeat_at >= ${since}) as heard,
       exists (select from agents where intent = 'remove' and used = 0 and state in ('draining', 'offline')) as removable,
       coalesce((select array_agg(tenant_id || '/' || name) from pools where desired is not null), '{}') as sized`)
   return row!

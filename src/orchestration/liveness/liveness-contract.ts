@@ -56,7 +56,7 @@ export const livenessPolicySchema = z.object({
     .object({
       ...common,
       /** The same workflow with the same inputs started this often within `withinMs`. */
-      times: z.int().min(2).max(100_000).default(20),
+      times: z.int().min(2).max(1_000).default(20),
       withinMs: duration.default(10 * minute),
     })
     .prefault({}),
