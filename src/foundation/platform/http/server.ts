@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
@@ -174,12 +175,15 @@ export function createServer(options: ServerOptions): HttpServer {
     const asked = { route, request, reply, principal, trace, upgrade }
     if (route.reply === 'json' || route.reply === 'page') return answer({ ...asked, signal: gone.signal }, settings)
     upgrade?.socket.once('close', () => gone.abort(new Error('the client went away')))
-    if (principal !== null) watchRight(route, request, gone)
+    if (principal !== null) {
+      // A connection may carry many answers: the watch ends with this one.
+      watchRight(route, request, gone, upgrade === null ? reply.raw : request.raw.socket)
+    }
     return answer({ ...asked, signal: AbortSignal.any([gone.signal, drain.signal]) }, settings)
   }
 
   /** A stream outlives the moment in which its caller was let in: it ends soon after the key is revoked. */
-  function watchRight(route: Route, request: FastifyRequest, gone: AbortController): void {
+  function watchRight(route: Route, request: FastifyRequest, gone: AbortController, end: EventEmitter): void {
     const timer = setInterval(() => {
       authenticate(request.headers, { ip: request.ip }).then(
         (principal) => {
@@ -194,7 +198,7 @@ export function createServer(options: ServerOptions): HttpServer {
     }, recheckMs)
     timer.unref()
     gone.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
-    request.raw.socket.once('close', () => clearInterval(timer))
+    end.once('close', () => clearInterval(timer))
   }
 
   function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
