@@ -185,6 +185,11 @@ eachDatabase('liveness', (use) => {
     await look()
     expect((await findings())[0]).toMatchObject({ state: 'continued', answeredBy: 'room' })
     expect((await platform.run(young.id)).state).toBe('running')
+    await platform.main.take()
+    await look()
+    const [again, ...others] = await findings()
+    expect(others).toEqual([])
+    expect(again).toMatchObject({ state: 'open', answeredBy: null, runs: [young.id] })
     await platform.check()
   })
 

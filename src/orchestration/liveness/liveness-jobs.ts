@@ -11,7 +11,7 @@ import {
   type Suspicion,
 } from './detectors.ts'
 import type { DetectorName, LivenessPolicy } from './liveness-contract.ts'
-import { type LivenessService, mergePolicy } from './liveness-service.ts'
+import { byRoom, type LivenessService, mergePolicy } from './liveness-service.ts'
 import { answeredFindings, type FindingRow, openFindings, overdueFindings, readPolicies } from './liveness-store.ts'
 import type { OutputWatch } from './output-watch.ts'
 
@@ -147,7 +147,7 @@ export class LivenessJob {
       const { action, maxParallelAgents: limit } = policies(finding.tenant).runaway_fan_out
       if (action !== 'act') continue
       // Well below the limit, so that they do not come and go with every task.
-      if (limit === null || atWork(finding.tenant) <= limit * 0.8) await service.settle(finding, 'continue', 'room')
+      if (limit === null || atWork(finding.tenant) <= limit * 0.8) await service.settle(finding, 'continue', byRoom)
     }
   }
 

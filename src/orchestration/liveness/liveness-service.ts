@@ -42,6 +42,11 @@ export interface LivenessServiceOptions {
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
 }
 
+/** Who answers for a fan-out that has room again. */
+export const byRoom = 'room'
+/** A fan-out that comes back within this time is the one it was before, ms. */
+const sameMs = 60_000
+
 /** Findings: made by detectors, answered by people, by the clock, or by what happens next. */
 export class LivenessService {
   readonly #options: LivenessServiceOptions
@@ -90,7 +95,11 @@ export class LivenessService {
         await control.pauseSchedules(tx, tenant, suspicion.schedules, now)
         shards.push(...freed)
         runs = paused
-        done = told(paused, suspicion.schedules, action === 'ask' || holds)
+        done = told(
+          paused,
+          suspicion.schedules,
+          action === 'ask' ? 'it waits for an answer' : 'it goes on when there is room',
+        )
       }
       if (action === 'act' && !holds) {
         shards.push(...(await control.cancel(tx, tenant, suspicion.runs, `${detector}: ${suspicion.explanation}`, now)))
@@ -108,10 +117,10 @@ export class LivenessService {
         answeredAt: null,
         answeredBy: null,
       }
-      await insertFinding(tx, row)
-      await appendEvents(tx, [findingEvent(row, now)])
+      const kept = await this.#keep(tx, row, last)
+      await appendEvents(tx, [findingEvent(kept, now)])
       await dispatch(tx, shards, now)
-      return toFindingView(row)
+      return toFindingView(kept)
     })
   }
 
@@ -148,6 +157,18 @@ export class LivenessService {
     await appendEvents(tx, [findingEvent(closed, now)])
     await dispatch(tx, shards, now)
     return toFindingView(closed)
+  }
+
+  /** What was let go for lack of pressure and is back at once is the same finding, open again. */
+  async #keep(tx: Tx, row: FindingRow, last: FindingRow | null): Promise<FindingRow> {
+    const since = row.foundAt.getTime() - (last?.answeredAt?.getTime() ?? Number.NEGATIVE_INFINITY)
+    if (last === null || last.answeredBy !== byRoom || row.state !== 'open' || since > sameMs) {
+      await insertFinding(tx, row)
+      return row
+    }
+    const again: FindingRow = { ...row, id: last.id, rev: last.rev + 1, foundAt: last.foundAt }
+    await saveFinding(tx, again)
+    return again
   }
 
   /** More runs of a subject that is waiting for an answer: they are paused with the others. */
@@ -189,10 +210,10 @@ export function toFindingView(row: FindingRow): FindingView {
   }
 }
 
-function told(paused: readonly RunId[], schedules: readonly string[], waits: boolean): string {
+function told(paused: readonly RunId[], schedules: readonly string[], next: string): string {
   const runs = paused.length === 0 ? 'nothing was open to pause' : `paused ${paused.join(', ')}`
   const clocks = schedules.length === 0 ? '' : ` and the schedules ${schedules.join(', ')}`
-  return `${runs}${clocks}${waits ? '; it waits for an answer' : ''}`
+  return `${runs}${clocks}; ${next}`
 }
 
 function findingEvent(row: FindingRow, at: Date) {
