@@ -73,19 +73,95 @@ eachDatabase('quota broker', (use) => {
       await Promise.all(brokers.map((broker) => broker.close()))
       expect(served).toHaveLength(calls)
       const { refused, total } = provider.refusals(1_000)
-      console.log(
-        JSON.stringify({
-          script: _,
-          all: provider.refusals(0),
-          refused,
-          total,
-          ms: provider.seen.at(-1)!.at - provider.seen[0]!.at,
-        }),
-      )
       expect(refused).toBeLessThanOrEqual(Math.max(1, total * 0.05))
       expect(problems).toEqual([])
       expect(await use().owner('select * from quota_slices')).toEqual([])
     },
     40_000,
   )
+
+  test('lanes: the higher priority goes first, and the lowest is not starved', async () => {
+    await using provider = await ScriptedProvider.start({ dialect: 'openai', requests: null, latencyMs: 5 })
+    await account('one', { requestsPerMinute: 1_800, concurrent: 4 })
+    const broker = open()
+    const request = (worker: number) => ({ priority: worker < 6 ? 9 : 1 })
+    const served = await work([broker], { one: provider.url }, { workers: 12, calls: 120, request })
+    await broker.close()
+    const high = served.slice(0, 60).filter(({ worker }) => worker < 6).length
+    expect(high).toBeGreaterThan(40)
+    expect(high).toBeLessThan(60)
+    expect(served).toHaveLength(120)
+  }, 30_000)
+
+  test('fails over to another account at once, to another model after patience, and to nothing that is not allowed', async () => {
+    await using busy = await ScriptedProvider.start({ dialect: 'plain', requests: { burst: 1, perSecond: 0.02 } })
+    await using spare = await ScriptedProvider.start({ dialect: 'plain', requests: null })
+    await account('busy')
+    await account('spare')
+    const broker = open()
+    const urls = { busy: busy.url, spare: spare.url }
+    const first = { account: 'busy', model: 'large' }
+    const other = [first, { account: 'spare', model: 'large' }]
+    const smaller = [first, { account: 'spare', model: 'small' }]
+    const run = async (request: Partial<QuotaRequest>) =>
+      (await work([broker], urls, { workers: 1, calls: 1, request: () => request }))[0]!.target
+    // Uses up what there is, and finds out.
+    await run({ targets: other, failover: { account: true } })
+    expect(await run({ targets: other, failover: { account: true } })).toEqual({ account: 'spare', model: 'large' })
+    const failover = { account: true, model: true }
+    expect(await run({ targets: smaller, failover, patienceMs: 100 })).toEqual({ account: 'spare', model: 'small' })
+    const stopping = new AbortController()
+    const refused = broker.acquire({ tenant, targets: smaller, failover: { account: true } }, stopping.signal)
+    const waiting = expect(refused).rejects.toThrow('nobody waits any longer')
+    expect(await run({ targets: other, failover: { account: true } })).toEqual({ account: 'spare', model: 'large' })
+    stopping.abort(new Error('nobody waits any longer'))
+    await waiting
+    await broker.close()
+  }, 30_000)
+
+  test('an account that is not there is refused by name', async () => {
+    const broker = open()
+    await expect(broker.acquire({ tenant, targets: [{ account: 'gone' }] })).rejects.toMatchObject({
+      code: 'quota-unknown',
+      message: 'there is no account gone',
+    })
+    await account('gone')
+    const permit = await broker.acquire({ tenant, targets: [{ account: 'gone' }] })
+    permit.done({ status: 200 })
+    permit.done({ status: 429 })
+    await broker.close()
+    expect(await use().owner(`select state->>'cutAt' as cut from quota_accounts`)).toEqual([{ cut: '0' }])
+  })
+
+  test('the slice of a process that died is shared out again when its lease is over', async () => {
+    await account('one', { concurrent: 2 })
+    const dead = new QuotaBroker({ database: use().db, leaseMs: 500, onError: (error) => problems.push(error) })
+    const held = await Promise.all([1, 2].map(() => dead.acquire({ tenant, targets: [{ account: 'one' }] })))
+    const alive = open()
+    const next = alive.acquire({ tenant, targets: [{ account: 'one' }] })
+    let served = false
+    void next.then(() => {
+      served = true
+    })
+    await dead.acquire({ tenant, targets: [{ account: 'one' }] }, AbortSignal.timeout(300)).catch(() => {})
+    expect(served).toBe(false)
+    // It says nothing any more, as if it had been killed; its calls are over, or their places are.
+    await use().owner(`update quota_slices set lease_until = now() - interval '1 second' where holder <> $1`, ['-'])
+    for (const permit of held) permit.done({ status: 200 })
+    ;(await next).done({ status: 200 })
+    await Promise.all([dead.close(), alive.close()])
+    expect(problems).toEqual([])
+  }, 30_000)
+
+  test('what a call throws gives the place back', async () => {
+    await account('one', { concurrent: 1 })
+    const broker = open()
+    const request = { tenant, targets: [{ account: 'one' }] }
+    await expect(broker.run(request, () => Promise.reject(new Error('the line broke')))).rejects.toThrow(
+      'the line broke',
+    )
+    const answer = await broker.run(request, async () => ({ status: 200, value: 7 }))
+    expect(answer.value).toBe(7)
+    await broker.close()
+  })
 })

@@ -58,6 +58,9 @@ const cutConcurrent = 0.7
 /** Added per second while all goes well, as a share of the pace. */
 const leastGrowth = 0.02
 const mostGrowth = 0.25
+/** How much of a pace that the provider's words give is taken over at once, upwards and downwards: they may be late. */
+const trustUp = 0.1
+const trustDown = 0.3
 /** How long to rest after a refusal that names no time. */
 const restMs = 1_000
 /** A bucket holds no more than this many seconds' worth, unless the provider says that it has more. */
@@ -136,7 +139,7 @@ function heed(bucket: Bucket, told: ToldLimit | null, now: number): Bucket {
   const resetMs = told.resetAt === null ? 0 : told.resetAt - now
   const measured = resetMs > 0 ? (used * 1_000) / resetMs : told.limit / 60
   const known = bucket.perSecond
-  const perSecond = known === null ? measured : known + (measured - known) * 0.3
+  const perSecond = known === null ? measured : known + (measured - known) * (measured > known ? trustUp : trustDown)
   const burst = Math.max(1, Math.min(told.limit, perSecond * burstSeconds))
   return { perSecond, burst, level: Math.min(known === null ? burst : bucket.level, told.remaining, burst), at: now }
 }
@@ -152,8 +155,7 @@ function retryOf(told: ToldLimits | null, now: number): number {
 function cut(state: LimiterState, settings: QuotaSettings, told: ToldLimits | null, now: number): LimiterState {
   const seen = Math.max(1, ...state.recent.map(([, calls]) => calls))
   const pace = state.requests.perSecond ?? seen
-  // Where the provider tells its limit, that stands; the refusal is of the past.
-  const perSecond = told?.requests != null ? pace : Math.max(1 / 60, pace * cutRate)
+  const perSecond = Math.max(1 / 60, pace * cutRate)
   const burst = Math.max(1, perSecond / 4)
   return {
     ...state,
