@@ -5,6 +5,7 @@ import { spreadResults } from '../harness/report.ts'
 import { median } from '../harness/statistics.ts'
 import { type FleetFigures, type FleetSettings, type Scaler, scaleFleet } from '../simulator/scale-fleet.ts'
 import { horizontalPodAutoscaler, policyScaler } from '../simulator/scalers.ts'
+import { syntheticJobs, syntheticLoads } from '../simulator/synthetic.ts'
 import { readTrace, type TracedRequest } from '../simulator/trace.ts'
 import { type Job, workOf } from '../simulator/workload.ts'
 
@@ -38,21 +39,29 @@ export const bench: StandaloneBench = {
       note(`${rate} x the rate: done`)
       return { rate, figures }
     })
+    const settingsElsewhere = tally(elsewhereOnTrace(trace))
+    note('other targets and start-up times: done')
+    const synthetic = tally(onSyntheticLoads())
+    note('synthetic loads: done')
     return {
-      results: measured.flatMap(({ rate, figures }) =>
-        [...figures].flatMap(([name, runs]) => [
-          ...spreadResults(`${name}, rate ${rate}: SLO misses`, all(runs, 'misses', 100), '%'),
-          ...spreadResults(`${name}, rate ${rate}: agent-seconds`, all(runs, 'agentSeconds'), 's'),
-          ...spreadResults(`${name}, rate ${rate}: mean wait`, all(runs, 'meanWaitMs', 0.001), 's'),
-        ]),
-      ),
+      results: [
+        ...measured.flatMap(({ rate, figures }) =>
+          [...figures].flatMap(([name, runs]) => [
+            ...spreadResults(`${name}, rate ${rate}: SLO misses`, all(runs, 'misses', 100), '%'),
+            ...spreadResults(`${name}, rate ${rate}: agent-seconds`, all(runs, 'agentSeconds'), 's'),
+            ...spreadResults(`${name}, rate ${rate}: mean wait`, all(runs, 'meanWaitMs', 0.001), 's'),
+          ]),
+        ),
+        ...tallyResults('other targets and start-up times', settingsElsewhere),
+        ...tallyResults('synthetic loads', synthetic),
+      ],
       ratios: Object.fromEntries(
         measured.flatMap(({ rate, figures }) => {
           const of = (name: string, what: keyof FleetFigures) => median(all(figures.get(name)!, what))
           return [...figures.keys()]
             .filter((name) => name !== 'hpa')
             .flatMap((name) => [
-              [`${name}_vs_hpa_misses_rate_${rate}`, of(name, 'misses') / of('hpa', 'misses')],
+              [`${name}_vs_hpa_misses_rate_${rate}`, ratio(of(name, 'misses'), of('hpa', 'misses'))],
               [`${name}_vs_hpa_agent_seconds_rate_${rate}`, of(name, 'agentSeconds') / of('hpa', 'agentSeconds')],
             ])
         }),
@@ -76,10 +85,14 @@ function jobsAt(trace: readonly TracedRequest[], rate: number, random: Random): 
   return jobs.sort((a, b) => a.arrivesAt - b.arrivesAt)
 }
 
-function scalersFor(jobs: readonly Job[], rate: number): readonly (readonly [string, Scaler])[] {
+/** What an operator would size the pool for who knew the mean load beforehand. */
+function sizedFor(jobs: readonly Job[], utilisation: number): number {
   const work = jobs.reduce((sum, job) => sum + job.work, 0)
-  // What an operator would size the pool for who knew the mean load beforehand.
-  const sized = Math.ceil(work / jobs.at(-1)!.arrivesAt / target)
+  return Math.ceil(work / jobs.at(-1)!.arrivesAt / utilisation)
+}
+
+function scalersFor(jobs: readonly Job[], rate: number): readonly (readonly [string, Scaler])[] {
+  const sized = sizedFor(jobs, target)
   const bounds = { min: 1, max: 100 * rate }
   const policies: Readonly<Record<string, ScalingPolicyInput>> = {
     simple: { strategy: 'simple', ...bounds },
@@ -93,6 +106,73 @@ function scalersFor(jobs: readonly Job[], rate: number): readonly (readonly [str
     ['hpa', horizontalPodAutoscaler(hpa, sized)],
     ...Object.entries(policies).map(([name, policy]) => [name, policyScaler(policy, sized)] as const),
   ]
+}
+
+interface Duel {
+  readonly ours: readonly FleetFigures[]
+  readonly hpa: readonly FleetFigures[]
+}
+
+/** target_tracking and the HPA on the same jobs, from the same start. */
+function duel(jobSets: readonly (readonly Job[])[], utilisation: number, startupMs: number): Duel {
+  const bounds = { min: 1, max: 5_000 }
+  const run = (scaler: (initial: number) => Scaler) =>
+    jobSets.map((jobs) => scaleFleet(jobs, scaler(sizedFor(jobs, utilisation)), { ...settings, startupMs }))
+  const targetTracking = { utilisation, startupMs }
+  const policy = { strategy: 'target_tracking', ...bounds, targetTracking } as const
+  return {
+    ours: run((initial) => policyScaler(policy, initial)),
+    hpa: run((initial) =>
+      horizontalPodAutoscaler({ target: utilisation, tolerance: 0.1, ...bounds, downWindowMs: 300_000 }, initial),
+    ),
+  }
+}
+
+const few = [0, 1, 2]
+
+function elsewhereOnTrace(trace: readonly TracedRequest[]): readonly Duel[] {
+  const jobSets = few.map((seed) => jobsAt(trace, 1, seededRandom(seed)))
+  return [0.5, 0.6, 0.7, 0.8].flatMap((utilisation) =>
+    [5_000, 20_000, 60_000].map((startupMs) => duel(jobSets, utilisation, startupMs)),
+  )
+}
+
+function onSyntheticLoads(): readonly Duel[] {
+  return syntheticLoads.map((load) => {
+    const jobSets = few.map((seed) => syntheticJobs(load, seededRandom(seed)))
+    return duel(jobSets, target, settings.startupMs)
+  })
+}
+
+interface Tally {
+  readonly both: number
+  readonly misses: number
+  readonly agents: number
+  readonly all: number
+}
+
+/** In how many settings target_tracking is no worse in both figures, and in how many it is worse in one. */
+function tally(duels: readonly Duel[]): Tally {
+  const worse = (one: Duel, what: 'misses' | 'agentSeconds') => median(all(one.ours, what)) > median(all(one.hpa, what))
+  return {
+    both: duels.filter((one) => !worse(one, 'misses') && !worse(one, 'agentSeconds')).length,
+    misses: duels.filter((one) => worse(one, 'misses')).length,
+    agents: duels.filter((one) => worse(one, 'agentSeconds')).length,
+    all: duels.length,
+  }
+}
+
+function tallyResults(name: string, { both, misses, agents, all: count }: Tally) {
+  return [
+    { name: `${name}: target_tracking no worse in both`, value: both, unit: `of ${count}` },
+    { name: `${name}: more SLO misses`, value: misses, unit: `of ${count}` },
+    { name: `${name}: more agent-seconds`, value: agents, unit: `of ${count}` },
+  ]
+}
+
+/** Where nobody misses anything, the two are equal. A millionth of all tasks is nothing. */
+function ratio(ours: number, theirs: number): number {
+  return (ours + 1e-6) / (theirs + 1e-6)
 }
 
 function all(runs: readonly FleetFigures[], what: keyof FleetFigures, factor = 1): number[] {
