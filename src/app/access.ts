@@ -12,6 +12,7 @@ import {
   createMemoryLimiter,
   createSharedLimiter,
   defaultRateLimits,
+  type Limiter,
   type RateLimits,
   startIdempotencySweep,
 } from '../external-api/gateway/front-door/index.ts'
@@ -51,6 +52,8 @@ export interface Access {
   /** `local` knows the token file of the data folder. */
   authenticate(local: Authenticate): Authenticate
   readonly frontDoor: FrontDoor
+  /** Token buckets, shared by replicas. */
+  readonly limiter: Limiter
   readonly idempotency: IdempotencyStore
   /** The key of the very first start; null at every other. */
   createFirstKey(): Promise<string | null>
@@ -86,6 +89,7 @@ export function createAccess({ database, config, blobs, runs, work, onError }: A
     authenticate: (local) =>
       actForTenants(firstToKnow(local, authenticator.authenticate), async (id) => void (await tenants.show(id))),
     frontDoor: createFrontDoor(limiter, limitsOf(config)),
+    limiter,
     idempotency: createIdempotencyStore({ database }),
     createFirstKey: async () => (await keys.createFirst(home))?.key ?? null,
     async close() {

@@ -80,7 +80,11 @@ export async function openPlatform(
     closers.push(() => ticker!.stop())
     const storage = createStorage({ database, loaded })
     const onCommit = () => ticker?.poke()
-    const webhooks = await openWebhooks({ loaded, database, runs: orchestration.runs, onCommit, onError })
+    const { runs } = orchestration
+    const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
+    closers.push(() => access.close())
+    const { limiter } = access
+    const webhooks = await openWebhooks({ loaded, database, runs, limiter, onCommit, onError })
     closers.push(() => webhooks[Symbol.asyncDispose]())
     const streams = await openStreams({ loaded, database, reader, work: options.work, onCommit, onError })
     closers.push(() => streams.close())
@@ -90,9 +94,6 @@ export async function openPlatform(
       ? await startWork({ loaded, database, orchestration, git, storage, output, closers, onError, onWarning })
       : null
     if (options.work) webhooks.start()
-    const { runs } = orchestration
-    const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
-    closers.push(() => access.close())
     const { parallel } = config
     const { dispatch } = orchestration
     const spending = createSpending({ database, dispatch, prices: config.prices, onCommit, onError })

@@ -1,3 +1,5 @@
+import { standingOf } from '../enterprise/tenants/index.ts'
+import type { Limiter } from '../external-api/gateway/front-door/index.ts'
 import { createWebhooks, type RuleActions, type Webhooks } from '../external-api/webhooks/index.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
@@ -11,13 +13,15 @@ export interface OpenWebhooksOptions {
   readonly loaded: LoadedConfig
   readonly database: Database
   readonly runs: RunsService
+  /** Counts what comes in, for all replicas together. */
+  readonly limiter: Limiter
   readonly onCommit: () => void
   readonly onError: (error: unknown) => void
 }
 
 /** Ties webhooks to the runs they start and resume, and to the secrets of the configuration. */
 export async function openWebhooks(options: OpenWebhooksOptions): Promise<Webhooks> {
-  const { loaded, database, runs, onCommit, onError } = options
+  const { loaded, database, runs, limiter, onCommit, onError } = options
   const { config, secrets } = loaded
   return createWebhooks({
     database,
@@ -27,6 +31,14 @@ export async function openWebhooks(options: OpenWebhooksOptions): Promise<Webhoo
     readSecret: async (name) => (await secrets.read(name)).reveal(),
     secretNames: secrets.names,
     allow: config.webhooks.allow,
+    takeRate: async (key, { limit, seconds }) => {
+      const { taken, tokens, waitMs } = await limiter.take(key, { requests: limit, windowMs: seconds * 1_000 })
+      return { allowed: taken, remaining: Math.floor(tokens), resetMs: waitMs }
+    },
+    isOpen: async (tenant) => {
+      const { tenantState } = await database.asSystem('webhook-sources').read((tx) => standingOf(tx, tenant, null))
+      return tenantState === 'active'
+    },
     keepMs: config.webhooks.keepMs,
     onCommit,
     onError,

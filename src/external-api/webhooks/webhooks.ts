@@ -37,6 +37,8 @@ export interface WebhooksOptions {
   readonly random?: Random
   /** Default: a window in the memory of this process. */
   readonly takeRate?: TakeRate
+  /** Whether a tenant may be sent anything: a suspended one may not. Default: always. */
+  readonly isOpen?: (tenant: TenantId) => Promise<boolean>
   /** How long ended receipts and deliveries are kept, ms. Default 30 days. */
   readonly keepMs?: number
   /** Of one delivery, ms. Default 15,000. */
@@ -66,7 +68,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   const onStored = () => router?.poke()
   const onDue = () => deliverer?.poke()
 
-  const cache = createSourceCache(database)
+  const cache = createSourceCache(database, options.isOpen ?? (async () => true))
   const guard = createAddressGuard(options.allow)
   const sender = createSender({ guard, ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) })
   const sources = new SourcesService({ database, ids, keys, language, secretNames: options.secretNames })
