@@ -43,3 +43,14 @@ export function covers(list: readonly string[], pattern: string): boolean {
     return partFits && (heldRight === right || heldRight === '*')
   })
 }
+
+/** Who gives something away: what it may do itself. */
+export interface Giver {
+  readonly permissions: readonly string[]
+  readonly within?: readonly (readonly string[])[]
+}
+
+/** Nobody gives away more than he has: of `patterns`, the first that allows something the giver may not do; else null. */
+export function firstBeyond({ permissions, within = [] }: Giver, patterns: readonly string[]): string | null {
+  return patterns.find((pattern) => ![permissions, ...within].every((list) => covers(list, pattern))) ?? null
+}

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -75,12 +76,10 @@ function describeAll(
   const book = new Map<string, unknown>()
   for (const [id, described] of Object.entries(schemas)) {
     const { $id: _id, $schema: _schema, $defs, ...schema } = described
-    if (id === '__shared' && $defs === undefined) continue
-    const own = id === '__shared' ? '' : id
-    book.set(id, tidy(toComponents(schema, own), io))
+    if (id !== '__shared') book.set(id, tidy(toComponents(schema, schemas, id), io))
     // Recursive parts of a schema, and those that several share, are components of their own.
-    for (const [name, part] of Object.entries(($defs ?? {}) as Record<string, unknown>)) {
-      book.set(partName(own, name), tidy(toComponents(part, own), io))
+    for (const part of Object.values(($defs ?? {}) as Record<string, unknown>)) {
+      book.set(partName(part), tidy(toComponents(part, schemas, id), io))
     }
   }
   return book
@@ -95,9 +94,24 @@ function refsOf(schema: unknown): string[] {
   return refs
 }
 
-function partName(owner: string, name: string): string {
-  return `${owner.startsWith('unnamed-') ? '' : owner}${name.replace(/^__/, '').replace(/^\w/, (c) => c.toUpperCase())}`
+/** By what it says, so that the name stays when others come or go. */
+function partName(part: unknown): string {
+  const text = JSON.stringify(mapAll(part, (node) => (typeof node.$ref === 'string' ? { $ref: '' } : node)))
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return text === anyJson ? 'Json' : `Part${name}`
 }
+
+/** What `z.json()` becomes. */
+const anyJson = JSON.stringify({
+  anyOf: [
+    { type: 'string' },
+    { type: 'number' },
+    { type: 'boolean' },
+    { type: 'null' },
+    { type: 'array', items: { $ref: '' } },
+    { type: 'object', propertyNames: { type: 'string' }, additionalProperties: { $ref: '' } },
+  ],
+})
 
 /** Answers may get more fields without a new version, and that a number is a safe integer is clear without its bounds. */
 function tidy(schema: unknown, io: 'input' | 'output'): unknown {
@@ -112,13 +126,14 @@ function tidy(schema: unknown, io: 'input' | 'output'): unknown {
 }
 
 /** References to parts of a schema as references to components. */
-function toComponents(schema: unknown, owner: string): unknown {
+function toComponents(schema: unknown, all: Readonly<Record<string, Record<string, unknown>>>, owner: string): unknown {
   return mapAll(schema, (node) => {
     if (typeof node.$ref !== 'string') return node
-    const part = /^(?:(.*))?#\/\$defs\/(.+)$/.exec(node.$ref)
+    const part = /^(.*)#\/\$defs\/(.+)$/.exec(node.$ref)
     if (part === null) return node.$ref === '#' ? { ...node, $ref: prefix + owner } : node
-    const shared = part[1]?.includes('__shared') === true
-    return { ...node, $ref: prefix + partName(shared ? '' : owner, part[2]!) }
+    const holder = all[part[1] === '' ? owner : part[1]!.slice(prefix.length)]
+    const parts = holder?.$defs as Readonly<Record<string, unknown>>
+    return { ...node, $ref: prefix + partName(parts[part[2]!]) }
   })
 }
 
