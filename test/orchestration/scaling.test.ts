@@ -247,6 +247,20 @@ eachDatabase('scaling', (use) => {
 })
 
 eachDatabase('the registry of agents', (use) => {
+  test('agents of runners that start none are taken away by whoever looks', async () => {
+    const { platform, registry, scaling, states, host } = replica(use())
+    const workers = [await platform.worker({ pool: 'far' }), await platform.worker({ pool: 'far' })]
+    await scaling.scale(tenant, 'far', 1, 'me')
+    await registry.look()
+    await registry.look()
+    expect(await states()).toEqual(['healthy'])
+    await scaling.scale(tenant, 'far', 3, 'me')
+    await registry.look()
+    expect(await states()).toEqual(['healthy'])
+    expect(host.running()).toEqual([])
+    expect(workers).toHaveLength(2)
+  })
+
   test('cordon, uncordon, drain and remove, also over the loss of the runner', async () => {
     const { platform, agents, registry } = replica(use())
     const worker = await platform.register(2)

@@ -85,10 +85,12 @@ export class AgentsJob {
     await this.#noteFaults()
     if (attention.removable) await this.#remove()
     await this.#stopForgotten()
-    for (const { tenant, pool, room } of this.#options.host?.pools() ?? []) {
+    const hosted = new Map(this.#options.host?.pools().map((one) => [`${one.tenant}/${one.pool}`, one.room]))
+    for (const { tenant, pool } of attention.sized) {
       const key = `${tenant}/${pool}`
       const rests = (this.#startRests.get(key)?.until ?? Number.NEGATIVE_INFINITY) > this.#database.clock.monotonic()
-      if (attention.sized.includes(key)) await this.#size(tenant, pool, rests ? 0 : room)
+      // Fewer is for everybody to see to; more is for those who can start agents of the pool.
+      await this.#size(tenant, pool, rests ? 0 : (hosted.get(key) ?? 0))
     }
     await this.#prune()
   }

@@ -68,8 +68,8 @@ export interface Attention {
   readonly silent: boolean
   readonly heard: boolean
   readonly removable: boolean
-  /** Pools with a desired size, as `tenant/pool`. */
-  readonly sized: readonly string[]
+  /** Pools with a desired size. */
+  readonly sized: readonly { readonly tenant: TenantId; readonly pool: string }[]
 }
 
 export async function readAttention(tx: ReadTx, since: Date): Promise<Attention> {
@@ -80,7 +80,8 @@ export async function readAttention(tx: ReadTx, since: Date): Promise<Attention>
       exists (select from agents a join runners r on r.id = a.runner_id
         where a.state = 'degraded' and a.state not in ('healthy', 'offline') and r.heartbeat_at >= ${since}) as heard,
       exists (select from agents where intent = 'remove' and used = 0 and state in ('draining', 'offline')) as removable,
-      coalesce((select array_agg(tenant_id || '/' || name) from pools where desired is not null), '{}') as sized`)
+      coalesce((select json_agg(json_build_object('tenant', tenant_id, 'pool', name) order by tenant_id, name)
+        from pools where desired is not null), '[]') as sized`)
   return row!
 }
 
