@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../../foundation/kernel/clock.ts'
+import { readCgroupCpu } from './cgroup-cpu.ts'
 import { readCgroupMemory } from './cgroup-memory.ts'
 import { type CpuTimes, HostSampler, type HostSource, systemHost } from './host-figures.ts'
 
@@ -56,6 +57,25 @@ describe('the host', () => {
     expect(await sampler.read()).toMatchObject({ network: { bytesPerSecond: 0 }, utilisation: { network: null } })
   })
 
+  test('where a control group has a quota, that is what there is', async () => {
+    const clock = new ManualClock()
+    const quota = { cores: 0.5, usedSeconds: 10 }
+    const sampler = new HostSampler(
+      '/',
+      source({ busy: 0, all: 0 }, { cores: () => 8, cpuQuota: async () => ({ ...quota }) }),
+      clock,
+    )
+    expect(await sampler.read()).toMatchObject({ cores: 0.5, cpu: null })
+    clock.advance(1_000)
+    quota.usedSeconds = 12
+    expect((await sampler.read()).cpu).toBe(null)
+    clock.advance(2_000)
+    quota.usedSeconds += 0.25
+    expect((await sampler.read()).cpu).toBeCloseTo(0.25)
+    const wide = source({ busy: 0, all: 0 }, { cores: () => 8, cpuQuota: async () => ({ cores: 16, usedSeconds: 0 }) })
+    expect((await new HostSampler('/', wide, clock).read()).cores).toBe(8)
+  })
+
   test('shares are between 0 and 1, whatever the system says', async () => {
     const sampler = new HostSampler(
       '/',
@@ -105,6 +125,31 @@ describe('control groups', () => {
       await writeFile(join(root, path), text)
     }
   }
+
+  test('the tightest quota of processor time, version 2', async () => {
+    await write({
+      'proc/self/cgroup': '0::/a/b\n',
+      'sys/fs/cgroup/a/cpu.max': '50000 100000\n',
+      'sys/fs/cgroup/a/cpu.stat': 'usage_usec 3000000\nuser_usec 1\n',
+      'sys/fs/cgroup/a/b/cpu.max': 'max 100000\n',
+      'sys/fs/cgroup/a/b/cpu.stat': 'usage_usec 1\n',
+    })
+    expect(await readCgroupCpu(root)).toEqual({ cores: 0.5, usedSeconds: 3 })
+  })
+
+  test('the quota of processor time, version 1', async () => {
+    await write({
+      'proc/self/cgroup': '3:cpuacct:/a\n2:cpu:/a\n1:name=systemd:/a\n',
+      'sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '150000\n',
+      'sys/fs/cgroup/cpu/a/cpu.cfs_period_us': '100000\n',
+      'sys/fs/cgroup/cpuacct/a/cpuacct.usage': '2000000000\n',
+      'sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n',
+      'sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
+    })
+    expect(await readCgroupCpu(root)).toEqual({ cores: 1.5, usedSeconds: 2 })
+    await write({ 'sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '-1\n' })
+    expect(await readCgroupCpu(root)).toBe(null)
+  })
 
   test('version 2: the tightest limit on the way up, without cache that can be given back', async () => {
     const base = 'sys/fs/cgroup/pod'

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
 import { type Clock, systemClock } from '../../foundation/kernel/clock.ts'
+import { type CpuQuota, readCgroupCpu } from './cgroup-cpu.ts'
 import { type MemoryFigures, readCgroupMemory } from './cgroup-memory.ts'
 import { type NetworkCounters, readNetwork } from './host-network.ts'
 import type { Monitor } from './monitor-contract.ts'
@@ -23,6 +24,8 @@ export interface HostSource {
   memoryLimit(): Promise<MemoryFigures | null>
   /** Null where it cannot be told. */
   disk(folder: string): Promise<{ readonly usedBytes: number; readonly totalBytes: number } | null>
+  /** The quota of processor time of the control group we run in; null: none. */
+  cpuQuota(): Promise<CpuQuota | null>
   /** Null where it cannot be told. */
   network(): Promise<NetworkCounters | null>
 }
@@ -38,6 +41,7 @@ export class HostSampler {
   #times: CpuTimes
   #sampledAt: number
   #cpu: number | null = null
+  #byQuota = false
   #network: { readonly bytes: number; readonly at: number } | null = null
   #rate: number | null = null
 
@@ -51,20 +55,22 @@ export class HostSampler {
 
   async read(): Promise<HostFigures> {
     const source = this.#source
-    const [limit, disk, counters] = await Promise.all([
+    const [limit, quota, disk, counters] = await Promise.all([
       source.memoryLimit(),
+      source.cpuQuota(),
       source.disk(this.#folder),
       source.network(),
     ])
     const host = source.memory()
     const load = source.load()
-    const cpu = this.#sampleCpu()
+    const bound = quota !== null && quota.cores < source.cores() ? quota : null
+    const cpu = this.#sampleCpu(bound)
     const memory = limit !== null && limit.totalBytes < host.totalBytes ? limit : host
     const network =
       counters === null ? null : { bytesPerSecond: this.#sampleNetwork(counters), capacity: counters.capacity }
     return {
       cpu,
-      cores: source.cores(),
+      cores: bound?.cores ?? source.cores(),
       // Where the system keeps no load average, it says zero three times.
       load: load.every((value) => value === 0) ? null : [...load],
       memory,
@@ -89,12 +95,18 @@ export class HostSampler {
     return this.#rate
   }
 
-  #sampleCpu(): number | null {
+  /** Of the quota where there is one: how busy the rest of the host is does not tell what we may still use. */
+  #sampleCpu(quota: CpuQuota | null): number | null {
     const now = this.#clock.monotonic()
     if (now - this.#sampledAt < shortestSampleMs) return this.#cpu
-    const times = this.#source.cpu()
+    const times =
+      quota === null
+        ? this.#source.cpu()
+        : { busy: quota.usedSeconds * 1_000, all: this.#times.all + (now - this.#sampledAt) * quota.cores }
+    const isFirstOfQuota = quota !== null && !this.#byQuota
+    this.#byQuota = quota !== null
     const all = times.all - this.#times.all
-    if (all > 0) this.#cpu = Math.min(1, Math.max(0, (times.busy - this.#times.busy) / all))
+    if (all > 0 && !isFirstOfQuota) this.#cpu = shareOf(times.busy - this.#times.busy, all)
     this.#times = times
     this.#sampledAt = now
     return this.#cpu
@@ -119,6 +131,7 @@ export const systemHost: HostSource = {
   load: () => loadavg() as [number, number, number],
   memory: () => ({ usedBytes: totalmem() - freemem(), totalBytes: totalmem() }),
   memoryLimit: () => readCgroupMemory(),
+  cpuQuota: () => readCgroupCpu(),
   network: () => readNetwork(),
   async disk(folder) {
     try {

@@ -9,7 +9,8 @@ export const monitorSchema = z.object({
   host: z.object({
     /** Share of all cores in use since the sample before; null in the first moment. */
     cpu: share.nullable(),
-    cores: z.int(),
+    /** Where a control group has a quota below it: that, which may be a fraction. */
+    cores: z.number(),
     /** Load averages over 1, 5 and 15 minutes. */
     load: z.tuple([z.number(), z.number(), z.number()]).nullable(),
     memory: z.object({ usedBytes: z.number(), totalBytes: z.number() }),
