@@ -32,6 +32,8 @@ export interface Spending {
   /** For whatever calls a provider. */
   readonly quotas: QuotaBrokerPort
   readonly prices: PriceTable
+  readonly budgets: BudgetsService
+  readonly upkeep: BudgetUpkeep
   readonly routes: readonly Route[]
   /** Starts the upkeep; the caller stops it. */
   start(reader: EventReader): readonly { stop(): Promise<void> }[]
@@ -57,6 +59,8 @@ export function createSpending({ database, dispatch, prices: own, onCommit, onEr
     spender,
     quotas,
     prices,
+    budgets,
+    upkeep,
     routes: [...budgetRoutes(database, budgets), ...quotaRoutes({ database, onCommit })],
     start: (reader) => [upkeep.start(), followAttemptEnds({ database, reader, onError })],
     async close() {

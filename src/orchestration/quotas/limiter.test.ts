@@ -44,7 +44,7 @@ describe('what an account may take', () => {
   })
 
   test('a time to try again is kept to', () => {
-    const told = { requests: null, tokens: null, retryAt: start + 30_000 }
+    const told = { requests: null, tokens: null, retryAt: start + 30_000, at: start }
     const state = afterObserved(
       startLimiter(noLimits, start),
       noLimits,
@@ -58,8 +58,19 @@ describe('what an account may take', () => {
   })
 
   test('what the provider says of its limit sets the pace', () => {
-    const told = { requests: { limit: 60, remaining: 20, resetAt: start + 4_000 }, tokens: null, retryAt: null }
-    const state = afterObserved(startLimiter(noLimits, start), noLimits, { ...nothing, successes: 40, told }, start)
+    const told = {
+      requests: { limit: 60, remaining: 20, resetAt: start + 4_000 },
+      tokens: null,
+      retryAt: null,
+      at: start,
+    }
+    // It is heard of later than it was said.
+    const state = afterObserved(
+      startLimiter(noLimits, start),
+      noLimits,
+      { ...nothing, successes: 40, told },
+      start + 900,
+    )
     expect(state.requests.perSecond).toBeCloseTo(10, 0)
     expect(state.requests.level).toBeLessThanOrEqual(20)
   })

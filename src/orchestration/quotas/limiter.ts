@@ -107,15 +107,15 @@ export function afterObserved(
   if (observed.told !== null) {
     state = {
       ...state,
-      requests: heed(state.requests, observed.told.requests, now),
-      tokens: heed(state.tokens, observed.told.tokens, now),
+      requests: heed(state.requests, observed.told.requests, observed.told.at, now),
+      tokens: heed(state.tokens, observed.told.tokens, observed.told.at, now),
     }
   }
   const fresh = observed.refused.filter((startedAt) => startedAt >= state.cutAt)
   if (fresh.length > 0) return cut(state, settings, observed.told, now)
   if (observed.refused.length > 0)
     return { ...state, blockedUntil: Math.max(state.blockedUntil, retryOf(observed.told, now)) }
-  return grow(state, settings, now)
+  return grow(state, settings, observed.told?.requests != null, now)
 }
 
 function giveBack(bucket: Bucket, amount: number): Bucket {
@@ -131,13 +131,13 @@ function remember(recent: LimiterState['recent'], calls: number, now: number): L
 }
 
 /** The provider's own words: its limit sets the pace, and no more is sent than it says remains. */
-function heed(bucket: Bucket, told: ToldLimit | null, now: number): Bucket {
+function heed(bucket: Bucket, told: ToldLimit | null, saidAt: number, now: number): Bucket {
   if (told === null) return bucket
   const used = told.limit - told.remaining
   // What was used is back at the reset: that gives the pace, once enough was used to tell it from the rounding of times.
   if (used < told.limit * 0.1) return bucket
-  const resetMs = told.resetAt === null ? 0 : told.resetAt - now
-  const measured = resetMs > 0 ? (used * 1_000) / resetMs : told.limit / 60
+  if (told.resetAt !== null && told.resetAt <= saidAt) return bucket
+  const measured = told.resetAt === null ? told.limit / 60 : (used * 1_000) / (told.resetAt - saidAt)
   const known = bucket.perSecond
   const perSecond = known === null ? measured : known + (measured - known) * (measured > known ? trustUp : trustDown)
   const burst = Math.max(1, Math.min(told.limit, perSecond * burstSeconds))
@@ -167,7 +167,8 @@ function cut(state: LimiterState, settings: QuotaSettings, told: ToldLimits | nu
   }
 }
 
-function grow(state: LimiterState, settings: QuotaSettings, now: number): LimiterState {
+/** `told`: the provider says itself how fast is right. */
+function grow(state: LimiterState, settings: QuotaSettings, told: boolean, now: number): LimiterState {
   let { requests, concurrent, successes, grownAt } = state
   const most = settings.concurrent ?? mostConcurrent
   if (successes >= concurrent) {
@@ -178,7 +179,7 @@ function grow(state: LimiterState, settings: QuotaSettings, now: number): Limite
   const seconds = (now - since) / 1_000
   const { perSecond } = requests
   // Only a pace that was found out grows: one that is configured is the most there is.
-  if (seconds >= 0.25 && perSecond !== null && settings.requestsPerMinute === null) {
+  if (seconds >= 0.25 && perSecond !== null && settings.requestsPerMinute === null && !told) {
     grownAt = now
     const faster = perSecond * (1 + growthOf(perSecond, state, now) * Math.min(seconds, 1))
     requests = { ...requests, perSecond: faster, burst: Math.max(requests.burst, faster / 4, 1) }
@@ -191,7 +192,7 @@ function grow(state: LimiterState, settings: QuotaSettings, now: number): Limite
  * the last refusal, which was then not what the provider minds.
  */
 function growthOf(perSecond: number, { ceiling, cutAt }: LimiterState, now: number): number {
-  if (perSecond > ceiling * 1.15) return 0.5
+  if (ceiling > 0 && perSecond > ceiling * 1.15) return 0.5
   return Math.min(mostGrowth, Math.max(leastGrowth, ((now - cutAt) / 1_000) * leastGrowth))
 }
 

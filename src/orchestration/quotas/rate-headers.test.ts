@@ -52,6 +52,7 @@ describe('headers', () => {
       requests: { limit: 60, remaining: 59, resetAt: now + 1_000 },
       tokens: { limit: 150_000, remaining: 149_984, resetAt: now + 360_000 },
       retryAt: null,
+      at: now,
     })
   })
 
@@ -64,6 +65,7 @@ describe('headers', () => {
       requests: { limit: 50, remaining: 0, resetAt: now + 20_000 },
       tokens: null,
       retryAt: now + 20_000,
+      at: now,
     })
   })
 
@@ -74,7 +76,7 @@ describe('headers', () => {
       'x-ratelimit-remaining-requests': 'many',
       'retry-after': 'NaN',
     }
-    expect(readRateHeaders(nonsense, now)).toEqual({ requests: null, tokens: null, retryAt: null })
-    expect(readRateHeaders(undefined, now)).toEqual({ requests: null, tokens: null, retryAt: null })
+    expect(readRateHeaders(nonsense, now)).toEqual({ requests: null, tokens: null, retryAt: null, at: now })
+    expect(readRateHeaders(undefined, now)).toEqual({ requests: null, tokens: null, retryAt: null, at: now })
   })
 })

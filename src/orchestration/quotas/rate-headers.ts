@@ -11,6 +11,8 @@ export interface ToldLimit {
 export interface ToldLimits {
   readonly requests: ToldLimit | null
   readonly tokens: ToldLimit | null
+  /** When it was said, ms since 1970. */
+  readonly at: number
   /** Not before, ms since 1970; null where it does not say. */
   readonly retryAt: number | null
 }
@@ -41,6 +43,7 @@ export function readRateHeaders(headers: CallOutcome['headers'], now: number): T
       ['x-ratelimit-limit-tokens', 'x-ratelimit-remaining-tokens', 'x-ratelimit-reset-tokens'],
     ]),
     retryAt: readRetry(read, now),
+    at: now,
   }
 }
 
