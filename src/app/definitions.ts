@@ -1,6 +1,7 @@
 import { isAppError } from '../foundation/kernel/errors.ts'
 import type { JsonObject } from '../foundation/kernel/json.ts'
 import { type Problem, parseWorkflow, readInputTexts, resolveInputs } from '../orchestration/workflows/index.ts'
+import { stepsThatNeedRepository } from '../orchestration/workflows/needs-repository.ts'
 import { type FoundWorkflow, toDetail, toSummary } from '../orchestration/workflows/workflow-details.ts'
 import type {
   Validation,
@@ -43,6 +44,16 @@ export function describeSource(name: string, source: SourceText): WorkflowDetail
 
 function foundIn(name: string, { text, fileName }: SourceText): FoundWorkflow {
   return { name, origin: 'project', text, file: fileName }
+}
+
+/** The steps of a definition that cannot do without a repository; none where it cannot be read, which others tell. */
+export function repositoryUsersIn({ text, fileName }: SourceText): readonly string[] {
+  try {
+    return stepsThatNeedRepository(parseWorkflow(text, fileName).definition)
+  } catch (error) {
+    if (!isAppError(error, 'workflow-invalid')) throw error
+    return []
+  }
 }
 
 /** Texts of a command line as the types the workflow declares. Throws `workflow-invalid` where the source is not one. */

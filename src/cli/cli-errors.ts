@@ -25,6 +25,18 @@ export const cliErrors = defineErrors({
     when: 'a task needs an agent that takes prompts, but no pool has one',
     next: 'declare a pool under `pools:` in leanvibe.yaml; `leanvibe init` writes one for each agent it finds on the PATH',
   },
+  'no-repository': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a workflow that works on a repository is started without one',
+    next: 'add --repo FOLDER; `--repo .` is the repository you are in',
+  },
+  'step-not-in-run': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'a step or task is named that a run does not have',
+    next: 'see its steps and tasks with `leanvibe runs show RUN`',
+  },
   'file-exists': {
     kind: 'conflict',
     retry: 'never',

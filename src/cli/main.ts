@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import type { Env } from '../foundation/platform/config/env.ts'
 import type { Act, CliContext } from './command.ts'
 import { exitCodeFor, tellFailure, usageError } from './failure.ts'
@@ -61,11 +62,20 @@ async function runCommand(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return 0
-    // Called without its sub-command, a command shows what it has.
-    throw usageError(
-      error.code === 'commander.help' ? 'the command needs a sub-command' : error.message.replace(/^error: /, ''),
-    )
+    throw usageError(explainUsage(error.code, error.message, selectCommand(argv)?.name, program))
   }
+}
+
+/** What commander found wrong, where its own words would mislead. */
+function explainUsage(code: string, message: string, name: string | undefined, program: Command): string {
+  const known = program.commands.find((command) => command.name() === name)?.commands.map((each) => each.name()) ?? []
+  // Called without its sub-command, a command shows what it has.
+  if (code === 'commander.help') return 'the command needs a sub-command'
+  // A word that is no sub-command goes to the default one, which takes none.
+  if (code === 'commander.excessArguments' && known.length > 0) {
+    return `${message.replace(/^error: /, '')} (${name} has ${known.join(', ')})`
+  }
+  return message.replace(/^error: /, '')
 }
 
 function asksVersion(argv: readonly string[]): boolean {

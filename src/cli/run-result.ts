@@ -22,9 +22,10 @@ export async function tellRunResult(
   const files = await saveArtifacts(client, resultsOf(detail), folder)
   out.document({ type: 'result', run, files })
   out.lines('', `${mark(moodOf(run.state), out.colors)} ${headline(detail)}`)
-  if (run.error !== null) out.lines(`  ${out.colors.red(printable(run.error.message))}`)
-  for (const step of detail.steps) {
-    if (moodOf(step.state) !== 'bad') continue
+  const bad = detail.steps.filter((step) => moodOf(step.state) === 'bad')
+  // The failure of a run is that of its first bad step, which is told below.
+  if (run.error !== null && bad.length === 0) out.lines(`  ${out.colors.red(printable(run.error.message))}`)
+  for (const step of bad) {
     const task = detail.tasks.find((each) => each.step === step.id && each.error !== null)
     const why = task?.error?.message ?? step.reason ?? step.state
     out.lines(`  ${out.colors.red('✖')} ${oneLine(step.id, 60)}: ${oneLine(why, 500)}`)

@@ -25,7 +25,8 @@ export function spawnWorkflow({ depth, pool, side, worktree }: SpawnOptions): st
     description: 'One task for one agent, or for several side by side.',
     inputs: { task: { type: 'string' } },
     steps: { task },
-    ...(side === 1 ? { outputs: { summary: '${{ steps.task.outputs.answer }}' } } : {}),
+    // A list for several; an answer that is too long to show is an artifact.
+    outputs: { summary: '${{ steps.task.outputs.answer }}' },
   }
   return JSON.stringify(workflow satisfies Loose<WorkflowSource>, null, 2)
 }

@@ -22,7 +22,7 @@ export interface SourcePlace {
  * project's files, or else known to the platform. Modules are loaded here: a server runs no code of projects.
  */
 export async function findWanted(word: string, place: SourcePlace): Promise<Wanted> {
-  if (/[/\\]|\.(ya?ml|[cm]?[jt]s)$/.test(word)) {
+  if (/[/\\]|^\.{1,2}$|\.(ya?ml|[cm]?[jt]s)$/.test(word)) {
     return { source: await readSource(resolve(place.cwd, word), word, place), origin: 'file' }
   }
   const [{ createDefinitionFiles }, { listWorkflowModules }] = await Promise.all([
@@ -71,7 +71,8 @@ async function readSource(path: string, shown: string, { signal }: SourcePlace):
     if (isModuleName(path)) return await loadWorkflowModule(path, shown, signal)
     return { text: await readFile(path, 'utf8'), fileName: shown }
   } catch (error) {
-    if (!(error instanceof Error) || !('errno' in error)) throw error
-    throw usageError(`cannot read the workflow ${shown}: ${error.message}`)
+    if (!(error instanceof Error) || !('errno' in error && 'code' in error)) throw error
+    const why = error.code === 'EISDIR' ? 'it is a folder' : error.message
+    throw usageError(`cannot read the workflow ${shown}: ${why}`)
   }
 }

@@ -91,7 +91,10 @@ test('a kill -9 at any failpoint loses nothing, doubles nothing and leaves nothi
   )
   const slowest = Math.max(...lanes.map((lane) => lane.slowest))
   expect(slowest).toBeLessThan(2_000)
-  console.log('kills at failpoints', JSON.stringify({ failpoints: points.length, slowestCleanMs: Math.round(slowest), lanes }))
+  console.log(
+    'kills at failpoints',
+    JSON.stringify({ failpoints: points.length, slowestCleanMs: Math.round(slowest), lanes }),
+  )
 })
 
 test.each(ofSupervisor)('a supervisor that dies at %s costs attempts, not the run', async (name) => {

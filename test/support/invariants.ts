@@ -23,7 +23,8 @@ const rules: Readonly<Record<string, string>> = {
       cross join lateral unnest(t.budget_ids, t.holds) as u(budget, amount)
       where t.state in ('leased', 'running')) h on h.tenant_id = b.tenant_id and h.budget = b.id
     group by b.tenant_id, b.id, b.held, b.reserved having b.held - b.reserved <> coalesce(sum(h.amount), 0)`,
-  'no budget is overshot, but by what is reported': 'select id, held, spent, hard_limit from budgets where held + spent - reported > hard_limit',
+  'no budget is overshot, but by what is reported':
+    'select id, held, spent, hard_limit from budgets where held + spent - reported > hard_limit',
   'a step counts its open tasks': `
     select s.run_id, s.step, s.state, s.open, count(t.id)::int as tasks from run_steps s
     left join tasks t on t.tenant_id = s.tenant_id and t.run_id = s.run_id and t.step = s.step and t.state not in (${ended})

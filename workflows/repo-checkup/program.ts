@@ -163,9 +163,9 @@ export async function printOutcome(work: (surroundings: StepSurroundings) => Pro
     process.stdout.write(`${line}\n`)
   } catch (error) {
     const known = isAppError(error) ? error : null
-    stderr(`error: ${messageOf(error)}${known === null ? '' : ` (${known.code})`}`)
-    if (known !== null) stderr(`next: ${known.next}`)
-    else if (error instanceof Error && !stop.signal.aborted) stderr(error.stack ?? '')
+    // One line: the last one is what a run shows as the reason.
+    stderr(`error: ${messageOf(error)}${known === null ? '' : ` (${known.code}); next: ${known.next}`}`)
+    if (known === null && error instanceof Error && !stop.signal.aborted) stderr(error.stack ?? '')
     process.exitCode = stop.signal.aborted ? 143 : error instanceof AppError ? exitCodeOf[error.kind] : 70
   }
 }

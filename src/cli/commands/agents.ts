@@ -25,6 +25,7 @@ export const agents: CliCommand = {
       .description('list agents by pool')
       .option('--pool <name>', 'only this pool')
       .addOption(new Option('--state <state>', 'only those in this state').choices(agentStateSchema.options))
+      .option('--all', 'also those that went with a former process')
       .action(act(list))
     command.command('show').description('show an agent and what it works on').argument('<agent>').action(act(show))
     command
@@ -52,12 +53,21 @@ export const agents: CliCommand = {
   },
 }
 
-async function list(context: CliContext, query: { pool?: string; state?: AgentView['state'] }): Promise<void> {
+interface ListOptions {
+  readonly pool?: string
+  readonly state?: AgentView['state']
+  readonly all?: boolean
+}
+
+async function list(context: CliContext, { all, ...query }: ListOptions): Promise<void> {
   const { out } = context
   await withConnection(context, { work: false }, async ({ client, loaded, embedded }) => {
-    const { items } = await client.call(listAgents, { query })
+    const found = (await client.call(listAgents, { query })).items
+    const items = all || query.state !== undefined ? found : found.filter(({ state }) => state !== 'offline')
     for (const item of items) out.document(item)
     if (items.length > 0) out.lines(...table(items.map(cells)))
+    const gone = found.length - items.length
+    if (gone > 0) out.note(out.colors.dim(`${plural(gone, 'agent')} of former processes; --all shows them`))
     if (!embedded) return
     const pools = loaded.config.pools.filter(({ name }) => query.pool === undefined || name === query.pool)
     out.lines('', 'no server runs on this data folder; it would start:', ...table(pools.map(poolCells)))

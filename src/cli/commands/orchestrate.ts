@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { resumeRun, showRun, startRun } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { StartRun } from '../../orchestration/runs/runs-contract.ts'
+import { showWorkflow } from '../../orchestration/workflows/workflow-endpoints-contract.ts'
+import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { type Connection, load } from '../connect.ts'
 import { usageError } from '../failure.ts'
@@ -8,7 +10,7 @@ import { keyValue, wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
 import { typedInputs } from '../typed-inputs.ts'
 import { validateWord } from '../validate-word.ts'
-import { findWanted } from '../workflow-source.ts'
+import { findWanted, type Wanted } from '../workflow-source.ts'
 
 interface Options {
   readonly workflow?: string
@@ -50,7 +52,7 @@ async function run(context: CliContext, word: string | undefined, options: Optio
 function wordOf(word: string | undefined, { workflow, resume, validate: check }: Options): string | null {
   if (word !== undefined && workflow !== undefined && word !== workflow)
     throw usageError('the workflow is named twice, and differently')
-  const named = word ?? workflow ?? null
+  const named = (word ?? workflow)?.trim() || null
   if (resume !== undefined && (named !== null || check))
     throw usageError('--resume goes on with a run as it is: it takes no workflow')
   if (resume === undefined && named === null) throw usageError('expected a workflow: a name, or a file')
@@ -65,6 +67,7 @@ async function validate(context: CliContext, word: string | null, options: Optio
 async function start(context: CliContext, connection: Connection, word: string, options: Options): Promise<string> {
   const { cwd, interrupts } = context
   const wanted = await findWanted(word, { cwd, config: connection.loaded.config, signal: interrupts.signal })
+  if (options.repo === undefined) await refuseWithoutRepository(connection, wanted)
   const body: StartRun = {
     ...('source' in wanted ? { source: wanted.source } : { workflow: wanted.name }),
     inputs: (await typedInputs(connection, wanted, options.input)) as Record<string, never>,
@@ -73,6 +76,22 @@ async function start(context: CliContext, connection: Connection, word: string, 
   }
   const run = await connection.client.call(startRun, { body, signal: context.interrupts.signal })
   return run.id
+}
+
+/** Before anything starts: what the steps would say is of little help. */
+async function refuseWithoutRepository({ client }: Connection, wanted: Wanted): Promise<void> {
+  const { repositoryUsersIn } = await import('../../app/definitions.ts')
+  const name = 'source' in wanted ? wanted.source.fileName : wanted.name
+  const source =
+    'source' in wanted
+      ? wanted.source
+      : { text: (await client.call(showWorkflow, { params: { name } })).source, fileName: name }
+  const users = repositoryUsersIn(source)
+  if (users.length === 0) return
+  const shown = users.slice(0, 3).join(', ')
+  throw cliErrors['no-repository'](
+    `${name} works on a repository and none is given (needed by ${users.length > 3 ? `${shown} and others` : shown})`,
+  )
 }
 
 async function resume({ client }: Connection, id: string): Promise<string> {

@@ -49,12 +49,12 @@ describe('what a run does next', () => {
     ['a:succeeded b:succeeded c:running', []],
     ['a:succeeded b:succeeded c:succeeded', ['activate d']],
     ['a:succeeded b:skipped* c:succeeded', ['activate d']],
-    ['a:failed', ['skip b: needs a, which was failed', 'skip c: needs a, which was failed']],
-    ['a:timed-out b:skipped', ['skip c: needs a, which was timed out']],
+    ['a:failed', ['skip b: needs a, which failed', 'skip c: needs a, which failed']],
+    ['a:timed-out b:skipped', ['skip c: needs a, which timed out']],
     ['a:cancelled b:skipped', ['skip c: needs a, which was cancelled']],
     ['a:failed b:skipped c:skipped', ['skip d: needs b, which was skipped']],
     ['a:succeeded b:failed c:running', []],
-    ['a:succeeded b:failed c:succeeded', ['skip d: needs b, which was failed']],
+    ['a:succeeded b:failed c:succeeded', ['skip d: needs b, which failed']],
   ])('of a diamond after "%s": %j', (states, expected) => {
     expect(moves(diamond, states)).toEqual(expected)
   })
@@ -96,7 +96,7 @@ describe('what a run does next', () => {
     for (const outcome of ['succeeded', 'failed', 'cancelled'] as const) {
       expect(moves(steps, 'a:failed', { outcome, cancelRequested: true })).toEqual(['activate y'])
       expect(moves(steps, 'a:failed y:succeeded', { outcome })).toEqual(['activate z'])
-      expect(moves(steps, 'a:failed y:failed', { outcome })).toEqual(['skip z: needs y, which was failed'])
+      expect(moves(steps, 'a:failed y:failed', { outcome })).toEqual(['skip z: needs y, which failed'])
     }
   })
 

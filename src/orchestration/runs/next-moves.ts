@@ -63,8 +63,7 @@ export function nextMoves(run: RunSituation): readonly Move[] {
     if (!needs.every((need) => isTaskEnded(need.status.state))) continue
     const bad = needs.find((need) => !endedWell(need.node, need.status))
     if (bad === undefined) moves.push({ kind: 'activate', step: step.id })
-    else
-      moves.push({ kind: 'skip', step: step.id, reason: `needs ${bad.id}, which was ${described(bad.status.state)}` })
+    else moves.push({ kind: 'skip', step: step.id, reason: `needs ${bad.id}, which ${described(bad.status.state)}` })
   }
   if (moves.length > 0) return moves
 
@@ -91,7 +90,8 @@ function outcomeOf(steps: readonly StepNode[], statusOf: (id: string) => StepSta
 }
 
 function described(state: TaskState): string {
-  return state === 'timed-out' ? 'timed out' : state
+  if (state === 'timed-out') return 'timed out'
+  return state === 'failed' ? state : `was ${state}`
 }
 
 /** The state of a step whose tasks have all ended. */

@@ -29,7 +29,8 @@ function referencesOf(workflow: WorkflowDefinition): ReadonlyMap<string | null, 
   return found
 }
 
-function sourcesIn(site: ExpressionSite): readonly string[] {
+/** The CEL that stands in a place. */
+export function sourcesIn(site: ExpressionSite): readonly string[] {
   if (site.mode === 'expression') return [site.text]
   const parsed = parseTemplate(site.text)
   if (!parsed.ok || secretIn(site.text) !== null) return []
