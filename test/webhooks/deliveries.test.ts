@@ -272,6 +272,25 @@ eachDatabase('outgoing webhooks', (use) => {
     expect((await deliveries(on)).map(({ state }) => state)).toContain('cancelled')
   })
 
+  test('are held while their tenant is suspended', async () => {
+    let open = true
+    await using receiver = await startReceiver()
+    await using on = await openWebhookPlatform(use(), { isOpen: async () => open })
+    await subscribe(on, { url: receiver.url, types: ['thing.*'] })
+    await subscribed(on, receiver)
+    open = false
+    await emit(on, { id: 'a' })
+    const held = async () => (await deliveries(on)).find(({ type }) => type === 'thing.changed')
+    const dueLater = async () =>
+      Date.parse((await held())?.dueAt ?? '') > on.platform.database.clock.now().getTime() + 30_000
+    await eventually(async () => (await held())?.state === 'pending' && (await dueLater()))
+    expect(receiver.received).toEqual([])
+    open = true
+    on.platform.advance(61_000)
+    await eventually(async () => (await held())?.state === 'delivered')
+    expect(await held()).toMatchObject({ attempt: 1 })
+  })
+
   test('a range is sent again, the oldest first', async () => {
     await using receiver = await startReceiver()
     await using on = await openWebhookPlatform(use())

@@ -39,13 +39,7 @@ export async function insertGroup(tx: Tx, group: Group, now: Date): Promise<bool
   return added === 1
 }
 
-export async function findGroup(tx: ReadTx, tenant: TenantId, name: string): Promise<Group | null> {
-  const rows = await tx.query<GroupRow>(sql`
-    select ${columns} from stream_groups where tenant_id = ${tenant} and name = ${name}`)
-  return rows[0] === undefined ? null : toGroup(rows[0])
-}
-
-/** As `findGroup`, locked: members are served one after the other. */
+/** The group, locked: members are served one after the other. */
 export async function lockGroup(tx: Tx, tenant: TenantId, name: string): Promise<Group | null> {
   const rows = await tx.query<GroupRow>(sql`
     select ${columns} from stream_groups where tenant_id = ${tenant} and name = ${name} for update`)

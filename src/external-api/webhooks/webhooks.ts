@@ -102,6 +102,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
         onCommit,
         onError,
         ...(leaseMs === undefined ? {} : { leaseMs }),
+        ...(options.isOpen === undefined ? {} : { isOpen: options.isOpen }),
       })
       const handle = (tx: Parameters<typeof enqueue>[0], events: Parameters<typeof enqueue>[1]) =>
         enqueue(tx, events, database.clock.now())

@@ -1,4 +1,5 @@
 import { failpoint } from '../../../foundation/kernel/failpoints.ts'
+import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../../../foundation/kernel/random.ts'
 import { transition } from '../../../foundation/kernel/state-table.ts'
 import type { Database, Tx } from '../../../foundation/platform/database/database.ts'
@@ -6,7 +7,14 @@ import { appendEvents } from '../../../foundation/runtime/event-log.ts'
 import { createLoop, type Loop } from '../../../foundation/runtime/loop.ts'
 import type { SigningKeys } from '../signing-keys.ts'
 import { backoffMs } from './backoff.ts'
-import { type Claimed, claimDeliveries, endAttempt, insertAttempt, postponeFollowers } from './deliveries-store.ts'
+import {
+  type Claimed,
+  claimDeliveries,
+  endAttempt,
+  insertAttempt,
+  postponeFollowers,
+  unclaim,
+} from './deliveries-store.ts'
 import { type DeliveryEvent, deliveryTable } from './delivery-states-contract.ts'
 import type { Sender, Sent } from './send.ts'
 import { signatureHeaders } from './sign.ts'
@@ -25,11 +33,15 @@ export interface DelivererOptions {
   /** After so long without a word a delivery is taken from whoever sends it, ms. Default 60,000. */
   readonly leaseMs?: number
   readonly pollMs?: number
+  /** Whether anything may be sent for a tenant. Default: always. */
+  readonly isOpen?: (tenant: TenantId) => Promise<boolean>
   /** Called after a commit that appended events. */
   readonly onCommit?: () => void
   readonly onError: (error: unknown) => void
 }
 
+/** How long what belongs to a suspended tenant rests. */
+const closedMs = 60_000
 /** A subscription for which nothing has succeeded for so long when a delivery is given up is switched off. */
 const disableAfterMs = 20 * 3_600_000
 
@@ -95,6 +107,9 @@ async function deliver(options: DelivererOptions, delivery: Claimed, signal: Abo
   const scope = database.asSystem('webhook-deliverer')
   const { tenant, id, body } = delivery
   const at = database.clock.now()
+  if (options.isOpen !== undefined && !(await options.isOpen(tenant))) {
+    return scope.write((tx) => unclaim(tx, delivery, new Date(at.getTime() + closedMs)))
+  }
   const subscription = await scope.read((tx) => findSubscription(tx, tenant, delivery.subscriptionId))
   if (subscription === null) return
   const type = subscription.format === 'cloudevents' ? 'application/cloudevents+json' : 'application/json'

@@ -94,6 +94,14 @@ export async function claimDeliveries(tx: Tx, claim: Claim): Promise<readonly Cl
   return rows.map((row) => ({ ...toDelivery(row), lost: row.lost }))
 }
 
+/** Takes a claim back, as if it had never been: the delivery is looked at again at `dueAt`. */
+export async function unclaim(tx: Tx, { tenant, id, attempt }: Delivery, dueAt: Date): Promise<void> {
+  await tx.execute(sql`
+    update webhook_deliveries set attempt = attempt - 1, due_at = ${dueAt},
+      state = case when attempt - 1 > attempts_before then 'retrying' else 'pending' end
+    where tenant_id = ${tenant} and id = ${id} and state = 'sending' and attempt = ${attempt}`)
+}
+
 export interface DeliveryEnd {
   readonly tenant: TenantId
   readonly id: string

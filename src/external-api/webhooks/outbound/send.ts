@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
-import { type AddressGuard, hostOf } from './address-guard.ts'
+import type { AddressGuard } from './address-guard.ts'
 import { retryAfterMs } from './backoff.ts'
 
 export interface Outgoing {
@@ -146,9 +146,4 @@ function describe(error: unknown): string {
 function plain(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   return mapped !== undefined && isIP(mapped) === 4 ? mapped : address
-}
-
-/** The host of a URL, for people. */
-export function hostIn(url: string): string {
-  return URL.canParse(url) ? hostOf(new URL(url)) : url
 }
