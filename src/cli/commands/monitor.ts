@@ -1,9 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Client } from '../../client/client.ts'
+import { listPools } from '../../orchestration/agents/pools-contract.ts'
+import { listFindings } from '../../orchestration/liveness/liveness-contract.ts'
 import { type Monitor, showMonitor } from '../../orchestration/monitor/monitor-contract.ts'
+import { listSchedules } from '../../orchestration/schedules/schedules-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { Interrupted } from '../interrupts.ts'
 import { wholeNumber } from '../parse-options.ts'
+import { type Fleet, fleetLines } from '../ui/fleet-lines.ts'
 import { monitorLines } from '../ui/monitor-lines.ts'
 
 interface Options {
@@ -26,7 +31,7 @@ async function run(context: CliContext, options: Options): Promise<number> {
   const { out, interrupts } = context
   return withConnection(context, { work: false }, async ({ client, embedded }) => {
     if (embedded) out.note(out.colors.dim('no server runs on this data folder: agents are those of its last one'))
-    const look = () => client.call(showMonitor, { signal: interrupts.signal })
+    const look = () => readAll(client, interrupts.signal)
     if (!options.realTime) {
       tell(context, await look(), options)
       return 0
@@ -48,7 +53,20 @@ async function run(context: CliContext, options: Options): Promise<number> {
   })
 }
 
-function tell({ out }: CliContext, figures: Monitor, { metrics }: Options): void {
+async function readAll(client: Client, signal: AbortSignal): Promise<Monitor & Fleet> {
+  const [figures, pools, schedules, findings] = await Promise.all([
+    client.call(showMonitor, { signal }),
+    client.call(listPools, { signal }),
+    client.call(listSchedules, { signal }),
+    client.call(listFindings, { query: { state: 'open', limit: 10 }, signal }),
+  ])
+  return { ...figures, pools: pools.items, schedules: schedules.items, findings: findings.items }
+}
+
+function tell({ out }: CliContext, figures: Monitor & Fleet, { metrics }: Options): void {
   out.document(figures)
-  out.lines(...monitorLines(figures, { metrics: metrics === true, colors: out.colors }))
+  out.lines(
+    ...monitorLines(figures, { metrics: metrics === true, colors: out.colors }),
+    ...fleetLines(figures, out.colors),
+  )
 }

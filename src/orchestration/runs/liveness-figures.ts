@@ -36,18 +36,18 @@ export interface TaskAttempts {
 /** Open tasks that have failed at least `least` times, with the ends of their newest hundred attempts. */
 export async function failingTasks(tx: ReadTx, least: number, limit: number): Promise<readonly TaskAttempts[]> {
   const rows = await tx.query<Omit<TaskAttempts, 'ends'> & { readonly ends: readonly [string, string][] }>(sql`
-    with recursive tenants as (
+    with recursive busy as (
       (select tenant_id from tasks where state = 'waiting' order by tenant_id limit 1)
       union all
-      select (select t.tenant_id from tasks t where t.state = 'waiting' and t.tenant_id > tenants.tenant_id
+      select (select t.tenant_id from tasks t where t.state = 'waiting' and t.tenant_id > busy.tenant_id
         order by t.tenant_id limit 1)
-      from tenants where tenants.tenant_id is not null),
+      from busy where busy.tenant_id is not null),
     open as (
-      select w.* from tenants cross join lateral (
+      select w.* from busy cross join lateral (
         select t.tenant_id, t.id, t.run_id, t.step from tasks t
-        where t.tenant_id = tenants.tenant_id and t.state = 'waiting' and t.reason = 'back-off' and t.attempt >= ${least}
+        where t.tenant_id = busy.tenant_id and t.state = 'waiting' and t.reason = 'back-off' and t.attempt >= ${least}
         limit ${limit}) w
-      where tenants.tenant_id is not null
+      where busy.tenant_id is not null
       union all
       (select tenant_id, id, run_id, step from tasks where state in ('leased', 'running') and attempt > ${least} limit ${limit}))
     select o.tenant_id as tenant, o.id as "taskId", o.run_id as "runId", o.step, e.ends
