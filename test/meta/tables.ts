@@ -31,6 +31,12 @@ export function readTables(): string[] {
     .sort()
 }
 
+/** A common table expression may have the name of a table: then it is meant. */
+function isNamedWithin(literal: string, name: string): boolean {
+  const head = `(?:\\bwith(?:\\s+recursive)?|,)\\s+${name}\\s+as\\s*(?:(?:not\\s+)?materialized\\s*)?\\(`
+  return new RegExp(head, 'i').test(literal)
+}
+
 /** Finds the tables named in the template literals of `file` that hold SQL. */
 export function findTableUses(file: SourceFile, tables: ReadonlySet<string>): TableUse[] {
   const uses = new Map<string, TableUse>()
@@ -40,7 +46,8 @@ export function findTableUses(file: SourceFile, tables: ReadonlySet<string>): Ta
       const access = /insert|delete|truncate|update|lock/i.test(verb!) ? 'writes' : 'reads'
       for (const item of list!.split(',')) {
         const table = item.trim().split(/\s+/)[0]!
-        if (tables.has(table)) uses.set(`${table} ${access}`, { table, path: file.path, access })
+        if (tables.has(table) && !isNamedWithin(literal, table))
+          uses.set(`${table} ${access}`, { table, path: file.path, access })
       }
     }
   }
