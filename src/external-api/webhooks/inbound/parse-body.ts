@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import type { JsonObject, JsonValue } from '../../../foundation/kernel/json.ts'
 import { webhookErrors } from '../webhook-errors.ts'
 
 const deepest = 64
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const byteOrderMark = 0xfeff
 
 export interface Content {
   readonly value: JsonValue
@@ -22,11 +23,9 @@ export function parseBody(body: Buffer, contentType: string | null): Content {
 }
 
 function decode(body: Buffer): string {
-  try {
-    return utf8.decode(body)
-  } catch (cause) {
-    throw webhookErrors['webhook-malformed']('the body is not UTF-8', { cause })
-  }
+  if (!isUtf8(body)) throw webhookErrors['webhook-malformed']('the body is not UTF-8')
+  const text = body.toString('utf8')
+  return text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text
 }
 
 function parseJson(text: string): Content {
