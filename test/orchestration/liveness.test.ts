@@ -221,6 +221,7 @@ eachDatabase('liveness', (use) => {
     const { platform, look, findings, set, service } = place(use())
     await platform.register()
     await expect(set('no_progress', { action: 'shout' })).rejects.toMatchObject({ code: 'invalid-input' })
+    await expect(set('no_progress', { after: minute })).rejects.toMatchObject({ code: 'invalid-input' })
     await set('no_progress', { enabled: false, afterMs: minute })
     await platform.start(one)
     await platform.main.take()

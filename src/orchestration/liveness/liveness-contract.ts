@@ -28,16 +28,16 @@ const common = {
   default: z.enum(['continue', 'cancel']).default('cancel'),
 }
 
-export const livenessPolicySchema = z.object({
+export const livenessPolicySchema = z.strictObject({
   no_progress: z
-    .object({
+    .strictObject({
       ...common,
       /** A task that shows nothing of substance (output, messages, CPU) for this long, ms. */
       afterMs: duration.default(30 * minute),
     })
     .prefault({}),
   repeated_outputs: z
-    .object({
+    .strictObject({
       ...common,
       /** The same end of attempt after attempt of a task, or of run after run, this often. */
       times: z.int().min(2).max(1_000).default(5),
@@ -46,14 +46,14 @@ export const livenessPolicySchema = z.object({
     })
     .prefault({}),
   oscillation: z
-    .object({
+    .strictObject({
       ...common,
       /** Going back and forth between two ends this often. */
       cycles: z.int().min(2).max(1_000).default(3),
     })
     .prefault({}),
   respawn_loop: z
-    .object({
+    .strictObject({
       ...common,
       /** The same workflow with the same inputs started this often within `withinMs`. */
       times: z.int().min(2).max(1_000).default(20),
@@ -61,7 +61,7 @@ export const livenessPolicySchema = z.object({
     })
     .prefault({}),
   runaway_fan_out: z
-    .object({
+    .strictObject({
       ...common,
       action: z.enum(['note', 'ask', 'act']).default('act'),
       /** Tasks that agents work on at a time, of the whole tenant; null: as many as there are slots. */

@@ -15,7 +15,7 @@ export const scalingStrategySchema = z.enum(['simple', 'step', 'target_tracking'
 export type ScalingStrategy = z.infer<typeof scalingStrategySchema>
 
 /** Thresholds, one agent at a time. Any of the first four adds, low load takes away. */
-export const simplePolicySchema = z.object({
+export const simplePolicySchema = z.strictObject({
   queueDepthThreshold: z.number().min(1).default(100),
   /** Oldest wait, ms. */
   waitThresholdMs: duration.default(5 * second),
@@ -27,7 +27,7 @@ export const simplePolicySchema = z.object({
   stepIn: count.default(1),
 })
 
-const stepRule = z.object({
+const stepRule = z.strictObject({
   /** The step counts from here on: up for `out`, down for `in`. */
   at: z.number().min(0),
   /** Agents, or with `percent` a share of those there are, rounded up. */
@@ -36,7 +36,7 @@ const stepRule = z.object({
 })
 
 /** The further the metric is out of bounds, the larger the step. */
-export const stepPolicySchema = z.object({
+export const stepPolicySchema = z.strictObject({
   /** `load`: tasks at work and waiting, by slots. `queue_per_agent`, `utilisation` and `wait_time` (ms) are as they say. */
   metric: z.enum(['load', 'queue_per_agent', 'utilisation', 'wait_time']).default('load'),
   out: z
@@ -57,7 +57,7 @@ export const stepPolicySchema = z.object({
 })
 
 /** As many agents as keep their slots this busy, and clear what waits in time. */
-export const targetTrackingPolicySchema = z.object({
+export const targetTrackingPolicySchema = z.strictObject({
   utilisation: z.number().min(0.05).max(1).default(0.7),
   /** Within this share of the target nothing changes. */
   tolerance: share.default(0.1),
@@ -71,9 +71,9 @@ export const targetTrackingPolicySchema = z.object({
 })
 
 /** As many agents as the last entry said whose time has come. */
-export const scheduledPolicySchema = z.object({
+export const scheduledPolicySchema = z.strictObject({
   entries: z
-    .array(z.object({ cron: z.string().max(200), timeZone: z.string().max(100).default('UTC'), agents: count }))
+    .array(z.strictObject({ cron: z.string().max(200), timeZone: z.string().max(100).default('UTC'), agents: count }))
     .min(1)
     .max(100),
 })
@@ -85,7 +85,7 @@ export const predictivePolicySchema = targetTrackingPolicySchema.extend({
   leadMs: duration.default(minute),
 })
 
-export const scalingPolicySchema = z.object({
+export const scalingPolicySchema = z.strictObject({
   strategy: scalingStrategySchema,
   min: count.optional(),
   max: count.optional(),
