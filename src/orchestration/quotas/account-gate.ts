@@ -8,6 +8,9 @@ export function isRefusal(status: number | null): boolean {
   return status === 429 || status === 529
 }
 
+/** What one process has seen; what the others do is added by the fleet. */
+export type Seen = Omit<Observed, 'underWay'>
+
 /** What this process may use of an account for the moment, in memory, and what it has seen since it last told. */
 export class AccountGate {
   readonly tenant: TenantId
@@ -72,8 +75,8 @@ export class AccountGate {
   }
 
   /** Hands over what was seen and what is unused, and begins anew. What it is worth now is decided by the fleet. */
-  tell(): { readonly observed: Observed; readonly demand: Demand } {
-    const observed: Observed = {
+  tell(): { readonly observed: Seen; readonly demand: Demand } {
+    const observed: Seen = {
       successes: this.#successes,
       refused: this.#refused,
       told: this.#told,
@@ -100,7 +103,7 @@ export class AccountGate {
   }
 
   /** What was told did not arrive: it is told again, with what was seen since. */
-  untell(observed: Observed): void {
+  untell(observed: Seen): void {
     this.#successes += observed.successes
     this.#refused = [...observed.refused, ...this.#refused]
     this.#told ??= observed.told

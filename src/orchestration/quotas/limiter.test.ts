@@ -11,7 +11,7 @@ import {
 } from './limiter.ts'
 
 const start = Date.parse('2026-11-23T12:00:00Z')
-const nothing: Observed = { successes: 0, refused: [], told: null, unusedRequests: 0, unusedTokens: 0 }
+const nothing: Observed = { successes: 0, refused: [], told: null, unusedRequests: 0, unusedTokens: 0, underWay: 0 }
 const demand = (waiting: number, inFlight = 0, priority = 5) => ({
   waiting,
   inFlight,

@@ -46,6 +46,8 @@ export interface Observed {
   /** Granted before, and not used. Tokens may be negative: calls took more than was thought. */
   readonly unusedRequests: number
   readonly unusedTokens: number
+  /** Calls of the whole fleet under way: the provider may not have counted them when it spoke. */
+  readonly underWay: number
 }
 
 export const noLimits: QuotaSettings = { requestsPerMinute: null, tokensPerMinute: null, concurrent: null }
@@ -107,15 +109,20 @@ export function afterObserved(
   if (observed.told !== null) {
     state = {
       ...state,
-      requests: heed(state.requests, observed.told.requests, observed.told.at, now),
-      tokens: heed(state.tokens, observed.told.tokens, observed.told.at, now),
+      requests: heed(state.requests, observed.told.requests, {
+        saidAt: observed.told.at,
+        underWay: observed.underWay,
+        now,
+      }),
+      tokens: heed(state.tokens, observed.told.tokens, { saidAt: observed.told.at, underWay: 0, now }),
     }
   }
   const fresh = observed.refused.filter((startedAt) => startedAt >= state.cutAt)
   if (fresh.length > 0) return cut(state, settings, observed.told, now)
   if (observed.refused.length > 0)
     return { ...state, blockedUntil: Math.max(state.blockedUntil, retryOf(observed.told, now)) }
-  return grow(state, settings, observed.told?.requests != null, now)
+  const told = observed.told?.requests
+  return grow(state, settings, told != null && isSure(told, observed.told!.at), now)
 }
 
 function giveBack(bucket: Bucket, amount: number): Bucket {
@@ -131,7 +138,11 @@ function remember(recent: LimiterState['recent'], calls: number, now: number): L
 }
 
 /** The provider's own words: its limit sets the pace, and no more is sent than it says remains. */
-function heed(bucket: Bucket, told: ToldLimit | null, saidAt: number, now: number): Bucket {
+function heed(
+  bucket: Bucket,
+  told: ToldLimit | null,
+  { saidAt, underWay, now }: { readonly saidAt: number; readonly underWay: number; readonly now: number },
+): Bucket {
   if (told === null) return bucket
   const used = told.limit - told.remaining
   // What was used is back at the reset: that gives the pace, once enough was used to tell it from the rounding of times.
@@ -139,9 +150,21 @@ function heed(bucket: Bucket, told: ToldLimit | null, saidAt: number, now: numbe
   if (told.resetAt !== null && told.resetAt <= saidAt) return bucket
   const measured = told.resetAt === null ? told.limit / 60 : (used * 1_000) / (told.resetAt - saidAt)
   const known = bucket.perSecond
-  const perSecond = known === null ? measured : known + (measured - known) * (measured > known ? trustUp : trustDown)
+  const sure = isSure(told, saidAt)
+  const step = measured < known! ? trustDown : sure ? trustUp : 0
+  const perSecond = known === null ? measured * (sure ? 1 : cutConcurrent) : known + (measured - known) * step
   const burst = Math.max(1, Math.min(told.limit, perSecond * burstSeconds))
-  return { perSecond, burst, level: Math.min(known === null ? burst : bucket.level, told.remaining, burst), at: now }
+  return {
+    perSecond,
+    burst,
+    level: Math.min(known === null ? burst : bucket.level, Math.max(0, told.remaining - underWay), burst),
+    at: now,
+  }
+}
+
+/** The answer took its time to come: a reset that is near is further off than it seems, and the pace lower. */
+function isSure(told: ToldLimit, saidAt: number): boolean {
+  return told.resetAt === null || told.resetAt - saidAt >= 1_000
 }
 
 function retryOf(told: ToldLimits | null, now: number): number {

@@ -212,7 +212,8 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
         if (row === null) return null
         const others = await readSlices(tx, tenant, account, this.#holder, at)
         const before: LimiterState = row.state ?? startLimiter(row.settings, now)
-        const told = afterObserved(before, row.settings, observed, now)
+        const underWay = others.reduce((sum, other) => sum + other.inFlight, demand.inFlight)
+        const told = afterObserved(before, row.settings, { ...observed, underWay }, now)
         const { grant: given, state } = grant(told, demand, others, now)
         const wants = demand.inFlight + demand.waiting > 0
         const slice = wants ? { ...demand, permits: given.permits } : null
