@@ -88,6 +88,26 @@ eachDatabase('liveness', (use) => {
     await platform.check()
   })
 
+  test('a task that moves again, or ends, lets its run go on by itself', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register()
+    await set('no_progress', { afterMs: minute })
+    const run = await platform.start(wide(2))
+    const leases = await platform.main.take()
+    platform.advance(2 * minute)
+    await look()
+    expect((await findings()).map((one) => one.state)).toEqual(['open', 'open'])
+    expect((await platform.run(run.id)).state).toBe('paused')
+    platform.advance(10_000)
+    await platform.main.exchange([platform.main.report(leases[0]!, { output: {} })], {
+      progress: [platform.main.progressOf(leases[1]!)],
+    })
+    await look()
+    expect((await findings()).map((one) => one.answeredBy)).toEqual(['progress', 'progress'])
+    expect((await platform.run(run.id)).state).toBe('running')
+    await platform.check()
+  })
+
   test('nobody answers: the default is given at the deadline', async () => {
     const { platform, look, findings, set } = place(use())
     await platform.register()

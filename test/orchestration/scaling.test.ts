@@ -203,6 +203,29 @@ eachDatabase('scaling', (use) => {
     expect(await states()).toEqual(['healthy', 'healthy', 'starting warm', 'starting warm'])
   })
 
+  test('a policy that predicts is there before the load that came a day ago', async () => {
+    await makePool(use())
+    const { platform, scaling, look } = replica(use())
+    await scaling.setPolicy(tenant, 'default', { strategy: 'predictive', min: 0, max: 50, everyMs: 5_000 }, 'me')
+    await look()
+    expect((await scaling.explain(tenant, 'default'))[0]!.last!.steps[0]).toContain('nothing to do')
+    const now = platform.database.clock.now().getTime()
+    // A day before the time that is a minute ahead: ten tasks at work at every look.
+    for (let n = -8; n <= 8; n++) {
+      const at = new Date(now - 86_400_000 + 60_000 + n * 15_000)
+      const signals = { agents: 14, slotsPerAgent: 1, used: 10, queueDepth: 0, waitMs: 0, spanMs: 15_000, arrivals: 3 }
+      await use().owner(
+        `insert into scaling_samples (tenant_id, pool, at, signals) values ('default', 'default', $1, $2)`,
+        [at, JSON.stringify({ ...signals, throughput: 0.2, serviceMs: 50_000, recommended: 14 })],
+      )
+    }
+    platform.advance(5_000)
+    await look()
+    const [explained] = await scaling.explain(tenant, 'default')
+    expect(explained!.last).toMatchObject({ strategy: 'predictive', from: 0, to: 15 })
+    expect(explained!.last!.reason).toContain('seasonal-naive, 24h 0m: 10.0')
+  })
+
   test('a pool whose agents cannot be started rests, for longer each time, and is tried again', async () => {
     await makePool(use())
     const broken = { is: true }

@@ -42,7 +42,7 @@ export const livenessPolicySchema = z.strictObject({
       /** The same end of attempt after attempt of a task, or of run after run, this often. */
       times: z.int().min(2).max(1_000).default(5),
       /** The same line, or few lines in turn, printed this often without anything else. */
-      lines: z.int().min(10).max(1_000_000).default(500),
+      lines: z.int().min(10).max(1_000_000).default(1_000),
     })
     .prefault({}),
   oscillation: z

@@ -80,11 +80,29 @@ export class LivenessJob {
     const monotonic = this.#database.clock.monotonic()
     if (monotonic - this.#slowAt < slowEveryMs) return
     this.#slowAt = monotonic
+    await this.#letMovedOn()
     const seen = await this.#seen()
     for (const suspicion of await this.#suspicions(policies, seen)) {
       const policy = policies(suspicion.tenant)
       if (!policy[suspicion.detector].enabled) continue
       await this.#options.service.raise(suspicion, policy)
+    }
+  }
+
+  /** A task that moves again, or has ended, answers for itself: its run goes on. */
+  async #letMovedOn(): Promise<void> {
+    const system = this.#database.asSystem('liveness')
+    const open = await system.read((tx) => openFindings(tx, 'no_progress'))
+    if (open.length === 0) return
+    const ago = new Date(this.#database.clock.now().getTime() - 1_000)
+    const silent = new Map(
+      (await system.read((tx) => this.#options.figures.silentTasks(tx, ago, most))).map((task) => [task.taskId, task]),
+    )
+    for (const finding of open) {
+      const task = silent.get(finding.subjectId)
+      if (task === undefined || task.progressAt > finding.foundAt) {
+        await this.#options.service.settle(finding, 'continue', 'progress')
+      }
     }
   }
 
