@@ -34,7 +34,9 @@ const documents = async (...args: string[]) => {
 }
 
 describe('the command line', () => {
-  test('shows a key at the very first start and never again, and needs none itself', { timeout: 180_000 }, async () => {
+  test('shows a key at the very first start, and rules keys, members and tenants without one', {
+    timeout: 300_000,
+  }, async () => {
     const server = await serve()
     expect(server.adminKey).toMatch(/^lvk_/)
     const who = await fetch(`${server.url}/api/v1/whoami`, { headers: { authorization: `Bearer ${server.adminKey}` } })
@@ -75,24 +77,19 @@ describe('the command line', () => {
     expect(again.adminKey).toBeUndefined()
     expect(again.url).toMatch(/^http:\/\/0\.0\.0\.0:/)
     expect(again.localUrl).toMatch(/^http:\/\/127\.0\.0\.1:/)
-    expect((await documents('keys', 'list')).length).toBeGreaterThan(2)
-    await again.stop()
-  })
-
-  test('makes, suspends and deletes a tenant with its members, all by itself', { timeout: 180_000 }, async () => {
-    const [made] = await documents('tenants', 'create', 'acme', '--name', 'Acme')
-    expect(made).toMatchObject({ tenant: { id: 'acme', state: 'active' }, ownerKey: { role: 'owner' } })
+    const [tenant] = await documents('tenants', 'create', 'acme', '--name', 'Acme')
+    expect(tenant).toMatchObject({ tenant: { id: 'acme', state: 'active' }, ownerKey: { role: 'owner' } })
     const [member] = await documents('members', 'add', 'Ann', '--role', 'owner', '--tenant', 'acme')
-    expect((await runCli(['members', 'remove', String(member!.id), '--tenant', 'acme'], place)).stderr).toContain(
-      'last owner',
-    )
+    const removal = await runCli(['members', 'remove', String(member!.id), '--tenant', 'acme'], place)
+    expect(removal.stderr).toContain('last owner')
     expect(await documents('members', 'list', '--tenant', 'acme')).toMatchObject([{ id: member!.id, name: 'Ann' }])
     expect(await documents('members', 'list')).toEqual([])
     expect(await documents('tenants', 'suspend', 'acme', '--reason', 'unpaid')).toMatchObject([{ state: 'suspended' }])
     expect(await documents('tenants', 'resume', 'acme')).toMatchObject([{ state: 'active' }])
+    await again.stop()
+    // Without a server the call itself is the platform, and stays until nothing is left.
     expect((await runCli(['tenants', 'delete', 'acme'], place)).code).toBe(2)
     expect(await documents('tenants', 'delete', 'acme', '--yes')).toMatchObject([{ state: 'deleted' }])
-    expect((await documents('tenants', 'list')).map(({ id }) => id).sort()).toEqual(['acme', 'default'])
   })
 
   test('refuses an address for others, unless it is meant', async () => {

@@ -43,13 +43,15 @@ export class Authenticator {
   readonly #remembered = new Map<string, Remembered>()
   readonly #uses = new Map<string, { readonly tenant: TenantId; readonly id: string; readonly at: Date }>()
   readonly #rememberMs: number
-  #sweepAt = 0
+  /** Calls of a moment have better things to do. */
+  #sweepAt: number
   readonly #unlisten: () => void
   readonly #recorder: Loop
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
     this.#rememberMs = options.rememberMs ?? 1_000
+    this.#sweepAt = options.database.clock.monotonic() + hour / 12
     this.#unlisten = options.database.listen(accessChannel, () => this.forget())
     this.#recorder = createLoop({
       step: () => this.#record(),

@@ -1,5 +1,6 @@
 import type { FrontDoor, LimitState, Verdict } from '../../../foundation/platform/http/front-door.ts'
 import type { Principal } from '../../../foundation/platform/http/principal.ts'
+import { callerOf } from './caller-address.ts'
 import type { Limiter } from './limiter.ts'
 import type { RateLimits } from './rate-limits.ts'
 import { type RateLimit, resetSeconds } from './token-bucket.ts'
@@ -36,7 +37,8 @@ export function createFrontDoor(limiter: Limiter, limits: RateLimits): FrontDoor
   }
 
   return {
-    arrive({ ip, limit, path }) {
+    arrive({ ip: address, limit, path }) {
+      const ip = callerOf(address)
       const until = failures.get(ip)
       if (until !== undefined) {
         const wait = until - performance.now()
@@ -58,7 +60,8 @@ export function createFrontDoor(limiter: Limiter, limits: RateLimits): FrontDoor
         ...one('tenant', `tenant:${tenant}`, limits.tenant),
       ])
     },
-    async fail({ ip }) {
+    async fail({ ip: address }) {
+      const ip = callerOf(address)
       if (limits.failures === null) return
       const { taken, waitMs } = await limiter.take(`failures:${ip}`, limits.failures)
       if (taken) return

@@ -4,6 +4,7 @@ import { eachDatabase, openTestDatabase } from '../../../../test/support/databas
 import { ManualClock } from '../../../foundation/kernel/clock.ts'
 import { asId, type TenantId } from '../../../foundation/kernel/ids.ts'
 import { openDatabase } from '../../../foundation/platform/database/open-database.ts'
+import { callerOf } from './caller-address.ts'
 import { createFrontDoor } from './front-door.ts'
 import type { Limiter } from './limiter.ts'
 import { createMemoryLimiter } from './memory-limiter.ts'
@@ -70,6 +71,27 @@ describe('the limiter of one process', () => {
     expect(take().taken).toBe(false)
     expect((limiter.take('ip:192.0.2.2', ingress!) as { taken: boolean }).taken).toBe(true)
   })
+})
+
+test('an address of IPv6 counts with its network, one of IPv4 alone', () => {
+  expect(callerOf('192.0.2.7')).toBe('192.0.2.7')
+  expect(callerOf('::ffff:192.0.2.7')).toBe('192.0.2.7')
+  expect(callerOf('::1')).toBe('0:0:0:0::/64')
+  expect(callerOf('fe80::1%eth0')).toBe('fe80:0:0:0::/64')
+  fc.assert(
+    fc.property(fc.ipV6(), fc.ipV6(), (a, b) => {
+      const groups = (ip: string) => {
+        const host = new URL(`http://[${ip}]/`).hostname.slice(1, -1)
+        const [head = '', tail = ''] = host.split('::')
+        const [left, right] = [head, tail].map((part) => part.split(':').filter((group) => group !== ''))
+        const zeros = host.includes('::') ? Array(8 - left!.length - right!.length).fill('0') : []
+        return [...left!, ...zeros, ...right!].slice(0, 4).join(':')
+      }
+      if (/\d+\.\d+/.test(a + b)) return
+      expect(callerOf(a) === callerOf(b)).toBe(groups(a) === groups(b))
+      expect(callerOf(a)).toBe(`${groups(a)}::/64`)
+    }),
+  )
 })
 
 describe('the front door', () => {
