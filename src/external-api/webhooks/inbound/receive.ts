@@ -36,7 +36,7 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options
     const system = options.database.asSystem('webhook-receipts')
-    this.#store = coalesce((receipts) => system.write((tx) => insertReceipts(tx, receipts)), { most: 500, lanes: 2 })
+    this.#store = coalesce((receipts) => system.write((tx) => insertReceipts(tx, receipts)), { most: 500, lanes: 3 })
   }
 
   /**

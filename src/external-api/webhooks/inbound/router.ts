@@ -36,7 +36,7 @@ export interface RouterOptions {
   readonly actions: RuleActions
   /** Called after a commit that appended events. */
   readonly onCommit?: () => void
-  /** Receipts a transaction, at most. Default 100. */
+  /** Receipts a transaction, at most. Default 200. */
   readonly batch?: number
   readonly pollMs?: number
   readonly onError: (error: unknown) => void
@@ -50,7 +50,7 @@ const retryAfterMs = [1_000, 5_000, 30_000, 120_000, 300_000, 600_000]
  * every one takes effect once or not at all. Any number of processes may route.
  */
 export function startRouter(options: RouterOptions): Loop {
-  const { database, batch = 100 } = options
+  const { database, batch = 200 } = options
   const system = database.asSystem('webhook-router')
   return createLoop({
     pollMs: options.pollMs ?? 1_000,
@@ -122,6 +122,7 @@ async function apply(
   now: Date,
   events: NewEvent[],
 ): Promise<readonly Outcome[]> {
+  if (source.rules.length === 0) return []
   const context = contextOf(source, receipt)
   const outcomes: Outcome[] = []
   for (const [n, rule] of source.rules.entries()) {
