@@ -17,6 +17,7 @@ import {
 } from './collect-outputs.ts'
 import { type CommandLine, commandLineOf } from './command-line.ts'
 import { LastLine } from './last-line.ts'
+import { readSpending, spendingFile } from './read-spending.ts'
 import { StdoutCapture } from './stdout-capture.ts'
 
 export interface CommandAdapterOptions {
@@ -71,7 +72,7 @@ async function runTask(
   }
   try {
     const { end, said } = await runProcess(options, assignment, line, context, stdout)
-    const usage = await withDisk(end.usage, assignment, context)
+    const usage = await withSpending(await withDisk(end.usage, assignment, context), context)
     const error = errorOf(end, said)
     // A cancel must not be held up by the copying of files.
     if (signal.aborted) return failed(cancelledBy(signal), usage, [], end.survivors)
@@ -87,6 +88,15 @@ async function runTask(
   } finally {
     await stdout?.close()
   }
+}
+
+/** Adds what the program says it has spent. A report that cannot be read costs nothing but the report. */
+async function withSpending(usage: ResourceUsage, context: AttemptContext): Promise<ResourceUsage> {
+  const spending = await readSpending(context.tempdir)
+  if (spending === undefined) return usage
+  if (!('problem' in spending)) return { ...usage, spending }
+  await context.log('stderr', Buffer.from(`what it spent is not counted: ${spending.problem}\n`))
+  return usage
 }
 
 /** Runs the commands of a gate one after another. Each passes or does not; the gate itself is judged by the run. */
@@ -138,7 +148,7 @@ async function runProcess(
     marker: `${assignment.taskId}.${assignment.fence}`,
     file,
     args,
-    env: { ...env, ...configVariables(context.config), ...line.env },
+    env: { ...env, LEANVIBE_SPENDING: spendingFile(context.tempdir), ...configVariables(context.config), ...line.env },
     cwd: workdir,
     ...(line.stdin === null ? {} : { stdin: { content: line.stdin } }),
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
