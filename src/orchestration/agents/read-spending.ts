@@ -22,11 +22,16 @@ export function spendingFile(tempdir: string): string {
 }
 
 /** What it wrote there; undefined where there is nothing, and a complaint where it is not what was expected. */
-export async function readSpending(tempdir: string): Promise<AttemptSpending | { readonly problem: string } | undefined> {
+export async function readSpending(
+  tempdir: string,
+): Promise<AttemptSpending | { readonly problem: string } | undefined> {
   let text: string
   try {
     // The agent made it: a link, a pipe or a device in its place is not followed.
-    await using file = await open(spendingFile(tempdir), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    await using file = await open(
+      spendingFile(tempdir),
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+    )
     const info = await file.stat()
     if (!info.isFile() || info.size > largest) return { problem: 'it is no file of at most 64KB' }
     text = await file.readFile('utf8')
