@@ -32,10 +32,10 @@ eachDatabase('waits', (use) => {
       'name: w\nsteps:\n  w: { wait: { for: 10m } }\n  after: { needs: w, command: [after] }\n',
     )
     expect((await platform.run(run.id)).state).toBe('waiting')
-    platform.advance(599_000)
+    platform.advance(500_000)
     await platform.fireTimers()
     expect(await platform.steps(run.id)).toEqual({ w: 'waiting', after: 'pending' })
-    platform.advance(2_000)
+    platform.advance(101_000)
     await platform.fireTimers()
     expect((await platform.run(run.id)).state).toBe('running')
     expect((await platform.work(run.id, () => ({ output: {} }))).state).toBe('succeeded')

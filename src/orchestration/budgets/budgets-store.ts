@@ -1,11 +1,11 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { prepared, sql } from '../../foundation/platform/database/sql.ts'
 import type { KnownBudget, NewBudget } from './budget-rules-contract.ts'
 
 export async function insertBudgets(tx: Tx, budgets: readonly NewBudget[]): Promise<void> {
   if (budgets.length === 0) return
-  await tx.execute(sql`
+  await tx.execute(prepared('insert-budgets')`
     insert into budgets (tenant_id, id, scope, scope_id, unit, hard_limit)
     select * from unnest(${budgets.map((b) => b.tenant)}::text[], ${budgets.map((b) => b.id)}::text[],
       ${budgets.map((b) => b.scope)}::text[], ${budgets.map((b) => b.scopeId)}::text[],
@@ -90,7 +90,7 @@ function readBudgetsOfRuns(
   runs: readonly BudgetedRun[],
 ): Promise<readonly ScopedBudget[]> {
   const teams = runs.map(teamOf).filter((team) => team !== null)
-  return tx.query<ScopedBudget>(sql`
+  return tx.query<ScopedBudget>(prepared('budgets-of-runs')`
     select id, unit, hard_limit - spent as "left", scope, scope_id as "scopeId", time_window as "timeWindow", origin from budgets
     where tenant_id = ${tenant} and ((scope = 'tenant' and scope_id = ${tenant})
       or (scope = 'team' and scope_id = any (${teams}::text[]))

@@ -4,7 +4,7 @@ import type { Claim, ClaimsView } from './claims.ts'
 import type { Counters } from './counters.ts'
 import { type Decision, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
 import type { Shard, ShardLanes } from './sql/find-lanes.ts'
-import { holdsOf, type LaneHeads } from './sql/read-heads.ts'
+import { holdsOf, type LaneHeads, type RemainingBudget } from './sql/read-heads.ts'
 
 /** A shard with room: its lanes that some agent can serve, and the agents as the database shows them. */
 export interface Planned {
@@ -22,7 +22,7 @@ export interface DecideInput {
   readonly plans: readonly Planned[]
   readonly heads: readonly LaneHeads[]
   /** What budgets still admitted when they were read; those without a limit are left out. */
-  readonly remaining: readonly { readonly tenant: TenantId; readonly id: string; readonly remaining: number }[]
+  readonly remaining: readonly RemainingBudget[]
   /** What this transaction has taken and given back. */
   readonly counters: Counters
   readonly claim: Claim

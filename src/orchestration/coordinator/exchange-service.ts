@@ -74,32 +74,29 @@ export class ExchangeService implements ExchangePort {
   async exchange(request: ExchangeRequest, _signal: AbortSignal): Promise<ExchangeReply> {
     const { database } = this.#options
     const memory = await this.#remember(request.runnerId)
-    const reconcile =
-      memory.hinted || database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
+    const due = database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
+    const reconcile = memory.hinted || due
     memory.hinted = false
     failpoint('exchange.before')
     const reply = await database.asSystem('exchange').write(async (tx) => {
       const now = database.clock.now()
       const counters = new Counters()
       // Runners, then tasks: the order of whoever gives a runner up.
-      if (reconcile && !(await this.#options.runners.heartbeat(tx, request.runnerId, now))) {
+      if (due && !(await this.#options.runners.heartbeat(tx, request.runnerId, now))) {
         throw coordinatorErrors['runner-unknown'](`nobody has registered a runner ${request.runnerId}`)
       }
       await this.#takeReports(tx, request, now, counters)
       await touchTasks(tx, request.progress, now)
-      const ticked = await this.#tick(tx, request.accept ? memory.shards : [], now, request, counters)
+      const fences = request.holding.map((held) => held.fence)
+      const [leases, ticked] = await Promise.all([
+        reconcile ? readLeases(tx, request.runnerId, fences) : [],
+        this.#tick(tx, request.accept ? memory.shards : [], now, request, counters),
+      ])
       const mine = ticked.filter((task) => task.runnerId === request.runnerId)
-      const leases = reconcile
-        ? await readLeases(
-            tx,
-            request.runnerId,
-            request.holding.map((held) => held.fence),
-          )
-        : []
       return this.#reply(tx, request, mine, leases, reconcile)
     })
     failpoint('exchange.after')
-    if (reconcile) memory.reconciledAt = database.clock.monotonic()
+    if (due) memory.reconciledAt = database.clock.monotonic()
     return reply
   }
 
@@ -188,8 +185,10 @@ export class ExchangeService implements ExchangePort {
   ): Promise<ExchangeReply> {
     const fresh = new Map<number, HeldLease | LeasedTask>()
     for (const task of [...mine, ...leases]) if (task.spec !== null) fresh.set(task.fence, task)
-    const repos = await this.#reposOf(tx, [...fresh.values()])
-    const shared = await this.#sharedOf(tx, [...fresh.values()])
+    const [repos, shared] = await Promise.all([
+      this.#reposOf(tx, [...fresh.values()]),
+      this.#sharedOf(tx, [...fresh.values()]),
+    ])
     const current = new Set(leases.map((lease) => lease.fence))
     return {
       assignments: [...fresh.values()].map(

@@ -71,7 +71,7 @@ export class Preemptor {
     const [found] = await findLanes(tx, [shard], [''], 0, [])
     const above = (found?.lanes ?? []).filter((lane) => parseLane(lane).priority > least)
     if (above.length === 0) return []
-    const heads = await readHeads(
+    const { heads } = await readHeads(
       tx,
       above.map((lane) => ({ ...shard, lane, limit: mostTaken })),
     )

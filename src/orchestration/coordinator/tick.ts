@@ -1,6 +1,5 @@
 import type { Strategy } from '../../foundation/balancing/candidate.ts'
 import { type StrategyName, strategies } from '../../foundation/balancing/strategies.ts'
-import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import { type Claim, Claims, type ClaimsView } from './claims.ts'
@@ -14,7 +13,6 @@ import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
 import { lockShards } from './sql/lock-shards.ts'
 import { holdsOf, type LaneHeads, readHeads } from './sql/read-heads.ts'
-import { readRemaining } from './sql/read-remaining.ts'
 import { uniqueShards } from './task-queue.ts'
 
 export interface TickOptions {
@@ -31,6 +29,15 @@ export interface TickResult {
   readonly leased: readonly LeasedTask[]
   /** There was work and room for more than one batch. */
   readonly more: boolean
+}
+
+interface Round {
+  readonly now: Date
+  readonly forRunner: string | null
+  readonly counters: Counters
+  readonly claim: Claim
+  readonly view: ClaimsView
+  readonly deep: boolean
 }
 
 /** Matches ready tasks with free slots, shard by shard, in the caller's transaction. Keeps only what can be derived again. */
@@ -55,22 +62,40 @@ export class Ticker {
     counters: Counters,
   ): Promise<TickResult> {
     const leased: LeasedTask[] = []
-    const claim = this.#claims.of(tx)
-    const shards = await this.#lock(tx, uniqueShards(asked), claim)
+    let shards = uniqueShards(asked)
     if (shards.length === 0) return { leased, more: false }
+    const claim = this.#claims.of(tx)
     // Tasks that a budget refuses leave their lane; what is behind them gets its chance in the same tick.
     for (let round = 0; round < mostRounds; round++) {
       const view = this.#claims.view(claim)
-      const result = await this.#round(tx, shards, now, forRunner, counters, claim, view, round > 0).finally(view.close)
+      const lanes = () => this.#findLanes(tx, shards, counters)
+      // The lanes are asked for behind the lock, without waiting for it: they are younger than it all the same.
+      const [free, found] = await Promise.all([round === 0 ? this.#lock(tx, shards, claim) : shards, lanes()]).catch(
+        (error) => {
+          view.close()
+          throw error
+        },
+      )
+      shards = free
+      const known = new Set(free.map(keyOf))
+      const result = await this.#round(
+        tx,
+        found.filter((shard) => known.has(keyOf(shard))),
+        { now, forRunner, counters, claim, view, deep: round > 0 },
+      ).finally(view.close)
       leased.push(...result.leased)
       if (result.refused === 0) return { leased, more: leased.length >= this.#options.batch }
     }
     return { leased, more: true }
   }
 
+  #findLanes(tx: Tx, shards: readonly Shard[], counters: Counters): Promise<readonly ShardLanes[]> {
+    const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
+    return findLanes(tx, shards, from, this.#options.maxAgents, counters.freedAgents)
+  }
+
   /** The shards that no other process is ticking, and not too many transactions of this one. */
   async #lock(tx: Tx, shards: readonly Shard[], claim: Claim): Promise<readonly Shard[]> {
-    if (shards.length === 0) return []
     const locked = new Set((await lockShards(tx, shards)).map(keyOf))
     const free = shards.filter((shard) => {
       const beside = this.#claims.beside(claim, keyOf(shard))
@@ -83,16 +108,9 @@ export class Ticker {
   /** One decision. `deep` reads as many heads as a batch holds, not only as many as there are slots. */
   async #round(
     tx: Tx,
-    shards: readonly Shard[],
-    now: Date,
-    forRunner: string | null,
-    counters: Counters,
-    claim: Claim,
-    view: ClaimsView,
-    deep: boolean,
+    found: readonly ShardLanes[],
+    { now, forRunner, counters, claim, view, deep }: Round,
   ): Promise<{ readonly leased: readonly LeasedTask[]; readonly refused: number }> {
-    const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
-    const found = await findLanes(tx, shards, from, this.#options.maxAgents, counters.freedAgents)
     const plans: Planned[] = []
     for (const shard of found) {
       if (shard.agents.length === 0) continue
@@ -103,14 +121,13 @@ export class Ticker {
     if (plans.length === 0) return { leased: [], refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-    const heads = await readHeads(
+    const { heads, remaining } = await readHeads(
       tx,
       plans.flatMap(({ shard, lanes }) => {
         const claimed = view.sizeOf(keyOf(shard), this.#options.batch)
         return lanes.map((lane) => ({ ...shard, ...lane, limit: Math.min(deep ? limit : lane.limit, limit) + claimed }))
       }),
     )
-    const remaining = await readRemaining(tx, budgetsOf(heads))
     const { assignments, refused } = decideAll({
       ...{ plans, heads, remaining, counters, claim, view },
       limit,
@@ -190,15 +207,4 @@ function count(leased: readonly LeasedTask[], heads: readonly LaneHeads[], count
       }
     }
   }
-}
-
-/** The budgets that the heads would take of. */
-function budgetsOf(heads: readonly LaneHeads[]): readonly { readonly tenant: TenantId; readonly id: string }[] {
-  const named = new Map<string, { tenant: TenantId; id: string }>()
-  for (const { tenant, holds } of heads) {
-    for (const text of new Set(holds)) {
-      for (const { budget } of holdsOf(text)) named.set(`${tenant}/${budget}`, { tenant, id: budget })
-    }
-  }
-  return [...named.values()]
 }

@@ -74,6 +74,8 @@ export class Runner {
   #progressDue = false
   #mostReports = fullCall
   #hungry = false
+  /** Something waits, as the coordinator says, since the last call that could bring it. */
+  #hinted = false
   #fetching = 0
   #lookedAt = Number.NEGATIVE_INFINITY
   #retryAt = Number.NEGATIVE_INFINITY
@@ -104,6 +106,7 @@ export class Runner {
   start(): void {
     this.#unsubscribe = this.#options.port.onHint(this.#options.id, () => {
       this.#look = true
+      this.#hinted = true
       this.#pumpSoon()
     })
     this.#timer = setInterval(() => this.#tick(), tickMs)
@@ -180,7 +183,8 @@ export class Runner {
         this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#progressDue))
       // Leases are fetched beside the reports of the ones before: the two cost the coordinator about the same.
       const room = this.#slots - this.#attempts.size - coming - this.#fetching * fullCall
-      const toFetch = !toTell && this.#hungry && this.#fetching < mostFetches && room > 0
+      const hungry = (this.#hungry && this.#fetching < mostFetches) || (this.#hinted && this.#fetching === 0)
+      const toFetch = !toTell && hungry && room > 0
       if (!toTell && !toFetch) return
       if (toFetch) this.#fetching += 1
       const call = this.#exchange(now, toFetch).finally(() => {
@@ -199,6 +203,7 @@ export class Runner {
     const reports = this.#outbox.take(toFetch ? 0 : this.#mostReports)
     // Beside calls that fetch, the others only report.
     const accept = this.#accept && (toFetch || this.#fetching === 0)
+    if (accept) this.#hinted = false
     const sent = new Set(reports.map((report) => report.fence))
     const progress = this.#takeProgress(now)
     const call = this.#recent.begin()

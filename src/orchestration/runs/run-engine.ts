@@ -69,9 +69,21 @@ export class RunEngine {
     const lives: Live[] = []
     for (const run of runs) {
       const definition = await this.#options.definitionOf(tx, run.tenant, run.workflow, run.version)
-      const steps = new Map((rows.get(keyOf(refOf(run))) ?? []).map((row) => [row.step, row]))
-      lives.push({ run, definition, nodes: nodesOf(definition), steps, outputs: new Map(), budgets: null })
+      lives.push(liveOf(run, definition, rows.get(keyOf(refOf(run))) ?? []))
     }
+    return this.#advanceAll(tx, lives, now)
+  }
+
+  /** As `advance`, for a run that this transaction has made: nobody else can see it yet, and its rows are as given. */
+  begin(
+    tx: Tx,
+    { run, definition, rows }: { run: RunRow; definition: WorkflowDefinition; rows: readonly StepRow[] },
+    now: Date,
+  ): Promise<readonly Shard[]> {
+    return this.#advanceAll(tx, [liveOf(run, definition, rows)], now)
+  }
+
+  async #advanceAll(tx: Tx, lives: readonly Live[], now: Date): Promise<readonly Shard[]> {
     const changes = new RunChanges()
     await closeSteps(tx, lives, this.#options, changes, now)
     const ended: RunRow[] = []
@@ -251,6 +263,11 @@ const blankStep: StepRow = {
   error: null,
   startedAt: null,
   endedAt: null,
+}
+
+function liveOf(run: RunRow, definition: WorkflowDefinition, rows: readonly StepRow[]): Live {
+  const steps = new Map(rows.map((row) => [row.step, row]))
+  return { run, definition, nodes: nodesOf(definition), steps, outputs: new Map(), budgets: null }
 }
 
 function refOf(run: RunRow): RunRef {

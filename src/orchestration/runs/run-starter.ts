@@ -63,15 +63,22 @@ export class RunStarter {
     const { definition, inherited } = what
     const run = await this.#place(tx, this.#newRun(what, now), definition)
     const ref = { tenant: run.tenant, runId: run.id }
-    await insertRuns(tx, [run])
-    await insertSteps(
-      tx,
-      stepRows(definition, inherited, now).map((row) => ({ ...ref, row })),
-    )
-    await this.#options.insertBudgets(tx, this.#budgetsOf(run, what))
-    if (run.startedAt === null) return { run, shards: [] }
-    await setTimers(tx, runTimers(run, definition, this.#options.checkpointEveryMs, now))
-    return { run, shards: await this.#options.engine().advance(tx, [ref], now) }
+    const rows = stepRows(definition, inherited, now)
+    const begun = run.startedAt !== null
+    const timers = begun ? runTimers(run, definition, this.#options.checkpointEveryMs, now) : []
+    // One after the other on the wire; what follows is decided from what is in memory.
+    const written = [
+      insertRuns(tx, [run]),
+      insertSteps(
+        tx,
+        rows.map((row) => ({ ...ref, row })),
+      ),
+      this.#options.insertBudgets(tx, this.#budgetsOf(run, what)),
+      setTimers(tx, timers),
+    ]
+    const advanced = begun ? this.#options.engine().begin(tx, { run, definition, rows }, now) : []
+    const [shards] = await Promise.all([advanced, ...written])
+    return { run, shards }
   }
 
   /** Starts the runs whose turn it is under a workflow's own limit, the oldest first. */

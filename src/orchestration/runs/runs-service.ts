@@ -117,8 +117,9 @@ export class RunsService {
     return database.forTenant(tenant).write(async (tx) => {
       const now = database.clock.now()
       const { run, shards } = await fn(tx, now)
-      await dispatch(tx, shards, now)
-      return (await findRun(tx, tenant, run.id))!
+      // What is dispatched does not change the run itself.
+      const [found] = await Promise.all([findRun(tx, tenant, run.id), dispatch(tx, shards, now)])
+      return found!
     })
   }
 

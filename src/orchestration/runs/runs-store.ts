@@ -1,7 +1,7 @@
 import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import { type Query, sql } from '../../foundation/platform/database/sql.ts'
+import { prepared, type Query, sql } from '../../foundation/platform/database/sql.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import { runErrors } from './run-errors.ts'
 import { keyOf, type RunOriginKind, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
@@ -12,7 +12,7 @@ const runColumns: Query = sql`r.tenant_id, r.id, r.workflow, r.version, r.state,
 
 /** Locks runs in id order until the transaction ends. */
 export async function lockRuns(tx: Tx, refs: readonly RunRef[]): Promise<RunRow[]> {
-  const rows = await tx.query<RunColumns>(sql`
+  const rows = await tx.query<RunColumns>(prepared('lock-runs')`
     select ${runColumns} from unnest(${refs.map((r) => r.tenant)}::text[], ${refs.map((r) => r.runId)}::text[]) as w(tenant_id, id)
     join runs r on r.tenant_id = w.tenant_id and r.id = w.id
     order by r.tenant_id, r.id for update of r`)
@@ -20,7 +20,7 @@ export async function lockRuns(tx: Tx, refs: readonly RunRef[]): Promise<RunRow[
 }
 
 export async function findRun(tx: ReadTx, tenant: TenantId, id: string): Promise<RunRow | null> {
-  const rows = await tx.query<RunColumns>(sql`
+  const rows = await tx.query<RunColumns>(prepared('find-run')`
     select ${runColumns} from runs r where r.tenant_id = ${tenant} and r.id = ${id}`)
   return rows[0] === undefined ? null : toRun(rows[0])
 }
@@ -64,7 +64,7 @@ export async function listRunRows(
 
 /** The steps of each run in the order of the definition, by `keyOf`. */
 export async function readSteps(tx: ReadTx, refs: readonly RunRef[]): Promise<ReadonlyMap<string, readonly StepRow[]>> {
-  const rows = await tx.query<StepColumns>(sql`
+  const rows = await tx.query<StepColumns>(prepared('read-steps')`
     select s.* from unnest(${refs.map((r) => r.tenant)}::text[], ${refs.map((r) => r.runId)}::text[]) as w(tenant_id, run_id)
     join run_steps s on s.tenant_id = w.tenant_id and s.run_id = w.run_id
     order by s.tenant_id, s.run_id, s.position`)
@@ -80,7 +80,7 @@ export async function readSteps(tx: ReadTx, refs: readonly RunRef[]): Promise<Re
 
 export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void> {
   if (runs.length === 0) return
-  await tx.execute(sql`
+  const written = tx.execute(prepared('insert-runs')`
     insert into runs (tenant_id, id, workflow, version, state, inputs, repo_path, repo_commit, repo_branch, priority, parallel,
       concurrency_key, labels, origin_kind, origin_id, parent_task, created_at, started_at)
     select * from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.id)}::text[], ${runs.map((r) => r.workflow)}::text[],
@@ -91,16 +91,17 @@ export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void>
       ${runs.map((r) => JSON.stringify(r.labels))}::jsonb[], ${runs.map((r) => r.origin?.kind ?? null)}::text[],
       ${runs.map((r) => r.origin?.id ?? null)}::text[], ${runs.map((r) => r.parentTask)}::text[],
       ${runs.map((r) => r.createdAt)}::timestamptz[], ${runs.map((r) => r.startedAt)}::timestamptz[])`)
-  await appendEvents(
+  const logged = appendEvents(
     tx,
     runs.map((run) => runEvent(run, 'run.created', run.createdAt, { workflow: run.workflow, version: run.version })),
   )
+  await Promise.all([written, logged])
 }
 
 /** The steps of new runs. Those restored from elsewhere come with their end. */
 export async function insertSteps(tx: Tx, steps: readonly (RunRef & { readonly row: StepRow })[]): Promise<void> {
   if (steps.length === 0) return
-  await tx.execute(sql`
+  await tx.execute(prepared('insert-steps')`
     insert into run_steps (tenant_id, run_id, step, position, state, reason, by_condition, total, open, outputs, started_at, ended_at)
     select * from unnest(${steps.map((s) => s.tenant)}::text[], ${steps.map((s) => s.runId)}::text[], ${steps.map((s) => s.row.step)}::text[],
       ${steps.map((s) => s.row.position)}::int[], ${steps.map((s) => s.row.state)}::text[], ${steps.map((s) => s.row.reason)}::text[],
@@ -112,7 +113,7 @@ export async function insertSteps(tx: Tx, steps: readonly (RunRef & { readonly r
 /** Writes changed runs over their former revisions, with one event each. */
 export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Promise<void> {
   if (runs.length === 0) return
-  await tx.execute(sql`
+  const written = tx.execute(prepared('save-runs')`
     update runs r set state = i.state, rev = r.rev + 1, outputs = i.outputs, error = i.error, cancel_requested = i.cancel_requested,
       outcome = i.outcome, started_at = i.started_at, ended_at = i.ended_at
     from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.id)}::text[], ${runs.map((r) => r.state)}::text[],
@@ -121,7 +122,7 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
       ${runs.map((r) => r.outcome)}::text[], ${runs.map((r) => r.startedAt)}::timestamptz[], ${runs.map((r) => r.endedAt)}::timestamptz[])
       as i(tenant_id, id, state, outputs, error, cancel_requested, outcome, started_at, ended_at)
     where r.tenant_id = i.tenant_id and r.id = i.id`)
-  await appendEvents(
+  const logged = appendEvents(
     tx,
     runs.map((run) => {
       const data = {
@@ -132,6 +133,7 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
       return runEvent({ ...run, rev: run.rev + 1 }, `run.${run.state}`, now, data)
     }),
   )
+  await Promise.all([written, logged])
 }
 
 /** Writes changed steps with one event each. `total` and `open` are set when a step is activated, and left alone after. */
@@ -141,7 +143,7 @@ export async function saveSteps(
   now: Date,
 ): Promise<void> {
   if (steps.length === 0) return
-  await tx.execute(sql`
+  const written = tx.execute(prepared('save-steps')`
     update run_steps s set state = i.state, rev = s.rev + 1, reason = i.reason, by_condition = i.by_condition,
       total = case when i.counts then i.total else s.total end, open = case when i.counts then i.open else s.open end,
       tolerate = case when i.counts then i.tolerate else s.tolerate end,
@@ -155,7 +157,7 @@ export async function saveSteps(
       ${steps.map((s) => s.row.startedAt)}::timestamptz[], ${steps.map((s) => s.row.endedAt)}::timestamptz[])
       as i(tenant_id, run_id, step, state, reason, by_condition, counts, total, open, tolerate, outputs, error, started_at, ended_at)
     where s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step`)
-  await appendEvents(
+  const logged = appendEvents(
     tx,
     steps.map(({ tenant, runId, row }) => ({
       tenant,
@@ -166,6 +168,7 @@ export async function saveSteps(
       data: { step: row.step, total: row.total, ...(row.reason === null ? {} : { reason: row.reason }) },
     })),
   )
+  await Promise.all([written, logged])
 }
 
 function runEvent(run: RunRow, type: string, at: Date, data: JsonObject) {

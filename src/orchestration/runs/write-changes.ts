@@ -17,7 +17,10 @@ export interface WriteTools {
   readonly startCalls: (tx: Tx, tasks: readonly TaskRef[], now: Date) => Promise<readonly Shard[]>
 }
 
-/** Writes what a round of moves gathered. Budgets and steps first: tasks refer to them. */
+/**
+ * Writes what a round of moves gathered. Budgets and steps first: tasks refer to them. The statements follow each other
+ * on their way, without waiting for answers that nobody looks at.
+ */
 export async function writeChanges(
   tx: Tx,
   changes: RunChanges,
@@ -25,14 +28,16 @@ export async function writeChanges(
   tools: WriteTools,
   now: Date,
 ): Promise<readonly Shard[]> {
-  await tools.insertBudgets(tx, changes.budgets)
-  await insertSteps(tx, changes.newSteps)
-  await saveSteps(tx, changes.steps, now)
-  await saveRuns(tx, changes.runs, now)
-  const { shards, queued } = await queue.insert(tx, changes.tasks, changes.places, now)
+  const [{ shards, queued }] = await Promise.all([
+    queue.insert(tx, changes.tasks, changes.places, now),
+    tools.insertBudgets(tx, changes.budgets),
+    insertSteps(tx, changes.newSteps),
+    saveSteps(tx, changes.steps, now),
+    saveRuns(tx, changes.runs, now),
+    setTimers(tx, changes.timers),
+  ])
   if (changes.approvals.length > 0) await tools.insertApprovals(tx, changes.approvals, now)
   await insertEventWaits(tx, changes.eventWaits, now)
-  await setTimers(tx, changes.timers)
   const calls = changes.calls.filter((call) => !queued.has(call.taskId))
   return calls.length === 0 ? shards : [...shards, ...(await tools.startCalls(tx, calls, now))]
 }

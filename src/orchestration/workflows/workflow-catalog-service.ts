@@ -20,6 +20,8 @@ const mostParsed = 100
 export class WorkflowCatalogService {
   readonly #source: DefinitionSource
   readonly #versions = new Map<string, WorkflowDefinition>()
+  /** Versions that are committed. They never change. */
+  readonly #stored = new Map<string, number>()
   readonly #parsed = new Map<string, { readonly definition: WorkflowDefinition; readonly hash: string }>()
 
   constructor(source: DefinitionSource) {
@@ -34,7 +36,16 @@ export class WorkflowCatalogService {
   ): Promise<{ definition: WorkflowDefinition; version: number }> {
     const { text, fileName } = 'text' in what ? what : await this.#find(tx, tenant, what.name)
     const { definition, hash } = this.#parse(text, fileName)
-    const version = await storeDefinition(tx, tenant, definition, hash, text, now)
+    const key = `${tenant}/${definition.name}/${hash}`
+    let version = this.#stored.get(key)
+    if (version === undefined) {
+      const stored = await storeDefinition(tx, tenant, definition, hash, text, now)
+      version = stored
+      tx.afterCommit(() => {
+        if (this.#stored.size > 1_000) this.#stored.clear()
+        this.#stored.set(key, stored)
+      })
+    }
     return { definition, version }
   }
 

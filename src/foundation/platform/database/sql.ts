@@ -31,6 +31,11 @@ export function sql(parts: TemplateStringsArray, ...inserts: readonly SqlValue[]
   return query
 }
 
+/** As `sql`, kept prepared by the server under a name: for statements that are sent often. */
+export function prepared(name: string) {
+  return (parts: TemplateStringsArray, ...inserts: readonly SqlValue[]): Query => ({ ...sql(parts, ...inserts), name })
+}
+
 /** Marks a value that must travel as JSON although it is an array, a string or null. */
 export class Json {
   readonly value: unknown

@@ -29,9 +29,11 @@ export interface NewTask {
 export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date): Promise<void> {
   if (tasks.length === 0) return
   const { shared, own } = split(tasks)
-  await insertSharedSpecs(tx, shared)
   const rows = tasks.map((task, n) => ({ task, own: own[n] ?? null }))
-  for (const chunk of chunksOf(rows)) await insertChunk(tx, chunk, now)
+  await Promise.all([
+    insertSharedSpecs(tx, shared),
+    ...Array.from(chunksOf(rows), (chunk) => insertChunk(tx, chunk, now)),
+  ])
 }
 
 async function insertChunk(

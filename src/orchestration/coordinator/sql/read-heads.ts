@@ -11,35 +11,45 @@ export interface LaneHeads {
   readonly holds: readonly string[]
 }
 
-/** The oldest ready tasks of each lane, up to the lane's limit. */
+/** What a budget with a hard limit still admits, in its unit. */
+export interface RemainingBudget {
+  readonly tenant: TenantId
+  readonly id: string
+  readonly remaining: number
+}
+
+/** The oldest ready tasks of each lane, up to the lane's limit, and what is left of the budgets they would take of. */
 export async function readHeads(
   tx: ReadTx,
   lanes: readonly { readonly tenant: TenantId; readonly pool: string; readonly lane: string; readonly limit: number }[],
-): Promise<LaneHeads[]> {
+): Promise<{ readonly heads: LaneHeads[]; readonly remaining: readonly RemainingBudget[] }> {
   const rows = await tx.query<Row>({
     name: 'read-heads',
     text: `
-      select l.tenant_id, l.pool, l.lane, h.ids, h.seqs, h.holds
-      from unnest($1::text[], $2::text[], $3::text[], $4::int[]) as l(tenant_id, pool, lane, max)
-      cross join lateral (
-        select array_agg(id) as ids, array_agg(ready_seq) as seqs,
-          array_agg(case when budget_ids is null then '' else
-            array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end) as holds
-        from (
+      with heads as materialized (
+        select l.tenant_id, l.n, h.id, h.ready_seq, h.budget_ids, h.holds
+        from unnest($1::text[], $2::text[], $3::text[], $4::int[]) with ordinality as l(tenant_id, pool, lane, max, n)
+        cross join lateral (
           select id, ready_seq, budget_ids, holds from tasks t
           where t.tenant_id = l.tenant_id and t.pool = l.pool and t.lane = l.lane and t.state = 'ready'
-          order by ready_seq limit l.max) heads) h
-      where h.ids is not null`,
+          order by ready_seq limit l.max) h)
+      select n, array_agg(id) as ids, array_agg(ready_seq) as seqs,
+        array_agg(case when budget_ids is null then '' else
+          array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end) as holds,
+        (select json_agg(json_build_array(b.tenant_id, b.id, b.hard_limit - b.held - b.spent))
+          from (select distinct tenant_id, unnest(budget_ids) as id from heads where budget_ids is not null) w
+          join budgets b on b.tenant_id = w.tenant_id and b.id = w.id
+          where b.hard_limit is not null) as budgets
+      from heads group by n`,
     values: [lanes.map((l) => l.tenant), lanes.map((l) => l.pool), lanes.map((l) => l.lane), lanes.map((l) => l.limit)],
   })
-  return rows.map((row) => ({
-    tenant: row.tenant_id,
-    pool: row.pool,
-    lane: row.lane,
-    ids: row.ids,
-    readySeqs: row.seqs,
-    holds: row.holds,
-  }))
+  return {
+    heads: rows.map(({ n, ids, seqs, holds }) => {
+      const { tenant, pool, lane } = lanes[n - 1]!
+      return { tenant, pool, lane, ids, readySeqs: seqs, holds }
+    }),
+    remaining: (rows[0]?.budgets ?? []).map(([tenant, id, remaining]) => ({ tenant, id, remaining })),
+  }
 }
 
 /** What a task with these holds takes of each budget. Most tasks of a lane hold the same. */
@@ -64,10 +74,9 @@ export function holdsOf(text: string): readonly { readonly budget: string; reado
 const parsed = new Map<string, readonly { readonly budget: string; readonly amount: number }[]>()
 
 interface Row {
-  tenant_id: TenantId
-  pool: string
-  lane: string
+  n: number
   ids: string[]
   seqs: number[]
   holds: string[]
+  budgets: [TenantId, string, number][] | null
 }

@@ -1,6 +1,6 @@
 import type { AgentId, RunId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../../foundation/platform/database/database.ts'
-import { sql } from '../../../foundation/platform/database/sql.ts'
+import { prepared } from '../../../foundation/platform/database/sql.ts'
 import type { OwnSpec } from '../shared-spec.ts'
 
 export interface HeldLease {
@@ -69,7 +69,7 @@ export async function readRepos(
     id: string
     repo_path: string | null
     repo_commit: string | null
-  }>(sql`
+  }>(prepared('read-repos')`
     select r.tenant_id, r.id, r.repo_path, r.repo_commit
     from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.runId)}::text[]) as w(tenant_id, id)
     join runs r on r.tenant_id = w.tenant_id and r.id = w.id`)

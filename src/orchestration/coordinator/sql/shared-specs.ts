@@ -1,7 +1,7 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../../foundation/kernel/json.ts'
 import type { ReadTx, Tx } from '../../../foundation/platform/database/database.ts'
-import { type Query, sql } from '../../../foundation/platform/database/sql.ts'
+import { prepared, type Query, sql } from '../../../foundation/platform/database/sql.ts'
 
 export interface SharedSpec {
   readonly tenant: TenantId
@@ -13,7 +13,7 @@ export interface SharedSpec {
 /** Keeps what the tasks of steps share. The first to come stays. */
 export async function insertSharedSpecs(tx: Tx, specs: readonly SharedSpec[]): Promise<void> {
   if (specs.length === 0) return
-  await tx.execute(sql`
+  await tx.execute(prepared('insert-specs')`
     insert into task_specs (tenant_id, id, spec)
     select * from unnest(${specs.map((s) => s.tenant)}::text[], ${specs.map((s) => s.key)}::text[],
       ${specs.map((s) => JSON.stringify(s.spec))}::jsonb[])
@@ -24,7 +24,7 @@ export async function readSharedSpecs(
   tx: ReadTx,
   keys: readonly { readonly tenant: TenantId; readonly key: string }[],
 ): Promise<readonly SharedSpec[]> {
-  return tx.query<SharedSpec>(sql`
+  return tx.query<SharedSpec>(prepared('read-specs')`
     select s.tenant_id as tenant, s.id as key, s.spec
     from unnest(${keys.map((k) => k.tenant)}::text[], ${keys.map((k) => k.key)}::text[]) as w(tenant_id, id)
     join task_specs s on s.tenant_id = w.tenant_id and s.id = w.id`)

@@ -8,7 +8,7 @@ const good: SessionFacts = {
   version_text: '15.4',
   role: 'leanvibe_app',
   bypasses: false,
-  plan_cache_mode: 'force_custom_plan',
+  plan_cache_mode: 'auto',
   idle_limit: '1000',
 }
 
@@ -19,7 +19,7 @@ test('a session with all settings is accepted', () => {
 test.each([
   ['an old server', { version: 140_011, version_text: '14.11' }, 'server-too-old', '14.11'],
   ['a dropped role', { role: 'postgres' }, 'pooler-unsupported', 'runs as postgres'],
-  ['a dropped plan mode', { plan_cache_mode: 'auto' }, 'pooler-unsupported', 'did not arrive'],
+  ['a dropped plan mode', { plan_cache_mode: 'force_custom_plan' }, 'pooler-unsupported', 'did not arrive'],
   ['a dropped time limit', { idle_limit: '0' }, 'pooler-unsupported', 'did not arrive'],
   ['a role past the policies', { bypasses: true }, 'role-bypasses-policies', 'leanvibe_app'],
 ])('%s is refused', (_name, change, code, text) => {

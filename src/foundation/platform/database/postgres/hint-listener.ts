@@ -41,6 +41,8 @@ export function createHintListener(
     })
     await fresh.connect()
     await prepareClient(fresh, options, 'system', mode)
+    // A hint that a crash of the server swallows is no loss, and it need not wait for the disk.
+    await fresh.query('set synchronous_commit = off')
     if (closed) return fresh.end()
     fresh.on('end', () => {
       if (client !== fresh) return

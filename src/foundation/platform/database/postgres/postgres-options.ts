@@ -40,7 +40,7 @@ export type SettingsMode = 'startup' | 'statements'
 export function sessionSettings(options: PostgresOptions, role: Role): Readonly<Record<string, string>> {
   return {
     role: roles[role],
-    plan_cache_mode: role === 'system' ? 'force_generic_plan' : 'force_custom_plan',
+    plan_cache_mode: role === 'system' ? 'force_generic_plan' : 'auto',
     jit: 'off',
     ...(role === 'system' ? byIndex : {}),
     idle_in_transaction_session_timeout: String(options.idleInTransactionMs ?? 1_000),

@@ -208,7 +208,7 @@ test('every session of the pools carries its role and its limits', async () => {
     current_setting('statement_timeout') as statement, current_setting('tcp_keepalives_idle') as keepalive`
   const limits = { idle: '1s', lock: '5s', statement: '12345ms', keepalive: '5' }
   expect(await db.forTenant(a).read((tx) => tx.query(settings))).toEqual([
-    { role: 'leanvibe_app', plan: 'force_custom_plan', ...limits },
+    { role: 'leanvibe_app', plan: 'auto', ...limits },
   ])
   expect(await db.asSystem('test').read((tx) => tx.query(settings))).toEqual([
     { role: 'leanvibe_system', plan: 'force_generic_plan', ...limits },
