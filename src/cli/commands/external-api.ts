@@ -53,11 +53,22 @@ interface PartState {
 
 async function act(client: Client, part: (typeof externalParts)[number], command: ApiCommand): Promise<PartState> {
   try {
-    const endpoint = { status: part.status, 'start-all': part.start, 'stop-all': part.stop }[command]
-    return { name: part.name, figures: { ...(await client.call(endpoint)) } }
+    const figures: Record<string, unknown> = { ...(await callPart(client, part, command)) }
+    return { name: part.name, figures }
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'route-not-found') throw error
     return { name: part.name, figures: { state: 'not part of this server' } }
+  }
+}
+
+/** Each part by itself, because their answers differ in shape. */
+function callPart(client: Client, part: (typeof externalParts)[number], command: ApiCommand): Promise<object> {
+  const which = { status: 'status', 'start-all': 'start', 'stop-all': 'stop' } as const
+  switch (part.name) {
+    case 'webhook':
+      return client.call(part[which[command]])
+    case 'streaming':
+      return client.call(part[which[command]])
   }
 }
 
