@@ -242,6 +242,8 @@ describe('limits', () => {
       everyMs: 120_000,
       cooldownOutMs: 300_000,
     })
+    const entries = [{ cron: '0 8 * * *', agents: 40 }]
+    expect(resolvePolicy({ strategy: 'scheduled', scheduled: { entries } }).max).toBe(40)
     expect(resolvePolicy({ strategy: 'simple', max: 1 })).toMatchObject({ min: 1, max: 1 })
   })
 })

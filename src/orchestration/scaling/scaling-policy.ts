@@ -75,7 +75,7 @@ export function resolvePolicy(input: ScalingPolicyInput): ScalingPolicy {
     ...base,
     ...given,
     min,
-    max: input.max ?? Math.max(base.max, min),
+    max: input.max ?? Math.max(base.max, min, ...(input.scheduled?.entries ?? []).map((entry) => entry.agents)),
     simple: simplePolicySchema.parse(input.simple ?? {}),
     step: stepPolicySchema.parse(input.step ?? {}),
     targetTracking: targetTrackingPolicySchema.parse(input.targetTracking ?? {}),
