@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { verifierOf } from '../../src/external-api/webhooks/inbound/presets.ts'
+import { pruneDeliveries } from '../../src/external-api/webhooks/outbound/deliveries-store.ts'
 import { hmacOptionsSchema } from '../../src/external-api/webhooks/sources-contract.ts'
 import {
   changeSubscription,
@@ -270,6 +271,11 @@ eachDatabase('outgoing webhooks', (use) => {
     await eventually(async () => (await deliveries(on)).some(({ state }) => state === 'pending'))
     await on.client.call(removeSubscription, { params: { id: 'sub' } })
     expect((await deliveries(on)).map(({ state }) => state)).toContain('cancelled')
+    const { database } = on.platform
+    const later = new Date(database.clock.now().getTime() + 1_000)
+    expect(await database.asSystem('test').write((tx) => pruneDeliveries(tx, later))).toBe(4)
+    expect(await deliveries(on)).toEqual([])
+    expect(await use().owner('select 1 from webhook_attempts')).toEqual([])
   })
 
   test('are held while their tenant is suspended', async () => {

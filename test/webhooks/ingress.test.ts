@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { pruneReceipts } from '../../src/external-api/webhooks/inbound/receipts-store.ts'
 import {
   changeSource,
   createSource,
@@ -255,6 +256,27 @@ eachDatabase('incoming webhooks', (use) => {
     expect(await send(event)).toMatchObject({ status: 'accepted' })
     expect(await send({ ...event, retry: 1 })).toMatchObject({ status: 'duplicate' })
     expect((await receipts(on))[0]).toMatchObject({ deliveryId: 'Ev1' })
+  })
+
+  test('a suspended tenant is sent nothing, and what has ended is forgotten when it is old', async () => {
+    let open = true
+    await using on = await openWebhookPlatform(use(), { isOpen: async () => open })
+    const source = await addSource(on, { name: 'gh' })
+    const secret = await secretOf(on, source)
+    const body = '{"n":1}'
+    await post(on, source, body, githubHeaders(body, secret, 'd-1'))
+    await ended(on, 1)
+    const { database } = on.platform
+    const prune = (before: Date) => database.asSystem('test').write((tx) => pruneReceipts(tx, before))
+    expect(await prune(new Date(database.clock.now().getTime() - 3_600_000))).toBe(0)
+    expect(await prune(new Date(database.clock.now().getTime() + 1_000))).toBe(1)
+    expect(await receipts(on)).toEqual([])
+    open = false
+    on.platform.advance(3_000)
+    expect(await post(on, source, body, githubHeaders(body, secret, 'd-2'))).toMatchObject({
+      status: 503,
+      code: 'webhooks-stopped',
+    })
   })
 
   test('bad rules are refused when they are written', async () => {

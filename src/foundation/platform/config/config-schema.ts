@@ -114,7 +114,8 @@ export const configFileSchema = z.strictObject({
       allow: z
         .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], 'expected a network such as 10.1.0.0/16'))
         .optional(),
-      keep: durationSchema.refine((ms) => ms >= 3_600_000, 'expected at least 1h').optional(),
+      // Longer than any tolerance: a signed message that is still young must still be known.
+      keep: durationSchema.refine((ms) => ms >= 172_800_000, 'expected at least 2d').optional(),
     })
     .optional(),
   onRunEnd: argv.optional(),
