@@ -98,6 +98,22 @@ eachDatabase('budgets of people', (use) => {
     expect((await platform.tasks(second.id))[0]).toMatchObject({ state: 'waiting', reason: 'budget:team:core:runs' })
   })
 
+  test('a task waits for the next window, and is not failed for what comes back', async () => {
+    const { platform, spending, set } = open()
+    const day = await set({ scope: 'tenant', unit: 'runs', window: 'day', hardLimit: 1 })
+    const worker = await platform.register()
+    await platform.start(one)
+    const second = await platform.start(one)
+    await worker.finish(await worker.take(), () => ({ output: {} }))
+    await spending.upkeep.look()
+    await platform.parts.reaper.reap()
+    expect((await platform.tasks(second.id))[0]).toMatchObject({ state: 'waiting', reason: `budget:${day.id}` })
+    platform.advance(86_400_000)
+    await spending.upkeep.look()
+    expect((await platform.work(second.id, () => ({ output: {} }))).state).toBe('succeeded')
+    await checkLedger(use().owner)
+  })
+
   test('a raised budget wakes the tasks that wait, although others still hold of it', async () => {
     const { platform, set } = open()
     await set({ scope: 'tenant', unit: 'runs', hardLimit: 1 })

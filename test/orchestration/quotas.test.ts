@@ -4,12 +4,12 @@ import type { QuotaSettings } from '../../src/orchestration/quotas/limiter.ts'
 import { QuotaBroker } from '../../src/orchestration/quotas/quota-broker.ts'
 import type { QuotaRequest, QuotaTarget } from '../../src/orchestration/quotas/quota-port.ts'
 import { type ProviderScript, ScriptedProvider } from '../../src/orchestration/quotas/scripted-provider.fixture.ts'
-import { eachDatabase } from '../support/databases.ts'
+import { eachDatabase, type TestDatabase } from '../support/databases.ts'
 
 const tenant = 'default' as TenantId
 const unset: QuotaSettings = { requestsPerMinute: null, tokensPerMinute: null, concurrent: null }
 
-eachDatabase('quota broker', (use) => {
+function kitOf(use: () => TestDatabase) {
   const problems: unknown[] = []
   const open = () => new QuotaBroker({ database: use().db, onError: (error) => problems.push(error) })
 
@@ -49,36 +49,50 @@ eachDatabase('quota broker', (use) => {
     return served
   }
 
-  /** The conformance of the limiter with what providers do: no storm, and all work ends. */
-  const scripts: Readonly<Record<string, ProviderScript & { workers: number; calls: number; each?: number }>> = {
-    'openai headers': { dialect: 'openai', requests: { burst: 20, perSecond: 60 }, workers: 48, calls: 240 },
-    'anthropic headers': { dialect: 'anthropic', requests: { burst: 20, perSecond: 60 }, workers: 48, calls: 240 },
-    'retry-after alone': { dialect: 'plain', requests: { burst: 10, perSecond: 60 }, workers: 48, calls: 240 },
-    'no word but 429': { dialect: 'bare', requests: { burst: 10, perSecond: 60 }, workers: 48, calls: 200 },
-    'a limit of calls under way': { dialect: 'plain', requests: null, concurrent: 6, workers: 48, calls: 240 },
-    'a limit of tokens': {
-      ...{ dialect: 'openai', requests: { burst: 500, perSecond: 500 }, tokens: { burst: 10_000, perSecond: 40_000 } },
-      ...{ workers: 32, calls: 200, each: 1_000 },
-    },
-  }
+  return { problems, open, account, work }
+}
 
-  test.each(Object.entries(scripts))(
-    '%s: three processes raise no storm, and all work ends',
-    async (_, script) => {
-      await using provider = await ScriptedProvider.start(script)
-      await account('one')
-      const brokers = [open(), open(), open()]
-      const { workers, calls, each = 0 } = script
-      const served = await work(brokers, { one: provider.url }, { workers, calls, tokens: each })
-      await Promise.all(brokers.map((broker) => broker.close()))
-      expect(served).toHaveLength(calls)
-      const { refused, total } = provider.refusals(1_000)
-      expect(refused).toBeLessThanOrEqual(Math.max(1, total * 0.05))
-      expect(problems).toEqual([])
-      expect(await use().owner('select * from quota_slices')).toEqual([])
-    },
-    40_000,
-  )
+/** The conformance of the limiter with what providers do: no storm, and all work ends. */
+const scripts: Readonly<Record<string, ProviderScript & { workers: number; calls: number; each?: number }>> = {
+  'openai headers': { dialect: 'openai', requests: { burst: 20, perSecond: 60 }, workers: 48, calls: 240 },
+  'anthropic headers': { dialect: 'anthropic', requests: { burst: 20, perSecond: 60 }, workers: 48, calls: 240 },
+  'retry-after alone': { dialect: 'plain', requests: { burst: 10, perSecond: 60 }, workers: 48, calls: 240 },
+  'no word but 429': { dialect: 'bare', requests: { burst: 10, perSecond: 60 }, workers: 48, calls: 200 },
+  'a limit of calls under way': { dialect: 'plain', requests: null, concurrent: 6, workers: 48, calls: 240 },
+  'a limit of tokens': {
+    ...{ dialect: 'openai', requests: { burst: 500, perSecond: 500 }, tokens: { burst: 10_000, perSecond: 40_000 } },
+    ...{ workers: 32, calls: 200, each: 1_000 },
+  },
+}
+
+eachDatabase(
+  'what providers do',
+  (use) => {
+    const { problems, open, account, work } = kitOf(use)
+
+    test.each(Object.entries(scripts))(
+      '%s: three processes raise no storm, and all work ends',
+      async (_, script) => {
+        await using provider = await ScriptedProvider.start(script)
+        await account('one')
+        const brokers = [open(), open(), open()]
+        const { workers, calls, each = 0 } = script
+        const served = await work(brokers, { one: provider.url }, { workers, calls, tokens: each })
+        await Promise.all(brokers.map((broker) => broker.close()))
+        expect(served).toHaveLength(calls)
+        const { refused, total } = provider.refusals(1_000)
+        expect(refused).toBeLessThanOrEqual(Math.max(1, total * 0.05))
+        expect(problems).toEqual([])
+        expect(await use().owner('select * from quota_slices')).toEqual([])
+      },
+      40_000,
+    )
+  },
+  { kinds: ['postgres'] },
+)
+
+eachDatabase('quota broker', (use) => {
+  const { problems, open, account, work } = kitOf(use)
 
   test('lanes: the higher priority goes first, and the lowest is not starved', async () => {
     await using provider = await ScriptedProvider.start({ dialect: 'openai', requests: null, latencyMs: 5 })

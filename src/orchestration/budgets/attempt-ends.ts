@@ -3,6 +3,7 @@ import { sql } from '../../foundation/platform/database/sql.ts'
 import { appendEvents, type LoggedEvent } from '../../foundation/runtime/event-log.ts'
 import type { EventReader } from '../../foundation/runtime/event-reader.ts'
 import { endedEvent } from './budget-upkeep.ts'
+import { hasSpenders } from './spenders-store.ts'
 import { endReservations } from './sql/end-reservations.ts'
 import { reservationsOfAttempts } from './sql/lost-reservations.ts'
 
@@ -13,6 +14,8 @@ export interface AttemptEndsOptions {
   readonly graceMs?: number
   readonly onError: (error: unknown) => void
 }
+
+const lookEveryMs = 1_000
 
 const endings: ReadonlySet<string> = new Set(
   ['succeeded', 'failed', 'timed-out', 'cancelled', 'lost', 'retrying'].map((what) => `task.${what}`),
@@ -27,8 +30,12 @@ export function followAttemptEnds(options: AttemptEndsOptions): { stop(): Promis
   const { reader, onError } = options
   const following = (async () => {
     const matches = (event: LoggedEvent) => endings.has(event.type)
+    let known = { at: Number.NEGATIVE_INFINITY, any: false }
     for await (const events of reader.follow({ matches }, stopping.signal)) {
-      await endOfAttempts(options, events).catch(onError)
+      // Where nobody reserves anything, ended tasks cost nothing.
+      const at = options.database.clock.monotonic()
+      if (at - known.at > lookEveryMs) known = { at, any: await anySpender(options.database).catch(() => true) }
+      if (known.any) await endOfAttempts(options, events).catch(onError)
     }
   })().catch((error: unknown) => {
     if (!stopping.signal.aborted) onError(error)
@@ -39,6 +46,10 @@ export function followAttemptEnds(options: AttemptEndsOptions): { stop(): Promis
       await following
     },
   }
+}
+
+function anySpender(database: Database): Promise<boolean> {
+  return database.asSystem('attempt-ends').read(hasSpenders)
 }
 
 /** Releases what cannot have been spent; for the rest the holder gets a little time to settle. */

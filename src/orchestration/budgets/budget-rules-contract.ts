@@ -90,3 +90,11 @@ export function holdsOf(
     timeoutMs,
   }
 }
+
+/**
+ * Whether a budget begins anew with the next window, by its name: what is spent of it does come back. The names of other
+ * budgets end with their unit, or with that of the pattern they were made from.
+ */
+export function renews(id: string): boolean {
+  return /:(?:micro-usd|tokens|runs|cpu-ms|wall-ms|subscription-ppm):(?:day|month|\d+[smhd])$/.test(id)
+}

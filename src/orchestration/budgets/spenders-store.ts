@@ -47,3 +47,11 @@ export async function noteLook(tx: Tx, at: Date): Promise<void> {
     on conflict (id) do update set heartbeat_at = excluded.heartbeat_at
     where spenders.heartbeat_at < excluded.heartbeat_at - interval '10 seconds'`)
 }
+
+/** Whether any process has reserved something lately. */
+export async function hasSpenders(tx: ReadTx): Promise<boolean> {
+  const [row] = await tx.query<{ any: boolean }>(
+    sql`select exists (select 1 from spenders where id <> ${upkeep}) as any`,
+  )
+  return row!.any
+}

@@ -15,6 +15,14 @@ describe('whether a waiting task fits what is left of its budgets', () => {
     ).toEqual({ kind: 'fits' })
   })
 
+  test('of a budget that begins anew it waits for the next window, if that is large enough', () => {
+    const day = { ...budget('runs', 0, 1), id: 'tenant:default:runs:day', limit: 5 }
+    expect(fitToBudgets(10_000, [day])).toEqual({ kind: 'waits' })
+    expect(fitToBudgets(10_000, [{ ...day, id: 'tenant:default:micro-usd:5h' }])).toEqual({ kind: 'waits' })
+    expect(fitToBudgets(10_000, [{ ...day, limit: 0 }]).kind).toBe('exhausted')
+    expect(fitToBudgets(10_000, [{ ...day, id: 'run:r1:runs:of:tenant:default:runs:run' }]).kind).toBe('exhausted')
+  })
+
   test('with less time it gets what is left, and holds in proportion', () => {
     expect(
       fitToBudgets(10_000, [budget('runs', 4, 1), budget('wall-ms', 12_000, 15_000), budget('cpu-ms', 90_000, 30_000)]),
@@ -78,6 +86,7 @@ describe('whether a waiting task fits what is left of its budgets', () => {
           const fit = fitToBudgets(timeoutMs, budgets)
           if (fit.kind === 'exhausted') return void expect(fit.budget.left).toBeLessThan(fit.needed)
           if (fit.kind === 'fits') return void expect(budgets.every((one) => one.left! >= one.hold)).toBe(true)
+          if (fit.kind === 'waits') throw new Error('none of these budgets begins anew')
           expect(fit.timeoutMs).toBeGreaterThanOrEqual(leastTimeoutMs)
           expect(fit.timeoutMs).toBeLessThan(timeoutMs)
           budgets.forEach((one, n) => {

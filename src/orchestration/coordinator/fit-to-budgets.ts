@@ -1,4 +1,4 @@
-import { killGraceMs, leastTimeoutMs } from '../budgets/budget-rules-contract.ts'
+import { killGraceMs, leastTimeoutMs, renews } from '../budgets/budget-rules-contract.ts'
 
 /** A budget that binds a waiting task, and what an attempt would hold of it. */
 export interface HeldBudget {
@@ -18,6 +18,8 @@ export type Fit =
   | { readonly kind: 'shorten'; readonly timeoutMs: number; readonly holds: readonly number[] }
   /** It will never fit: what is spent does not come back. */
   | { readonly kind: 'exhausted'; readonly budget: HeldBudget; readonly needed: number }
+  /** It fits when the next window of a budget begins; then it is woken. */
+  | { readonly kind: 'waits' }
 
 const timed: ReadonlySet<string> = new Set(['wall-ms', 'cpu-ms'])
 
@@ -31,6 +33,7 @@ export function fitToBudgets(timeoutMs: number, budgets: readonly HeldBudget[]):
     // Time is held in proportion: an attempt of half the time holds half as much.
     const rate = hold / held
     const needed = timed.has(unit) ? Math.ceil((leastTimeoutMs + killGraceMs) * rate) : Math.max(1, hold)
+    if (renews(budget.id) && (budget.limit ?? 0) >= Math.max(1, hold)) return { kind: 'waits' }
     if (left < needed) return { kind: 'exhausted', budget, needed }
     time = Math.max(leastTimeoutMs, Math.min(time, Math.floor(left / rate) - killGraceMs))
   }

@@ -32,6 +32,7 @@ function judge(tasks: readonly UnservedTask[]) {
   const shortenedFor = new Set<string>()
   for (const { tenant, taskId, waitsFor, timeoutMs, budgets } of tasks) {
     const fit = fitToBudgets(timeoutMs, budgets)
+    if (fit.kind === 'waits') continue
     if (fit.kind === 'exhausted') {
       const { unit, scope, limit, left } = fit.budget
       const message = `of the ${unit} budget of its ${scope}, ${left} of ${limit} are left, and an attempt needs ${fit.needed}`
