@@ -126,14 +126,14 @@ describe('for any rule and any sequence of looks', () => {
     )
   })
 
-  test('looks a second apart start every slot once, whatever the policy', () => {
+  test('looks a few seconds apart start every slot once, whatever the policy', () => {
     fc.assert(
-      fc.property(anyRule, fc.integer({ min: 1, max: 40 }), (rule, minutes) => {
+      fc.property(anyRule, fc.integer({ min: 1, max: 25 }), (rule, minutes) => {
         const begin = new Date('2026-10-24T23:50:00Z')
         const end = new Date(begin.getTime() + minutes * 60_000)
         const started: Date[] = []
         let last = begin
-        for (let now = begin.getTime(); now <= end.getTime() + rule.jitterMs; now += 1_000) {
+        for (let now = begin.getTime(); now <= end.getTime() + rule.jitterMs; now += 5_000) {
           const result = planSlots(rule, last, new Date(now))
           started.push(...result.start)
           last = result.lastSlotAt

@@ -61,7 +61,21 @@ export function lastSlot(rule: CronRule, at: Date): Date | null {
   return slot ?? null
 }
 
-function evaluatorOf({ cron, timeZone }: CronRule): Cron {
+const evaluators = new Map<string, Cron>()
+const mostKept = 1_000
+
+/** Parsed rules are kept: they hold no state, and are asked again and again. */
+function evaluatorOf(rule: CronRule): Cron {
+  const key = `${rule.timeZone} ${rule.cron}`
+  const known = evaluators.get(key)
+  if (known !== undefined) return known
+  const evaluator = parse(rule)
+  if (evaluators.size >= mostKept) evaluators.clear()
+  evaluators.set(key, evaluator)
+  return evaluator
+}
+
+function parse({ cron, timeZone }: CronRule): Cron {
   try {
     return new Cron(nicknames[cron.toLowerCase()] ?? cron, { timezone: timeZone, mode: '5-part', paused: true })
   } catch (error) {
