@@ -78,7 +78,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const onCommit = options.onCommit ?? (() => {})
   const runners = new RunnersStore()
   const figures = new FleetFigures(database.clock)
-  const ticker = new Ticker(options.tick)
+  const ticker = new Ticker({ ...options.tick, figures })
   const catalog = new WorkflowCatalogService(definitions)
   const queue: TaskQueue = new TaskQueue({
     stepsEnded: (tx, steps, now) => engine.stepsEnded(tx, steps, now),

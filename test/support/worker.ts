@@ -1,5 +1,5 @@
 import type { AgentId, RunnerId, TenantId } from '../../src/foundation/kernel/ids.ts'
-import type { JsonValue } from '../../src/foundation/kernel/json.ts'
+import type { JsonObject, JsonValue } from '../../src/foundation/kernel/json.ts'
 import type {
   Assignment,
   AttemptReport,
@@ -19,6 +19,8 @@ export interface WorkerOptions {
   readonly pool?: string
   readonly slots?: number
   readonly capabilities?: readonly string[]
+  /** Labels, region, taints and resources, as registrations carry them. */
+  readonly labels?: JsonObject
   readonly tenant?: TenantId
 }
 
@@ -48,9 +50,15 @@ export class TestWorker {
   }
 
   async register(): Promise<void> {
-    const { pool = 'default', slots = 10, capabilities = [], tenant = 'default' as TenantId } = this.#options
+    const {
+      pool = 'default',
+      slots = 10,
+      capabilities = [],
+      labels = {},
+      tenant = 'default' as TenantId,
+    } = this.#options
     const { parts, database } = this.#platform
-    const agent = { tenant, agentId: this.agentId, pool, kind: 'command', capabilities, labels: {}, slots, weight: 1 }
+    const agent = { tenant, agentId: this.agentId, pool, kind: 'command', capabilities, labels, slots, weight: 1 }
     const registration = { runnerId: this.runnerId, host: 'here', pid: process.pid, agents: [agent] }
     await database.asSystem('test').write((tx) => parts.runners.register(tx, registration, database.clock.now()))
   }

@@ -2,20 +2,19 @@ import type { Strategy } from '../../foundation/balancing/candidate.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Claim, ClaimsView } from './claims.ts'
 import type { Counters } from './counters.ts'
-import { type Decision, decide, type FreeAgent, type Head, type Lane } from './decide.ts'
-import type { Shard, ShardLanes } from './sql/find-lanes.ts'
+import { type Decision, decideShards, type FreeAgent, type Head, type Lane, type StrategyNamed } from './decide.ts'
+import type { FairShares } from './fair-shares.ts'
+import type { LaneRequirements } from './lane-contract.ts'
+import type { ShardLanes } from './sql/find-lanes.ts'
 import { holdsOf, type LaneHeads, type RemainingBudget } from './sql/read-heads.ts'
 
 /** A shard with room: its lanes that some agent can serve, and the agents as the database shows them. */
 export interface Planned {
   readonly shard: ShardLanes
-  readonly lanes: readonly {
-    readonly lane: string
-    readonly priority: number
-    readonly capabilities: readonly string[]
-    readonly limit: number
-  }[]
+  readonly lanes: readonly (LaneRequirements & { readonly lane: string; readonly limit: number })[]
   readonly agents: readonly FreeAgent[]
+  /** Who works for a key of anti-affinity now; see `bindToResources`. */
+  readonly occupied?: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 export interface DecideInput {
@@ -30,7 +29,11 @@ export interface DecideInput {
   readonly view: ClaimsView
   /** Most assignments of a shard. */
   readonly limit: number
+  /** Who had how much in the ticks before. */
+  readonly shares: FairShares
   readonly strategyOf: (shard: ShardLanes) => Strategy
+  /** The strategies of steps that name their own. */
+  readonly strategyNamed: StrategyNamed
 }
 
 export interface Decided {
@@ -52,30 +55,39 @@ export function decideAll(input: DecideInput): Decided {
   const assignments: Decided['assignments'][number][] = []
   const refused: Decided['refused'][number][] = []
   const budgets = roomOf(input)
-  for (const { shard, lanes: wanted, agents } of plans) {
-    const { tenant } = shard
+  const headsOfLane = new Map(heads.map((item) => [`${item.tenant}/${item.pool}/${item.lane}`, item]))
+  const shards = plans.map(({ shard, lanes: wanted, agents, occupied }) => {
+    const { tenant, pool } = shard
     const lanes = wanted.flatMap((lane): Lane[] => {
-      const found = heads.find((item) => item.lane === lane.lane && isOf(shard, item))
+      const found = headsOfLane.get(`${tenant}/${pool}/${lane.lane}`)
       return found === undefined ? [] : [{ ...lane, heads: headsOf(found, view) }]
     })
-    const left = budgets.get(tenant) ?? new Map<string, number>()
-    const decision = decide(
-      { lanes, agents: agentsOf(input, tenant, agents), budgets: left, limit },
-      input.strategyOf(shard),
-    )
-    takeFrom(left, lanes, decision)
-    claimAll(claim, tenant, lanes, decision)
+    return {
+      ...{
+        tenant,
+        pool,
+        lanes,
+        limit,
+        strategy: input.strategyOf(shard),
+        ...(occupied === undefined ? {} : { occupied }),
+      },
+      agents: agentsOf(input, tenant, agents),
+      // One map for all shards of a tenant: what one takes of a budget is not there for the next.
+      budgets: budgets.get(tenant) ?? new Map<string, number>(),
+    }
+  })
+  const { shares, strategyNamed } = input
+  const decisions = decideShards(shards, { limit: limit * plans.length, shares, strategyNamed })
+  decisions.forEach((decision, n) => {
+    const { tenant } = plans[n]!.shard
+    claimAll(claim, tenant, shards[n]!.lanes, decision)
     for (const item of decision.assignments) assignments.push({ tenant, ...item })
     for (const { taskId, budget } of decision.refused) {
       // What others hold may be counted twice: whether there is room is for the next tick to see.
       if (view.heldOf(tenant, budget) === 0) refused.push({ tenant, taskId, reason: `budget:${budget}` })
     }
-  }
+  })
   return { assignments, refused }
-}
-
-function isOf(shard: Shard, lane: LaneHeads): boolean {
-  return lane.tenant === shard.tenant && lane.pool === shard.pool
 }
 
 /** The agents with the slots that are free by now. */
@@ -113,18 +125,6 @@ function claimAll(claim: Claim, tenant: string, lanes: readonly Lane[], { assign
     for (const { taskId, holds } of heads) {
       const agent = agents.get(taskId)
       if (agent !== undefined) claim.task(tenant, taskId, agent, holds)
-    }
-  }
-}
-
-/** What one shard takes of a budget is not there for the next. */
-function takeFrom(left: Map<string, number>, lanes: readonly Lane[], { assignments }: Decision): void {
-  if (left.size === 0) return
-  const taken = new Set(assignments.map((item) => item.taskId))
-  for (const { heads } of lanes) {
-    for (const { taskId, holds } of heads) {
-      if (!taken.has(taskId)) continue
-      for (const { budget, amount } of holds) left.set(budget, (left.get(budget) ?? Number.POSITIVE_INFINITY) - amount)
     }
   }
 }

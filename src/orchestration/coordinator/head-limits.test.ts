@@ -16,7 +16,7 @@ test('a lane alone is read as far as there is room', () => {
 
 test('lanes that share their agents are read in part', () => {
   const lanes = [{ lane: '5|', room: 10 }, ...[1, 7, 9].map((bulk) => ({ lane: `5||b=${bulk}`, room: 10, bulk }))]
-  expect(headLimits([...lanes, { lane: '4|', room: 10 }], 500)).toEqual([5, 5, 5, 5, 10])
+  expect(headLimits([...lanes, { lane: '4|', room: 10 }], 500)).toEqual([4, 4, 4, 4, 10])
   expect(
     headLimits(
       [1, 2].map((bulk) => ({ lane: `5||b=${bulk}`, room: 1, bulk })),

@@ -2,7 +2,7 @@ import { placeOfLane } from './lane-contract.ts'
 
 /**
  * How many heads of each lane to read. `room` is how many tasks of the lane could start at all. Lanes that differ only in the
- * runs they are for share the agents: twice their part of these is enough to choose from, and the next tick sees the rest.
+ * runs they are for share the agents: a quarter more than their part of these is enough to choose from.
  */
 export function headLimits(
   lanes: readonly { readonly lane: string; readonly room: number; readonly bulk?: number }[],
@@ -15,6 +15,6 @@ export function headLimits(
   for (const family of families) siblings.set(family, (siblings.get(family) ?? 0) + 1)
   return lanes.map(({ room }, n) => {
     const most = Math.min(room, batch)
-    return Math.min(most, Math.ceil((2 * most) / siblings.get(families[n]!)!))
+    return Math.min(most, Math.ceil((1.25 * most) / siblings.get(families[n]!)!))
   })
 }

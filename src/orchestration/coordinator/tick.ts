@@ -4,9 +4,13 @@ import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import { type Claim, Claims, type ClaimsView } from './claims.ts'
 import type { Counters } from './counters.ts'
-import { canServe } from './decide.ts'
 import { decideAll, type Planned } from './decide-all.ts'
+import { FairShares } from './fair-shares.ts'
+import type { FleetFigures } from './fleet-figures.ts'
+import { headLimits } from './head-limits.ts'
+import { bindToResources } from './held-resources.ts'
 import { parseLane } from './lane-contract.ts'
+import { roomOfLanes } from './lane-room.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
 import { mostTasks } from './sql/chunks-of.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
@@ -21,6 +25,8 @@ export interface TickOptions {
   /** Added to a task's timeout for the backstop of its lease, ms. */
   readonly graceMs: number
   readonly maxAgents: number
+  /** What strategies may know of agents and their machines. Default: nothing. */
+  readonly figures?: FleetFigures
 }
 
 export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgents: 2_000 }
@@ -47,6 +53,7 @@ export class Ticker {
   readonly #strategies = new Map<string, Strategy>()
   readonly #agentsFrom = new Map<string, string>()
   readonly #claims = new Claims()
+  readonly #shares = new FairShares()
 
   constructor(options: Partial<TickOptions> = {}) {
     const given = { ...tickDefaults, ...options }
@@ -121,23 +128,50 @@ export class Ticker {
     if (plans.length === 0) return { leased: [], refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-    const { heads, remaining } = await readHeads(
+    const { heads, remaining } = await this.#readHeads(tx, plans, limit, view, deep)
+    const bound = await bindToResources(
       tx,
-      plans.flatMap(({ shard, lanes }) => {
-        const claimed = view.sizeOf(keyOf(shard), this.#options.batch)
-        return lanes.map((lane) => ({ ...shard, ...lane, limit: Math.min(deep ? limit : lane.limit, limit) + claimed }))
-      }),
+      plans.map(({ shard: { tenant, pool }, lanes, agents }) => ({ tenant, pool, lanes, agents })),
     )
     const { assignments, refused } = decideAll({
-      ...{ plans, heads, remaining, counters, claim, view },
+      ...{ heads, remaining, counters, claim, view, shares: this.#shares },
+      plans: plans.map((plan, n) => ({ ...plan, ...bound[n]! })),
       limit,
-      strategyOf: (shard) => this.#strategyOf(shard),
+      strategyOf: (shard) => this.#strategyOf(shard, shard.strategy),
+      strategyNamed: (name, shard) => this.#strategyOf(shard, name),
     })
     await holdTasks(tx, refused, now)
     if (assignments.length === 0) return { leased: [], refused: refused.length }
     const leased = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
     count(leased, heads, counters)
     return { leased, refused: refused.length }
+  }
+
+  /**
+   * The heads of the lanes. Lanes that share their agents are asked for a part each; where most of them turn out to be
+   * short, those that are not are asked again for as much as one tick may give out.
+   */
+  async #readHeads(tx: Tx, plans: readonly Planned[], limit: number, view: ClaimsView, deep: boolean) {
+    const asked = plans.flatMap(({ shard, lanes }) => {
+      // Nobody knows from which lanes others take; somewhat more than an equal part is enough to go on with.
+      const claimed = view.sizeOf(keyOf(shard), this.#options.batch)
+      const part = Math.min(claimed, Math.ceil((claimed * 1.25) / lanes.length))
+      return lanes.map((lane) => ({ ...shard, ...lane, limit: (deep ? limit : Math.min(lane.limit, limit)) + part }))
+    })
+    const first = await readHeads(tx, asked)
+    const found = new Map(first.heads.map((lane) => [`${keyOf(lane)}/${lane.lane}`, lane.ids.length]))
+    const open = asked.filter((lane) => (found.get(`${keyOf(lane)}/${lane.lane}`) ?? 0) >= lane.limit)
+    const total = first.heads.reduce((sum, lane) => sum + lane.ids.length, 0)
+    if (open.length === 0 || open.length === asked.length || total >= asked.length + this.#options.batch / 2)
+      return first
+    const full = limit + this.#options.batch
+    const second = await readHeads(
+      tx,
+      open.map((lane) => ({ ...lane, limit: full })),
+    )
+    const again = new Set(open.map((lane) => `${keyOf(lane)}/${lane.lane}`))
+    const kept = first.heads.filter((lane) => !again.has(`${keyOf(lane)}/${lane.lane}`))
+    return { heads: [...kept, ...second.heads], remaining: [...first.remaining, ...second.remaining] }
   }
 
   async #plan(tx: Tx, shard: ShardLanes, counters: Counters): Promise<Planned> {
@@ -149,17 +183,16 @@ export class Ticker {
       weight,
       rev,
     }))
-    const capabilities = await this.#directory.capabilities(tx, shard.tenant, rows)
-    const agents = rows.map((row) => ({ ...row, capabilities: capabilities(row.id) }))
-    const lanes = shard.lanes.flatMap((lane) => {
-      const wanted = parseLane(lane)
-      let room = 0
-      for (const agent of agents) {
-        if (canServe(agent, wanted.capabilities))
-          room += agent.slots - agent.used - counters.usedOf(shard.tenant, agent.id)
-      }
-      return room <= 0 ? [] : [{ lane, ...wanted, limit: Math.min(room, this.#options.batch) }]
+    const profile = await this.#directory.profiles(tx, shard.tenant, rows)
+    const agents = rows.map((row) => {
+      const load = this.#options.figures?.loadOf(row.runnerId)
+      return { ...row, ...profile(row.id), ...(load === undefined ? {} : { load }) }
     })
+    const wanted = shard.lanes.map((lane) => ({ ...parseLane(lane), lane }))
+    const rooms = roomOfLanes(agents, wanted, ({ id, slots, used }) => slots - used - counters.usedOf(shard.tenant, id))
+    const open = wanted.flatMap((lane, n) => (rooms[n]! > 0 ? [{ ...lane, room: rooms[n]! }] : []))
+    const limits = headLimits(open, this.#options.batch)
+    const lanes = open.map((lane, n) => ({ ...lane, limit: limits[n]! }))
     return { shard, lanes, agents }
   }
 
@@ -169,12 +202,13 @@ export class Ticker {
     else this.#agentsFrom.delete(keyOf(shard))
   }
 
-  #strategyOf(shard: ShardLanes): Strategy {
-    const name = (shard.strategy ?? 'least_connections') as StrategyName
-    const key = `${keyOf(shard)}/${name}`
+  #strategyOf(shard: { readonly tenant: string; readonly pool: string }, name: string | null): Strategy {
+    const known = name !== null && Object.hasOwn(strategies, name) ? (name as StrategyName) : 'least_connections'
+    const key = `${shard.tenant}/${shard.pool}/${known}`
     let strategy = this.#strategies.get(key)
     if (strategy === undefined) {
-      strategy = strategies[name]()
+      const { figures } = this.#options
+      strategy = strategies[known](figures === undefined ? {} : { latency: figures.latency })
       this.#strategies.set(key, strategy)
     }
     return strategy

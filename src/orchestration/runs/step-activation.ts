@@ -2,7 +2,7 @@ import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
 import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import { holdsOf, type KnownBudget } from '../budgets/budget-rules-contract.ts'
-import { laneOf } from '../coordinator/lane-contract.ts'
+import { bulkOf, laneOf, requirementsOf } from '../coordinator/lane-contract.ts'
 import type { ResolvedCommand, ResolvedGate, ResolvedMap } from '../workflows/task-contract.ts'
 import type { ExpressionContext, ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import { failedChecks, gateVerdict } from './gate-verdict.ts'
@@ -84,7 +84,7 @@ function activateMap(
   let open = 0
   specs.forEach((spec, index) => {
     if (spec === null) return
-    addTask(input, tools, changes, spec, index, map.parallel === null ? [] : [key])
+    addTask(input, tools, changes, spec, index, map.parallel === null ? [] : [key], 0, map.items.length)
     open += 1
   })
   const counted = { ...begun, total: open, open, tolerate: map.tolerate }
@@ -153,6 +153,8 @@ export function addTask(
   item: number | null,
   keys: readonly string[],
   nth = 0,
+  /** How many tasks the step has in all. */
+  tasks = 1,
 ): void {
   const { run, step, now } = input
   const taskId = taskIdOf(run.id, step.position, item, nth)
@@ -178,7 +180,7 @@ export function addTask(
     item,
     spec: work === null ? spec : { ...work, timeoutMs },
     pool: work === null ? '' : (work.pool ?? tools.choosePool(work)),
-    lane: laneOf({ priority, capabilities: work?.capabilities ?? [] }),
+    lane: laneOf(requirementsOf(work, priority, bulkOf(run.id, tasks))),
     priority,
     timeoutMs,
     concurrency,
