@@ -184,6 +184,25 @@ eachDatabase('liveness', (use) => {
     })
   })
 
+  test('a schedule that starts the same again and again is paused with its runs', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register()
+    await set('respawn_loop', { times: 3 })
+    await use().owner(`insert into schedules (tenant_id, name, workflow, cron, time_zone, catch_up, catch_up_window_ms, overlap,
+      jitter_ms, last_slot_at, due_at, created_at)
+      values ('default', 'often', 'one', '* * * * *', 'UTC', 'skip', 0, 'allow', 0, now(), now(), now())`)
+    for (let n = 0; n < 3; n++) await platform.start(one)
+    await use().owner(`update runs set labels = '{"schedule": "often"}'`)
+    await look()
+    const [finding, ...others] = await findings()
+    expect(others).toEqual([])
+    expect(finding).toMatchObject({ detector: 'respawn_loop', state: 'open', runs: { length: 3 } })
+    expect(finding!.explanation).toContain('and the schedules often; it waits for an answer')
+    const [schedule] = await use().owner(`select state, due_at, rev from schedules`)
+    expect(schedule).toEqual({ state: 'paused', due_at: null, rev: 2 })
+    await platform.check()
+  })
+
   test('a fan-out is held back, the youngest run first, and goes on by itself when there is room', async () => {
     const { platform, look, findings, set } = place(use())
     await platform.register(20)
