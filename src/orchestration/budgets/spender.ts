@@ -3,12 +3,21 @@ import { isAppError } from '../../foundation/kernel/errors.ts'
 import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
-import { amountsBeside, type BatchAsk, keyOf, placesIn, placesOf, unitsOf } from './batch-ask.ts'
+import { type BatchAsk, keyOf, placesIn, placesOf, unitsOf } from './batch-ask.ts'
 import { budgetErrors } from './budgets-errors.ts'
 import { KnownBudgets } from './known-budgets.ts'
-import type { KnownEnding, KnownReservation } from './known-ending.ts'
 import { type AskOutcome, type BatchEnding, type BatchResult, runBatch } from './run-batch.ts'
 import { NotAsKnown, planKnown, runKnownBatch } from './run-known-batch.ts'
+import {
+  type AskOp,
+  closing,
+  drawOf,
+  type EndOp,
+  knownOf,
+  type Op,
+  refusedBy,
+  wholeAmounts,
+} from './spender-operations.ts'
 import type { Amounts, Reservation, ReserveRequest, SpenderPort } from './spender-port.ts'
 import { heartbeat, readStates, removeSpender } from './spenders-store.ts'
 import { SpendingLog } from './spending-log.ts'
@@ -24,29 +33,6 @@ export interface SpenderOptions {
   readonly heartbeatMs?: number
   readonly onError: (error: unknown) => void
 }
-
-interface AskOp {
-  readonly kind: 'ask'
-  readonly ask: BatchAsk
-  readonly used: readonly number[] | null
-  /** Monotonic time until which it waits for room. */
-  readonly until: number
-  readonly signal: AbortSignal | undefined
-  recorded: boolean
-  /** The spending of an extension is recorded once, however often it is tried. */
-  drawn: boolean
-  readonly resolve: (reservation: Reservation) => void
-  readonly reject: (error: unknown) => void
-}
-
-interface EndOp {
-  readonly kind: 'end'
-  readonly ending: BatchEnding
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
-type Op = AskOp | EndOp
 
 const defaultTtlMs = 300_000
 /** How many of those who wait are tried in one batch. */
@@ -368,41 +354,4 @@ export class Spender implements SpenderPort, AsyncDisposable {
   #giveBack(tenant: TenantId, id: string): void {
     this.#end({ tenant, id, event: 'release', used: null, known: null }).catch(this.#options.onError)
   }
-}
-
-/** An extension that is tried again has been drawn on already, and its holder's knowledge is of before. */
-function drawOf(op: AskOp): BatchEnding {
-  const { request, id, units } = op.ask
-  if (op.drawn) return { tenant: request.tenant, id, event: 'extend', used: units.map(() => 0), known: null }
-  return { ...knownOf(op.ask.extends!), event: 'extend', used: op.used } satisfies KnownEnding
-}
-
-function knownOf({ id, request, hold, spent, lines }: Reservation) {
-  const units = unitsOf(hold)
-  const known: KnownReservation = {
-    ...{ enforcement: request.enforcement, units, lines },
-    holds: amountsBeside(units, hold),
-    spent: amountsBeside(units, spent),
-  }
-  return { tenant: request.tenant, id, known }
-}
-
-function wholeAmounts(units: readonly string[], amounts: Amounts): readonly number[] {
-  const extra = unitsOf(amounts).filter((unit) => !units.includes(unit) && amounts[unit] !== 0)
-  if (extra.length > 0) throw budgetErrors['reservation-invalid'](`the reservation has no unit ${extra.join(', ')}`)
-  const values = amountsBeside(units as Parameters<typeof amountsBeside>[0], amounts)
-  values.forEach((value, n) => {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw budgetErrors['reservation-invalid'](`${units[n]}: ${value} is no whole number from 0 on`)
-    }
-  })
-  return values
-}
-
-function closing() {
-  return budgetErrors['spender-closed']('the process is ending')
-}
-
-function refusedBy(budget: string) {
-  return budgetErrors['budget-refused'](`the budget ${budget} has no room for it`, { details: { budget } })
 }
