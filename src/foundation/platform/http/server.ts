@@ -9,7 +9,7 @@ import { deprecationHeaders } from './api-versions.ts'
 import { type Authenticate, readCredential } from './bearer-token.ts'
 import type { CompressionRule } from './compression.ts'
 import { type CorsOptions, createCors } from './cors.ts'
-import { type FrontDoor, rateLimitHeaders, type Verdict } from './front-door.ts'
+import { type FrontDoor, type LimitState, rateLimitHeaders, type Verdict } from './front-door.ts'
 import { httpErrors } from './http-errors.ts'
 import { type HttpLogger, silentHttpLogger } from './http-logger.ts'
 import type { IdempotencyStore } from './idempotency.ts'
@@ -107,7 +107,7 @@ export function createServer(options: ServerOptions): HttpServer {
   acceptJson(app)
   app.addHook('onRequest', async (request, reply) => {
     const trace = readTrace(request.headers, random)
-    known.set(request, { trace, principal: null })
+    known.set(request, { trace, principal: null, limits: [] })
     reply.headers({ ...ownHeaders, 'x-request-id': request.id, traceresponse: formatTraceparent(trace) })
     if (request.protocol === 'https') reply.header('strict-transport-security', 'max-age=31536000')
     if (drain.signal.aborted) reply.header('connection', 'close')
@@ -117,7 +117,7 @@ export function createServer(options: ServerOptions): HttpServer {
     if (request.raw.rawHeaders.length > 2 * mostHeaders) {
       throw httpErrors['headers-too-large'](`more than ${mostHeaders} headers`)
     }
-    if (frontDoor !== undefined && !isHealth(request)) obey(await frontDoor.arrive(arrivalOf(request)), reply)
+    if (frontDoor !== undefined && !isHealth(request)) obey(await frontDoor.arrive(arrivalOf(request)), request, reply)
   })
   app.addHook('onSend', async (_request, reply) => {
     if (drain.signal.aborted) reply.header('connection', 'close')
@@ -160,9 +160,19 @@ export function createServer(options: ServerOptions): HttpServer {
       if (readCredential(request.headers) !== null) await frontDoor?.fail(arrival)
       throw httpErrors.unauthenticated('no valid key or token')
     }
-    if (frontDoor !== undefined) obey(await frontDoor.admit(arrival, principal), reply)
+    if (frontDoor !== undefined) obey(await frontDoor.admit(arrival, principal), request, reply)
     if (!mayUse(principal, route.permission)) throw httpErrors.forbidden(`${principal.id} lacks ${route.permission}`)
-    known.set(request, { trace: known.get(request)!.trace, principal })
+    known.set(request, { ...known.get(request)!, principal })
+  }
+
+  /** All limits that a request was counted against are told together. */
+  function obey(verdict: Verdict, request: FastifyRequest, reply: FastifyReply): void {
+    const before = known.get(request)!
+    const limits = [...before.limits, ...verdict.states]
+    known.set(request, { ...before, limits })
+    reply.headers(rateLimitHeaders(limits))
+    if (verdict.allowed) return
+    throw httpErrors['rate-limited']('too many requests', { details: { retryAfterMs: verdict.retryAfterMs } })
   }
 
   async function handle(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
@@ -264,6 +274,7 @@ export function createServer(options: ServerOptions): HttpServer {
 interface Known {
   readonly trace: TraceContext
   readonly principal: Principal | null
+  readonly limits: readonly LimitState[]
 }
 
 function acceptJson(app: FastifyInstance): void {
@@ -286,12 +297,6 @@ function arrivalOf(request: FastifyRequest) {
 /** Probes of an orchestrator must not fail because somebody else floods us. */
 function isHealth(request: FastifyRequest): boolean {
   return request.routeOptions.url === '/livez' || request.routeOptions.url === '/readyz'
-}
-
-function obey(verdict: Verdict, reply: FastifyReply): void {
-  reply.headers(rateLimitHeaders(verdict.states))
-  if (verdict.allowed) return
-  throw httpErrors['rate-limited']('too many requests', { details: { retryAfterMs: verdict.retryAfterMs } })
 }
 
 /** Waits, and then until what had arrived by the end of it has been read: a busy process may be behind by more than that. */
