@@ -1,7 +1,8 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
-import { type Demand, type Grant, type Observed, unlimited } from './limiter.ts'
+import type { Observed } from './limiter.ts'
 import type { CallOutcome } from './quota-port.ts'
 import { readRateHeaders, type ToldLimits } from './rate-headers.ts'
+import { type Demand, type Grant, unlimited } from './share-out.ts'
 
 /** Statuses by which providers say that an account is used too fast: 429, and Anthropic's 529 for an overload. */
 export function isRefusal(status: number | null): boolean {

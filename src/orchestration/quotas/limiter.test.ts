@@ -1,14 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  afterObserved,
-  grant,
-  type LimiterState,
-  noLimits,
-  type Observed,
-  type OtherSlice,
-  startLimiter,
-} from './limiter.ts'
+import { afterObserved, type LimiterState, noLimits, type Observed, startLimiter } from './limiter.ts'
+import { grant, type OtherSlice } from './share-out.ts'
 
 const start = Date.parse('2026-11-23T12:00:00Z')
 const nothing: Observed = { successes: 0, refused: [], told: null, unusedRequests: 0, unusedTokens: 0, underWay: 0 }

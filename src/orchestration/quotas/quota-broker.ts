@@ -3,10 +3,11 @@ import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import { AccountGate, isRefusal } from './account-gate.ts'
 import { allowedTargets } from './allowed-targets.ts'
-import { afterObserved, grant, type LimiterState, startLimiter } from './limiter.ts'
+import { afterObserved, type LimiterState, startLimiter } from './limiter.ts'
 import type { CallOutcome, QuotaBrokerPort, QuotaPermit, QuotaRequest, QuotaTarget } from './quota-port.ts'
 import { quotaErrors } from './quotas-errors.ts'
 import { lockAccount, readSlices, writeSlice } from './quotas-store.ts'
+import { grant } from './share-out.ts'
 
 export interface QuotaBrokerOptions {
   readonly database: Database

@@ -1,7 +1,8 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { json, sql } from '../../foundation/platform/database/sql.ts'
-import type { LimiterState, OtherSlice, QuotaSettings } from './limiter.ts'
+import type { LimiterState, QuotaSettings } from './limiter.ts'
+import type { OtherSlice } from './share-out.ts'
 
 export interface AccountRow {
   readonly provider: string
