@@ -4,7 +4,7 @@ import { eachDatabase } from '../../../test/support/databases.ts'
 import { seededRandom } from '../kernel/random.ts'
 import type { Database, Tx } from '../platform/database/database.ts'
 import { parseCursor, tailPosition } from './cursors.ts'
-import { endOfTick, readEvents } from './event-log.ts'
+import { appendEvents, endOfTick, readEvents } from './event-log.ts'
 import { CursorReader, changeSubject, committed, eventually, faultsOf, nameOf, tenant, tick } from './log.fixture.ts'
 import { startTicker } from './ticker.ts'
 
@@ -272,6 +272,21 @@ eachDatabase('the event log', (use) => {
         .join(' '),
     )
     expect(batches).toEqual(['13 14', '11 15 16', '12 17', '10 18 19'])
+  })
+
+  test('what PostgreSQL cannot store in an event becomes U+FFFD', async () => {
+    const { db } = use()
+    await db.forTenant(tenant).write((tx) =>
+      appendEvents(tx, [
+        {
+          ...{ tenant, type: 'thing.changed', subject: { kind: 'thing', id: 'nul', rev: 1 }, runId: null },
+          ...{ at: db.clock.now(), data: { text: 'a\0b', half: '\ud800' } },
+        },
+      ]),
+    )
+    await tick(db)
+    const events = await db.asSystem('test').read((tx) => readEvents(tx, { epoch: 1, tick: 0, seq: endOfTick }, 10))
+    expect(events.map((event) => event.data)).toEqual([{ text: 'a\ufffdb', half: '\ufffd' }])
   })
 
   test('nothing changed: no tick', async () => {

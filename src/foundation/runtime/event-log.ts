@@ -1,7 +1,7 @@
 import type { TenantId } from '../kernel/ids.ts'
 import type { JsonValue } from '../kernel/json.ts'
 import type { ReadTx, Tx } from '../platform/database/database.ts'
-import { prepared, sql } from '../platform/database/sql.ts'
+import { json, prepared, sql } from '../platform/database/sql.ts'
 
 /** What changed. Appended in the transaction of the change, after the subject's row lock, one event per changed subject. */
 export interface NewEvent {
@@ -31,7 +31,7 @@ export async function appendEvents(tx: Tx, events: readonly NewEvent[]): Promise
       ${events.map((e) => e.subject.kind)}::text[], ${events.map((e) => e.subject.id)}::text[],
       ${events.map((e) => e.subject.rev)}::int[], ${events.map((e) => e.runId)}::text[],
       ${events.map((e) => e.at)}::timestamptz[],
-      ${events.map((e) => (e.data === undefined ? null : JSON.stringify(e.data)))}::text[])
+      ${events.map((e) => (e.data === undefined ? null : json(e.data)))}::text[])
       with ordinality as e(batch, tenant_id, type, kind, id, rev, run_id, at, data, n)
     group by batch, tenant_id, type, kind, run_id, at
     order by batch`)

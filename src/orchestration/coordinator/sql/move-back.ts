@@ -13,5 +13,5 @@ export async function moveBack(
   await tx.execute(sql`
     update tasks t set ready_seq = default
     from unnest(${tasks.map((task) => task.tenant)}::text[], ${tasks.map((task) => task.taskId)}::text[]) as i(tenant_id, id)
-    where t.tenant_id = i.tenant_id and t.id = i.id and t.state = 'ready'`)
+    where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready' and i.id || '' = i.id`)
 }

@@ -9,9 +9,21 @@ export interface Pools extends Backend {
   close(): Promise<void>
 }
 
+/** Plans are kept for so long, ms: one that was made while a table was empty must not outlive that for long. */
+const planAgeMs = 10_000
+
 /** Two pools, each connecting as its role, so that a transaction only has to name its tenant. */
 export function openPools(options: PostgresOptions, mode: SettingsMode): Pools {
   const sessions = new WeakMap<pg.PoolClient, Session>()
+  const plannedAt = new WeakMap<Session, number>()
+  const renewPlans = (session: Session) => {
+    const now = performance.now()
+    const since = plannedAt.get(session)
+    if (since !== undefined && now - since < planAgeMs) return
+    plannedAt.set(session, now)
+    // Travels before the transaction. Where it fails the session has failed, which the transaction finds out.
+    if (since !== undefined) session.send({ text: 'discard plans' }).catch(() => undefined)
+  }
   const open = (role: Role, max: number) => {
     const pool = new pg.Pool({
       ...clientConfig(options, role, mode),
@@ -29,6 +41,7 @@ export function openPools(options: PostgresOptions, mode: SettingsMode): Pools {
     async withSession(role, fn) {
       const client = await acquire(pools[role])
       const session = sessions.get(client)!
+      renewPlans(session)
       try {
         return await fn(session)
       } finally {
