@@ -1,4 +1,4 @@
-const scopes = ['task', 'run', 'workflow', 'tenant']
+const scopes = ['task', 'agent', 'run', 'workflow', 'team', 'tenant']
 
 /**
  * The order in which rows of budgets are locked: leaf to root, then by id, as in every statement that changes them. Scopes

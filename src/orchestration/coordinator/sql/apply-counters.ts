@@ -72,7 +72,7 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
         select b.tenant_id, b.id, i.held, i.spent
         from unnest($10::text[], $11::text[], $12::bigint[], $13::bigint[]) as i(tenant_id, id, held, spent)
         join budgets b on b.tenant_id = i.tenant_id and b.id = i.id
-        order by b.tenant_id, array_position(array['task', 'run', 'workflow', 'tenant'], b.scope), b.id for update of b),
+        order by b.tenant_id, array_position(array['task', 'agent', 'run', 'workflow', 'team', 'tenant'], b.scope), b.id for update of b),
       ledger as (
         update budgets b set held = b.held + r.held, spent = b.spent + r.spent
         from budget_rows r
