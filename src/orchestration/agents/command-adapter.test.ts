@@ -57,7 +57,14 @@ describe('a command', () => {
       .filter((name) => name !== 'NODE_V8_COVERAGE')
     expect(names).toEqual(
       [
-        ...['LEANVIBE_ATTEMPT', 'LEANVIBE_ATTEMPT_NUMBER', 'LEANVIBE_OUT', 'LEANVIBE_RUN_ID', 'LEANVIBE_STEP'],
+        ...[
+          'LEANVIBE_ATTEMPT',
+          'LEANVIBE_ATTEMPT_NUMBER',
+          'LEANVIBE_OUT',
+          'LEANVIBE_RUN_ID',
+          'LEANVIBE_SPENDING',
+          'LEANVIBE_STEP',
+        ],
         ...['LEANVIBE_TASK_ID', 'MINE', 'PATH', 'POOL_TOKEN', 'PWD', 'SHLVL', '_'],
       ].sort(),
     )
