@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const limitMinutes = 30
+const limitMinutes = 60
 const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1' }
 
 function runVitest(args, summaryFile) {
