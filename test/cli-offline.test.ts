@@ -40,6 +40,7 @@ describe('the command line', () => {
       'agents',
       'workflows',
       'serve',
+      'work',
       'init',
       'doctor',
       'completion',

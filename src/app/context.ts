@@ -1,11 +1,9 @@
-import { join } from 'node:path'
 import { eventRoutes } from '../external-api/streams/event-routes.ts'
 import { armFailpoints } from '../foundation/kernel/failpoints.ts'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { FolderLock } from '../foundation/platform/data-folder/folder-lock.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
-import { openDatabase } from '../foundation/platform/database/open-database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { startConsumer } from '../foundation/runtime/consumer.ts'
 import { keepEventPartitions, startEventPartitions } from '../foundation/runtime/event-partitions.ts'
@@ -35,6 +33,7 @@ import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
 import { configuredGit } from './leftovers.ts'
+import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { createResources } from './resources.ts'
@@ -221,21 +220,6 @@ async function giveUpFormerOwners(
   if (loaded.config.database.kind !== 'pglite') return
   const former = await database.asSystem('recovery').read((tx) => orchestration.runners.active(tx))
   await orchestration.reaper.giveUp(former.map((runner) => runner.id))
-}
-
-function openConfigured(loaded: LoadedConfig, lock: FolderLock, onError: (error: unknown) => void): Promise<Database> {
-  const { config, secrets } = loaded
-  if (config.database.kind === 'pglite') {
-    return openDatabase({ kind: 'pglite', folder: join(config.dataFolder, 'database'), lock, onWarning: onError })
-  }
-  return openDatabase({
-    kind: 'postgres',
-    url: secrets.databaseUrl!.reveal(),
-    systemUrl: secrets.databaseSystemUrl?.reveal(),
-    ownerUrl: secrets.databaseOwnerUrl?.reveal(),
-    poolSize: config.database.poolSize,
-    onWarning: onError,
-  })
 }
 
 function repoAt(git: Git) {

@@ -46,6 +46,8 @@ export interface Operations {
   readonly routes: readonly Route[]
   /** Starts the loops that change things; the caller stops them. `host` is where this process starts agents, if anywhere. */
   start(host: AgentHost | null): readonly Loop[]
+  /** Starts what a process needs that only runs agents: servers see to the rest. */
+  join(host: AgentHost): readonly Loop[]
 }
 
 export function createOperations(options: OperationsOptions): Operations {
@@ -56,6 +58,10 @@ export function createOperations(options: OperationsOptions): Operations {
   const runs = scheduledRunsOf(orchestration)
   const scaling = new ScalingService({ database, pools: poolPort })
   const liveness = new LivenessService({ database, ids: systemIds, control: runControlOf(orchestration), dispatch })
+  const startRegistry = (host: AgentHost | null) =>
+    new AgentsJob(database, { runners, host, meter, onShards, onError }).start()
+  const startWatch = () =>
+    new LivenessJob(database, { service: liveness, figures: livenessFigures, output, onError }).start()
   return {
     routes: [
       ...agentRoutes(agents),
@@ -66,12 +72,12 @@ export function createOperations(options: OperationsOptions): Operations {
       ...livenessRoutes(liveness),
     ],
     start(host) {
-      const registry = new AgentsJob(database, { runners, host, meter, onShards, onError }).start()
+      const registry = startRegistry(host)
       const scaler = new ScalingJob(database, { pools: poolPort, onResize: () => registry.poke(), onError }).start()
       const clock = startSchedules(database, { runs, endedRuns: readEndedRuns, repoAt, dispatch, onError })
-      const watch = new LivenessJob(database, { service: liveness, figures: livenessFigures, output, onError }).start()
-      return [registry, scaler, clock, watch]
+      return [registry, scaler, clock, startWatch()]
     },
+    join: (host) => [startRegistry(host), startWatch()],
   }
 }
 

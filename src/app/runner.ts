@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { type IdSource, type RunnerId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
+import { type AgentId, type IdSource, type RunnerId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
@@ -31,12 +31,18 @@ export interface LocalRunnerOptions {
   readonly artifacts: ArtifactSink
   readonly tenant: TenantId
   readonly ids?: IdSource
+  /** True where the pools belong to the servers that it joins: what this configuration leaves open stays as it is. */
+  readonly shared?: boolean
+  /** Further agents started here at a time, at most. Default 256. */
+  readonly mostStarted?: number
   readonly onError: (error: unknown) => void
 }
 
 /** A runner in this process, with the agents of the configured pools. */
 export interface LocalRunner {
   readonly id: RunnerId
+  /** All agents that live here now, by id. */
+  agents(): readonly AgentId[]
   /** Starts and stops further agents of its pools. */
   readonly host: AgentHost
   /** Finishes what is under way and takes nothing new, until `signal` aborts. */
@@ -74,7 +80,9 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const registrations = agents.map((agent) => agent.registration)
     const registration = { runnerId: id, host: hostname(), pid: process.pid, agents: registrations }
     await orchestration.runners.register(tx, registration, database.clock.now())
-    const pools = config.pools.map(({ name, strategy }) => ({ tenant, name, strategy }))
+    const pools = config.pools
+      .filter(({ strategy }) => strategy !== null || options.shared !== true)
+      .map(({ name, strategy }) => ({ tenant, name, strategy }))
     await orchestration.runners.configurePools(tx, pools)
   })
   const port = tellLoad(orchestration.runnerPort, new HostSampler(config.dataFolder))
@@ -101,9 +109,11 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     templates,
     launch: (runnerId, agent) => launch(runnerId, [agent], null),
     giveUp: (runnerIds) => orchestration.reaper.giveUp(runnerIds),
+    ...(options.mostStarted === undefined ? {} : { most: options.mostStarted }),
   })
   return {
     id,
+    agents: () => [...agents.map((agent) => agent.registration.agentId), ...host.running()],
     host,
     drain: async (signal) => {
       await Promise.all([runner.drain(signal), host.drain(signal)])

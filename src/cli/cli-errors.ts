@@ -61,6 +61,18 @@ export const cliErrors = defineErrors({
     when: 'the background server ended or stayed silent before it could take work',
     next: 'read serve.log in the data folder, or run `leanvibe serve` in the foreground',
   },
+  'join-by-url': {
+    kind: 'input',
+    retry: 'never',
+    when: '`leanvibe work` is told to join the address of a server',
+    next: 'give the DATABASE_URL of the servers: `leanvibe work --join postgres://...`; it opens the whole database, so only for machines you trust',
+  },
+  'join-needs-postgres': {
+    kind: 'input',
+    retry: 'never',
+    when: '`leanvibe work` is given no PostgreSQL to join: an embedded database belongs to one process',
+    next: 'start PostgreSQL, run `leanvibe serve` with DATABASE_URL, and join with the same URL; on one machine `leanvibe serve --agents N` does without',
+  },
   'still-busy': {
     kind: 'limit',
     retry: 'later',

@@ -125,6 +125,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.ts')).serve,
   },
   {
+    name: 'work',
+    summary: 'run agents on this machine for servers elsewhere that share a database',
+    load: async () => (await import('./commands/work.ts')).work,
+  },
+  {
     name: 'init',
     summary: 'write a commented leanvibe.yaml and an example workflow',
     load: async () => (await import('./commands/init.ts')).init,

@@ -32,6 +32,13 @@ export async function lockAgent(tx: Tx, tenant: TenantId, id: string): Promise<A
   return rows[0] ?? null
 }
 
+/** Locks agents in id order. Those that are not there are left out. */
+export async function lockAgents(tx: Tx, tenant: TenantId, ids: readonly AgentId[]): Promise<readonly AgentRow[]> {
+  return tx.query(sql`
+    select ${columns} from agents a where a.tenant_id = ${tenant} and a.id = any (${ids}::text[])
+    order by a.tenant_id, a.id for update`)
+}
+
 /** Locks the agents of a pool in id order: the order of all who change several. */
 export async function lockPoolAgents(tx: Tx, tenant: TenantId, pool: string): Promise<readonly AgentRow[]> {
   return tx.query(sql`
