@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { ResolvedTask } from '../orchestration/workflows/workflow-contract.ts'
-import { choosePoolFrom } from './choose-pool.ts'
+import { choosePoolFrom, offerOfRegistered } from './choose-pool.ts'
 
 const pool = (name: string, capabilities: readonly string[], more: Partial<PoolConfig> = {}): PoolConfig => ({
   ...{ name, kind: 'command', agent: { argv: ['x'], prompt: 'stdin', timeoutMs: null }, capabilities },
@@ -26,4 +26,15 @@ test.each<[string, ResolvedTask, string]>([
   ['what is no prompt', { kind: 'command' } as ResolvedTask, 'local'],
 ])('%s', (_, spec, name) => {
   expect(choose(spec)).toBe(name)
+})
+
+test('pools that agents of other processes have registered come after the own ones', () => {
+  const registered = [
+    { pool: 'local', capabilities: ['paint'], labels: {} },
+    { pool: 'painters', capabilities: ['paint:4', 'code'], labels: { region: 'eu' } },
+  ]
+  const wide = choosePoolFrom([pool('local', []), pool('usual', ['code:3'])], () => registered.map(offerOfRegistered))
+  expect(wide(task(['paint']))).toBe('painters')
+  expect(wide(task(['code']))).toBe('usual')
+  expect(wide(task(['code'], { region: 'eu' }))).toBe('painters')
 })

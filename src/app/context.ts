@@ -32,6 +32,7 @@ import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
+import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
@@ -62,11 +63,12 @@ export async function openPlatform(
   try {
     const git = configuredGit(loaded)
     const files = createDefinitionFiles(config.workflowFolder)
+    const known = createKnownPools(database, defaultTenant)
     let ticker: Loop | null = null
     const orchestration = createOrchestration({
       database,
       definitions: files,
-      choosePool: choosePoolFrom(config.pools),
+      choosePool: choosePoolFrom(config.pools, known.offers),
       checkpointEveryMs: config.checkpointEveryMs,
       onRunEnd: config.onRunEnd,
       prices: config.prices,
@@ -77,6 +79,12 @@ export async function openPlatform(
     closers.push(() => reader[Symbol.asyncDispose]())
     ticker = startTicker(database, { onTick: () => reader.poke(), onError })
     closers.push(() => ticker!.stop())
+    // Nobody else has agents on an embedded database.
+    if (database.kind === 'postgres') {
+      await known.refresh()
+      const looking = known.start(onError)
+      closers.push(() => looking.stop())
+    }
     const storage = createStorage({ database, loaded })
     const onCommit = () => ticker?.poke()
     const { runs } = orchestration

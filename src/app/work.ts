@@ -11,6 +11,7 @@ import { drainAgents } from '../orchestration/agents/drain-agents.ts'
 import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
+import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
@@ -68,11 +69,13 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
     closers.push(() => lock.release())
     const database = await openConfigured(loaded, lock, onError)
     closers.push(() => database.close())
+    const known = createKnownPools(database, defaultTenant)
+    await known.refresh()
     let ticker: Loop | null = null
     const orchestration = createOrchestration({
       database,
       definitions: createDefinitionFiles(config.workflowFolder),
-      choosePool: choosePoolFrom(config.pools),
+      choosePool: choosePoolFrom(config.pools, known.offers),
       checkpointEveryMs: config.checkpointEveryMs,
       onRunEnd: config.onRunEnd,
       prices: config.prices,
@@ -113,6 +116,8 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       onError,
     })
     const loops = operations.join(runner.host)
+    const looking = known.start(onError)
+    closers.push(() => looking.stop())
     const stopLoops = () => Promise.all(loops.map((loop) => loop.stop()))
     closers.push(stopLoops)
     return {

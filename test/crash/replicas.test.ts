@@ -77,6 +77,12 @@ function start(machine: Machine, ...args: readonly string[]): Cli {
   return cli
 }
 
+/** Waits for its first words; what ended before it could say any failed. */
+async function untilUp(cli: Cli): Promise<void> {
+  await cli.spoke
+  if (cli.goneAt() !== null) throw new Error(failuresIn(await cli.ended))
+}
+
 async function call(machine: Machine, ...args: readonly string[]): Promise<string> {
   const end = await start(machine, ...args).ended
   expect(end.code, failuresIn(end)).toBe(0)
@@ -101,6 +107,9 @@ const heldBy = async (runner: string, run: string) =>
       run,
     ])
   ).length
+const heldIn = async (run: string) =>
+  (await query(`select from tasks where run_id = $1 and step = 'hold' and state in ('leased', 'running')`, [run]))
+    .length
 const stateOf = async (run: string) =>
   (await query<{ state: string }>('select state from runs where id = $1', [run]))[0]!.state
 const until = (check: () => Promise<unknown>, wanted: unknown, timeout = 45_000) =>
@@ -109,14 +118,14 @@ const until = (check: () => Promise<unknown>, wanted: unknown, timeout = 45_000)
 test('two servers and two runners on one database: one of each is killed, one is asked to end, and all work ends once', async () => {
   const servers = [start('left', 'serve'), start('right', 'serve')]
   const victim = start('first', 'work', '--slots', '4')
-  await Promise.all([...servers, victim].map((cli) => cli.spoke))
+  await Promise.all([...servers, victim].map(untilUp))
   expect(servers.map((cli) => documentOf(cli, 'listening') !== undefined)).toEqual([true, true])
   expect(documentOf(victim, 'joined')).toMatchObject({ pools: [{ name: 'local', agents: 4, slots: 1 }] })
 
   const lost = await detach('left', 'lost')
   await until(() => heldBy(runnerOf(victim), lost), tasks)
   const survivor = start('second', 'work', '--join', server.url(), '--slots', '4')
-  await survivor.spoke
+  await untilUp(survivor)
   // Both servers know both runners and the run that one of them took.
   expect(await call('right', 'runs', 'show', lost)).toContain(lost)
 
@@ -151,6 +160,13 @@ test('two servers and two runners on one database: one of each is killed, one is
     [],
   )
 
+  // Asked twice, it ends at once; its work is done by the next, one task after the other.
+  const hurried = start('second', 'work', '--slots', '4')
+  await until(() => heldIn(late), tasks)
+  hurried.child.kill('SIGTERM')
+  await expect.poll(() => documentOf(hurried, 'left'), { timeout: 30_000, interval: 20 }).toMatchObject({ tasks })
+  hurried.child.kill('SIGTERM')
+  expect((await hurried.ended).code).toBe(143)
   const third = start('first', 'work', '--slots', '1')
   release('late')
   await until(() => stateOf(late), 'succeeded')
@@ -163,6 +179,16 @@ test('two servers and two runners on one database: one of each is killed, one is
     [[victim, survivor, third].map(runnerOf)],
   )
   expect(left).toEqual({ once: 4 * tasks, used: 0, registered: 0 })
+  // What a dead runner held was lost once, and of the others nothing; a last step may have gone to the dead server.
+  const losses = await query<{ run: string; tasks: number }>(
+    `select a.run_id as run, count(*)::int as tasks from attempts a
+    join tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id
+    where a.outcome = 'lost' and t.step = 'hold' group by 1`,
+  )
+  expect(new Map(losses.map(({ run, tasks: count }) => [run, count]))).toEqual(
+    new Map([lost, late].map((run) => [run, tasks])),
+  )
+  await places.first.untilQuiet()
   console.log('a killed runner', JSON.stringify({ releaseMs }))
   expect(releaseMs).toBeLessThan(10_000)
 })
