@@ -5,6 +5,7 @@ import { asId, type RunnerId, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import { lockFolder } from '../foundation/platform/data-folder/folder-lock.ts'
+import { keepEventPartitions } from '../foundation/runtime/event-partitions.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { drainAgents } from '../orchestration/agents/drain-agents.ts'
@@ -47,6 +48,8 @@ export interface Worker {
 
 const defaultTenant = asId<TenantId>('default')
 const drainPollMs = 200
+/** What is to be forgotten, and when, is for servers to say. */
+const keepAll = { keepEventsMs: 36_500 * 86_400_000, keepTicksMs: 36_500 * 86_400_000 }
 
 /**
  * Starts a runner that takes the work of whatever servers share its database. It serves no requests and fires no schedules
@@ -69,6 +72,8 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
     closers.push(() => lock.release())
     const database = await openConfigured(loaded, lock, onError)
     closers.push(() => database.close())
+    // Before the first event of this process: a server that starts beside it may be about to make the day's partition.
+    await keepEventPartitions(database, keepAll)
     const known = createKnownPools(database, defaultTenant)
     await known.refresh()
     let ticker: Loop | null = null
