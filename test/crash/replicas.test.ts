@@ -192,3 +192,22 @@ test('two servers and two runners on one database: one of each is killed, one is
   console.log('a killed runner', JSON.stringify({ releaseMs }))
   expect(releaseMs).toBeLessThan(10_000)
 })
+
+test('a pool that only a runner brings along gets prompts of servers, and grows there', async () => {
+  const yaml = 'pools:\n  parrot: { command: [echo, "{prompt}"], capabilities: [talk] }\n'
+  writeFileSync(join(places.second.folder, 'leanvibe.yaml'), yaml)
+  const runner = start('second', 'work')
+  await untilUp(runner)
+  const healthy = async () => (await query(`select from agents where pool = 'parrot' and state = 'healthy'`)).length
+  await until(healthy, 1)
+  await call('right', 'pools', 'scale', 'parrot', '3')
+  await until(healthy, 3)
+
+  const file = join(places.left.folder, 'talk.yaml')
+  writeFileSync(file, 'name: talk\nsteps:\n  say: { agent: hello, capabilities: [talk] }\n')
+  const run = String(documentsOf(await call('right', 'orchestrate', '--detach', file))[0]!.run)
+  await until(() => stateOf(run), 'succeeded')
+  runner.child.kill('SIGTERM')
+  expect((await runner.ended).code).toBe(0)
+  expect(await healthy()).toBe(0)
+})
