@@ -156,7 +156,11 @@ export class Ticker {
       // Nobody knows from which lanes others take; somewhat more than an equal part is enough to go on with.
       const claimed = view.sizeOf(keyOf(shard), this.#options.batch)
       const part = Math.min(claimed, Math.ceil((claimed * 1.25) / lanes.length))
-      return lanes.map((lane) => ({ ...shard, ...lane, limit: (deep ? limit : Math.min(lane.limit, limit)) + part }))
+      return lanes.map((lane) => {
+        // The limit of a lane that shares agents is its part of a whole batch, of which this shard has a part.
+        const own = lane.bulk === undefined ? lane.limit : Math.ceil((lane.limit * limit) / this.#options.batch)
+        return { ...shard, ...lane, limit: (deep ? limit : Math.min(own, limit)) + part }
+      })
     })
     const first = await readHeads(tx, asked)
     const found = new Map(first.heads.map((lane) => [`${keyOf(lane)}/${lane.lane}`, lane.ids.length]))
