@@ -17,9 +17,11 @@ const pollMs = 1_000
 
 /** The pools that processes on one database bring along, besides those that each knows from its own configuration. */
 export function createKnownPools(database: Database, tenant: TenantId): KnownPools {
+  // A loop of the process, not a request of the tenant.
+  const system = database.asSystem('known-pools')
   let offers: readonly PoolOffer[] = []
   const refresh = async () => {
-    const registered = await database.forTenant(tenant).read((tx) => readRegisteredPools(tx, tenant))
+    const registered = await system.read((tx) => readRegisteredPools(tx, tenant))
     offers = registered.map(offerOfRegistered)
   }
   return { offers: () => offers, refresh, start: (onError) => createLoop({ pollMs, onError, step: refresh }) }
