@@ -17,11 +17,10 @@ const pollMs = 1_000
 
 /** The pools that processes on one database bring along, besides those that each knows from its own configuration. */
 export function createKnownPools(database: Database, tenant: TenantId): KnownPools {
-  // A loop of the process, not a request of the tenant.
-  const system = database.asSystem('known-pools')
   let offers: readonly PoolOffer[] = []
   const refresh = async () => {
-    const registered = await system.read((tx) => readRegisteredPools(tx, tenant))
+    // A loop of the process, not a request of the tenant.
+    const registered = await database.asSystem('known-pools').read((tx) => readRegisteredPools(tx, tenant))
     offers = registered.map(offerOfRegistered)
   }
   return { offers: () => offers, refresh, start: (onError) => createLoop({ pollMs, onError, step: refresh }) }

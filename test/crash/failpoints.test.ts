@@ -20,7 +20,7 @@ const commits = [
 const elsewhere = [
   ...['attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness', 'nats-relay'],
   ...['quotas', 'rate-limits', 'stream-groups', 'tenant-purge', 'tenants', 'webhook-receipts', 'webhook-router'],
-  ...['webhook-sources'],
+  ...['webhook-sources', 'worker-drain'],
 ]
 /** Commits that are passed again and again; the others are killed at the first, which may be the only one. */
 const late = ['exchange', 'tenant', 'ticks']
