@@ -43,4 +43,24 @@ eachDatabase('ticks of one shard at the same time', (use) => {
     expect(bound.filter((task) => task.state === 'succeeded')).toHaveLength(25)
     expect(bound.filter((task) => task.state === 'failed')).toHaveLength(35)
   })
+
+  test('of two servers give no agent more than its slots, and no call is refused', async () => {
+    const servers = [new TestPlatform(use()), new TestPlatform(use())]
+    const workers = await Promise.all(
+      servers.flatMap((server) => [2, 3].map((slots) => server.worker({ slots }, systemIds.next('rnr')))),
+    )
+    const run = await servers[0]!.start(wide('free', 150, ''))
+    for (let round = 0; round < 120 && (await servers[0]!.run(run.id)).endedAt === null; round++) {
+      // Each call rejects where its server's decision was not made again.
+      await Promise.all(
+        workers.flatMap((worker) => {
+          const reports = [...worker.held.values()].map((lease) => worker.report(lease, { output: {} }))
+          return [worker.exchange(reports), worker.exchange(), worker.exchange()]
+        }),
+      )
+      await servers[0]!.check()
+    }
+    expect(servers.flatMap((server) => server.errors)).toEqual([])
+    expect((await servers[0]!.run(run.id)).state).toBe('succeeded')
+  })
 })

@@ -7,6 +7,12 @@ export const coordinatorErrors = defineErrors({
     when: 'a budget was taken by another process between the decision and its writing; the decision is made again',
     next: 'nothing: it is retried',
   },
+  'slots-contended': {
+    kind: 'conflict',
+    retry: 'now',
+    when: "an agent's slots were taken by another process between the decision and its writing; the decision is made again",
+    next: 'nothing: it is retried',
+  },
   'runner-unknown': {
     kind: 'not-found',
     retry: 'later',

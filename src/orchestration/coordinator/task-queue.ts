@@ -126,6 +126,7 @@ export class TaskQueue {
         deltas.steps.filter((step) => step.seen + step.open <= 0),
       )
       const applied = await applyCounters(tx, deltas)
+      if (!applied.slotsHeld) throw coordinatorErrors['slots-contended']('an agent was given to others meanwhile')
       if (!applied.budgetsHeld) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
       ended = applied.endedSteps
     }

@@ -37,7 +37,9 @@ export interface CounterDeltas {
 
 export interface CountersApplied {
   readonly endedSteps: readonly EndedStep[]
-  /** False when a budget had less room than the decision assumed: the transaction must be rolled back. */
+  /** False when an agent had fewer free slots than the decision assumed: the transaction must be rolled back. */
+  readonly slotsHeld: boolean
+  /** The same of a budget and its room. */
   readonly budgetsHeld: boolean
 }
 
@@ -45,6 +47,7 @@ export interface CountersApplied {
  * Changes the rows that many transactions share: agents' slots, steps' open tasks, budgets. It is one statement right
  * before the commit, so that they are locked for no longer than that takes; each kind in one order, budgets leaf to root.
  * Who takes more of a budget than they give back is checked against its limit: no settlement spends more than it held.
+ * Slots likewise: of two processes that tick a shard at the same time, the second finds its decision refused.
  */
 export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<CountersApplied> {
   const { agents, steps, budgets } = deltas
@@ -57,7 +60,9 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
         join agents a on a.tenant_id = i.tenant_id and a.id = i.id
         order by a.tenant_id, a.id for update of a),
       slots as (
-        update agents a set used = a.used + r.n from agent_rows r where a.tenant_id = r.tenant_id and a.id = r.id),
+        update agents a set used = a.used + r.n from agent_rows r
+        where a.tenant_id = r.tenant_id and a.id = r.id and (r.n <= 0 or a.used + r.n <= a.slots)
+        returning 1),
       step_rows as materialized (
         select s.tenant_id, s.run_id, s.step, i.open, i.failed, i.cancelled
         from unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::int[], $9::int[])
@@ -80,6 +85,7 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
           and (r.held + r.spent <= 0 or b.hard_limit is null or b.held + b.spent + r.held + r.spent <= b.hard_limit)
         returning 1)
       select (select json_agg(json_build_array(tenant_id, run_id, step)) from counted where open = 0) as ended,
+        (select count(*) from slots) = (select count(*) from agent_rows) as slots,
         (select count(*) from ledger) = (select count(*) from budget_rows) as held`,
     values: [
       agents.map((a) => a.tenant),
@@ -99,11 +105,13 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
   })
   return {
     endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
+    slotsHeld: row?.slots ?? true,
     budgetsHeld: row?.held ?? true,
   }
 }
 
 interface Row {
   ended: [TenantId, string, string][] | null
+  slots: boolean
   held: boolean
 }
