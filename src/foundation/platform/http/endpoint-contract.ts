@@ -5,9 +5,9 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 /**
  * How an endpoint answers. `json`: one document. `lines`: NDJSON, one document a line. `events`: server-sent events that
  * can be resumed. `bytes`: content of any media type, as an attachment. `page`: a document for browsers that we wrote.
- * `socket`: the connection is upgraded, for example to a WebSocket.
+ * `socket`: the connection is upgraded, for example to a WebSocket. `relay`: what another server answered, as it is.
  */
-export type ReplyKind = 'json' | 'lines' | 'events' | 'bytes' | 'page' | 'socket'
+export type ReplyKind = 'json' | 'lines' | 'events' | 'bytes' | 'page' | 'socket' | 'relay'
 
 /** Stands for "this endpoint takes none"; chosen by the compiler when a schema is left out. */
 export type NoSchema = z.ZodNever

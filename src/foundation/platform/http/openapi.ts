@@ -165,6 +165,8 @@ function successOf({ reply, status, output, secret }: Route, book: SchemaBook): 
       }
     case 'bytes':
       return { 200: { description: 'The content.', ...content('*/*', {}) } }
+    case 'relay':
+      return { 200: { description: 'The answer of the server behind it.', ...content('*/*', {}) } }
     case 'socket':
       return { 101: { description: 'The connection is upgraded.' } }
     case 'page':

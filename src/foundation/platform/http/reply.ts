@@ -11,7 +11,7 @@ import type { HttpLogger } from './http-logger.ts'
 import type { PreparedAnswer } from './idempotency.ts'
 import { isKnown, tagOf } from './preconditions.ts'
 import { toAppError, toProblem } from './problem.ts'
-import type { ByteReply, PageReply, Route } from './route.ts'
+import type { ByteReply, PageReply, RelayReply, Route } from './route.ts'
 import { mayCompress, sendPrepared } from './send-prepared.ts'
 import { sendStream } from './send-stream.ts'
 
@@ -80,6 +80,8 @@ export async function sendReply(sending: Sending): Promise<FastifyReply> {
       })
     case 'bytes':
       return bytes(sending, result as ByteReply)
+    case 'relay':
+      return relay(sending, result as RelayReply)
     case 'socket':
       return reply
   }
@@ -142,7 +144,26 @@ async function bytes(sending: Sending, content: ByteReply): Promise<FastifyReply
   return stream(sending, content.mediaType, content.body, { headers, ...whole })
 }
 
+/** Never compressed: that would hold back what has come already. */
+async function relay(sending: Sending, { status, headers, body }: RelayReply): Promise<FastifyReply> {
+  const { reply } = sending
+  const all = { 'cache-control': 'no-store', ...headers }
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    return reply
+      .headers(all)
+      .code(status)
+      .send(Buffer.from(body as Uint8Array))
+  }
+  return stream(sending, headers['content-type'] ?? 'application/octet-stream', body, {
+    ...{ status, plain: true },
+    headers: { 'x-accel-buffering': 'no', ...all },
+  })
+}
+
 interface StreamForm {
+  /** Default: that of the route. */
+  readonly status?: number
+  readonly plain?: boolean
   readonly headers?: Readonly<Record<string, string>>
   readonly first?: string
   /** Bytes of all of it, where they are known. */
@@ -161,8 +182,8 @@ async function stream(
   reply.hijack()
   const response = reply.raw
   response.on('error', (error) => logger.debug({ path: route.path, error }, 'stream broke'))
-  const zipped = isZipped(sending, mediaType, form)
-  response.writeHead(route.status, {
+  const zipped = form.plain !== true && isZipped(sending, mediaType, form)
+  response.writeHead(form.status ?? route.status, {
     ...(reply.getHeaders() as Record<string, string>),
     'content-type': mediaType,
     'cache-control': 'no-store',

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { z } from 'zod'
+import type { AppError } from '../../kernel/errors.ts'
 import type { CacheRule, Deprecation, Endpoint, NoSchema, ReplyKind, ServerEvent } from './endpoint-contract.ts'
 import type { EncodedEvents } from './event-stream.ts'
 import type { ExpectedRevision } from './preconditions.ts'
@@ -27,6 +28,28 @@ export interface PageReply {
   readonly policy?: string
 }
 
+/**
+ * The answer of another server, or one in its form. A body that comes in pieces is sent piece by piece, no faster than the
+ * client reads; it is closed where the client goes away, and what it throws cuts the connection.
+ */
+export interface RelayReply {
+  readonly status: number
+  /** Lower-case names; nothing of hop-by-hop meaning. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: AsyncIterable<Uint8Array | string> | Uint8Array | string
+}
+
+/** How a failure is told to callers who expect another form than a problem document. */
+export type FailureForm = (
+  error: AppError,
+  status: number,
+  requestId: string,
+) => {
+  readonly mediaType: string
+  readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** A connection that a `socket` route takes over. */
 export interface Upgrade {
   readonly request: IncomingMessage
@@ -41,6 +64,7 @@ export type ReplyOf<R extends ReplyKind, O extends z.ZodType> = {
   events: AsyncIterable<ServerEvent<Answer<O>> | EncodedEvents>
   bytes: ByteReply
   page: PageReply
+  relay: RelayReply
   // biome-ignore lint/suspicious/noConfusingVoidType: a socket route answers on its socket
   socket: undefined | void
 }[R]
@@ -88,6 +112,7 @@ export interface Route {
   readonly limit: string | null
   readonly deprecated: Deprecation | null
   readonly rawBody: boolean
+  readonly failure: FailureForm | null
   // biome-ignore lint/suspicious/noExplicitAny: route() has tied these to the schemas above
   readonly handle: (request: RouteRequest<any, any, any, any>) => Promise<unknown>
 }
@@ -114,6 +139,8 @@ export function route<
     readonly permission: Who
     /** Takes a body of any media type and leaves it as it came, for signatures; there can be no `body` schema. */
     readonly rawBody?: boolean
+    /** Default: a problem document. */
+    readonly failure?: FailureForm
     readonly handle: (
       request: RouteRequest<Parsed<P>, Parsed<Q>, Parsed<B>, Who extends 'public' ? Principal | null : Principal>,
     ) => Promise<ReplyOf<R, O>> | ReplyOf<R, O>
@@ -137,6 +164,7 @@ export function route<
     limit: definition.limit ?? null,
     deprecated: definition.deprecated ?? null,
     rawBody: definition.rawBody ?? false,
+    failure: definition.failure ?? null,
     handle: async (request) => definition.handle(request),
   } satisfies Route)
 }

@@ -18,7 +18,7 @@ import { type Listener, type ListenOptions, listen } from './listener.ts'
 import { createMethodTable } from './method-table.ts'
 import { mayUse, type Principal } from './principal.ts'
 import { problemMediaType, toAppError, toProblem } from './problem.ts'
-import type { Route, Upgrade } from './route.ts'
+import type { FailureForm, Route, Upgrade } from './route.ts'
 import { formatTraceparent, readTrace, type TraceContext } from './trace-context.ts'
 
 export interface ServerOptions {
@@ -149,7 +149,7 @@ export function createServer(options: ServerOptions): HttpServer {
         if (route.permission !== 'public') await identify(route, request, reply)
       },
       handler: (request, reply) => handle(route, request, reply),
-      config: { limit: route.limit },
+      config: { limit: route.limit, failure: route.failure },
     })
   }
 
@@ -189,6 +189,8 @@ export function createServer(options: ServerOptions): HttpServer {
       // A connection may carry many answers: the watch ends with this one.
       watchRight(route, request, gone, upgrade === null ? reply.raw : request.raw.socket)
     }
+    // What is relayed has an end of its own; it is let finish, as any other answer.
+    if (route.reply === 'relay') return answer({ ...asked, signal: gone.signal }, settings)
     return answer({ ...asked, signal: AbortSignal.any([gone.signal, drain.signal]) }, settings)
   }
 
@@ -229,11 +231,14 @@ export function createServer(options: ServerOptions): HttpServer {
       reply.header('etag', `"${failure.details.revision}"`)
     const wait = failure.details.retryAfterMs
     if (typeof wait === 'number') reply.header('retry-after', String(Math.ceil(wait / 1_000)))
+    const { failure: form } = (request.routeOptions.config ?? {}) as { readonly failure?: FailureForm | null }
+    const told = form?.(failure, problem.status, request.id)
     return reply
       .code(problem.status)
-      .type(problemMediaType)
+      .headers(told?.headers ?? {})
+      .type(told?.mediaType ?? problemMediaType)
       .header('cache-control', 'no-store')
-      .send(JSON.stringify(problem))
+      .send(told?.body ?? JSON.stringify(problem))
   }
 
   async function close({ graceMs = 5_000, lingerMs = 0 } = {}): Promise<void> {
