@@ -2,6 +2,7 @@ import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
+import { createAddressGuard } from '../../foundation/platform/network/address-guard.ts'
 import { startConsumer } from '../../foundation/runtime/consumer.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import { pruneReceipts } from './inbound/receipts-store.ts'
@@ -12,7 +13,6 @@ import { createSourceCache, sourceChannel } from './inbound/source-cache.ts'
 import { sourceRoutes } from './inbound/source-routes.ts'
 import { createSourceSecrets, type ReadSecret } from './inbound/source-secrets.ts'
 import { SourcesService } from './inbound/sources-service.ts'
-import { createAddressGuard } from './outbound/address-guard.ts'
 import { startDeliverer } from './outbound/deliverer.ts'
 import { pruneDeliveries } from './outbound/deliveries-store.ts'
 import { createEnqueue } from './outbound/enqueue-deliveries.ts'
@@ -23,6 +23,7 @@ import type { RuleLanguage } from './rule-language.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import { readFigures, saveStopped } from './status-store.ts'
 import { showWebhooks, startWebhooks, stopWebhooks, type WebhookStatus } from './subscriptions-contract.ts'
+import { webhookErrors } from './webhook-errors.ts'
 
 export interface WebhooksOptions {
   readonly database: Database
@@ -69,7 +70,10 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
   const onDue = () => deliverer?.poke()
 
   const cache = createSourceCache(database, options.isOpen ?? (async () => true))
-  const guard = createAddressGuard(options.allow)
+  const guard = createAddressGuard(options.allow, {
+    url: webhookErrors['webhook-url-refused'],
+    address: webhookErrors['webhook-address-refused'],
+  })
   const sender = createSender({ guard, ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }) })
   const sources = new SourcesService({ database, ids, keys, language, secretNames: options.secretNames })
   const subscriptions = new SubscriptionsService({ database, ids, keys, language, guard, onDue })

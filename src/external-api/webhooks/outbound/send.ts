@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
-import type { AddressGuard } from './address-guard.ts'
+import type { AddressGuard } from '../../../foundation/platform/network/address-guard.ts'
 import { retryAfterMs } from './backoff.ts'
 
 export interface Outgoing {

@@ -2,12 +2,12 @@ import type { IdSource, TenantId } from '../../../foundation/kernel/ids.ts'
 import { transition } from '../../../foundation/kernel/state-table.ts'
 import type { Database, ReadTx, Tx } from '../../../foundation/platform/database/database.ts'
 import { checkRevision, type ExpectedRevision } from '../../../foundation/platform/http/preconditions.ts'
+import type { AddressGuard } from '../../../foundation/platform/network/address-guard.ts'
 import { appendEvents } from '../../../foundation/runtime/event-log.ts'
 import type { RuleLanguage } from '../rule-language.ts'
 import type { SigningKeys } from '../signing-keys.ts'
 import type { SubscriptionState, WriteSubscription } from '../subscriptions-contract.ts'
 import { webhookErrors } from '../webhook-errors.ts'
-import type { AddressGuard } from './address-guard.ts'
 import { giveUpAfterMs } from './backoff.ts'
 import {
   cancelOpen,

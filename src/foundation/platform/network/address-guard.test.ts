@@ -1,7 +1,12 @@
 import type { LookupAddress, LookupAllOptions } from 'node:dns'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createAddressGuard } from './address-guard.ts'
+import { createAddressGuard as createGuard } from './address-guard.ts'
+
+const refusal = (code: string) => (why: string) => Object.assign(new Error(why), { code })
+const refusals = { url: refusal('url-refused'), address: refusal('address-refused') }
+const createAddressGuard = (allow: readonly string[], ...rest: [resolve?: typeof import('node:dns').lookup]) =>
+  createGuard(allow, refusals, ...rest)
 
 const guard = createAddressGuard([])
 
@@ -82,7 +87,7 @@ describe('URLs', () => {
       'https://１２７.0.0.1/',
     ],
   ])('%s is refused', (url) => {
-    expect(() => guard.checkUrl(url)).toThrow(expect.objectContaining({ code: 'webhook-url-refused' }))
+    expect(() => guard.checkUrl(url)).toThrow(expect.objectContaining({ code: 'url-refused' }))
   })
 
   test('https to a name or a public address may be tried; plain http only where the operator allows the address', () => {
@@ -112,7 +117,20 @@ describe('look-up', () => {
 
   test('fails where nothing is left', async () => {
     const error = await ask(resolving('169.254.169.254', 'fd00:ec2::254'), true)
-    expect(error).toMatchObject({ code: 'webhook-address-refused' })
-    expect(await ask(resolving(), false)).toMatchObject({ code: 'webhook-address-refused' })
+    expect(error).toMatchObject({ code: 'address-refused' })
+    expect(await ask(resolving(), false)).toMatchObject({ code: 'address-refused' })
+  })
+
+  test('what travels in the clear goes to allowed addresses only', async () => {
+    const open = (_: string, __: LookupAllOptions, done: (error: null, found: LookupAddress[]) => void) =>
+      done(null, [
+        { address: '1.1.1.1', family: 4 },
+        { address: '10.0.0.1', family: 4 },
+      ])
+    const of = createAddressGuard(['10.0.0.0/8'], open as unknown as typeof import('node:dns').lookup)
+    const found = await new Promise((resolve) =>
+      of.lookupAllowed('x.example', { all: true }, (error, all) => resolve(error ?? all)),
+    )
+    expect(found).toEqual([{ address: '10.0.0.1', family: 4 }])
   })
 })

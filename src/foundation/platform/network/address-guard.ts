@@ -1,6 +1,5 @@
 import { lookup as lookupName } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { webhookErrors } from '../webhook-errors.ts'
 
 /** Which addresses may be spoken to. */
 export interface AddressGuard {
@@ -12,9 +11,19 @@ export interface AddressGuard {
   checkUrl(text: string): URL
   /**
    * For sockets: resolves a name and passes on only the addresses that are permitted, so that what is checked is what is
-   * connected to. Fails with `webhook-address-refused` where none is left.
+   * connected to. Fails with the refusal of addresses where none is left.
    */
   readonly lookup: LookupFunction
+  /** As `lookup`, for what travels in the clear: only addresses that the operator allows by name. */
+  readonly lookupAllowed: LookupFunction
+}
+
+/** The errors of the part that speaks to addresses which others chose. */
+export interface AddressRefusals {
+  /** What is wrong with a URL that was given. */
+  readonly url: (why: string) => Error
+  /** A host that is at no address which may be spoken to. */
+  readonly address: (why: string) => Error
 }
 
 type Resolve = typeof lookupName
@@ -23,16 +32,36 @@ type Resolve = typeof lookupName
  * Refuses loopback, private, link-local, carrier and documentation ranges, multicast, the metadata services of clouds, and
  * IPv6 addresses that carry such an IPv4 address. `allow` holds networks such as `10.1.0.0/16` or `127.0.0.1/32`.
  */
-export function createAddressGuard(allow: readonly string[], resolve: Resolve = lookupName): AddressGuard {
+export function createAddressGuard(
+  allow: readonly string[],
+  refusals: AddressRefusals,
+  resolve: Resolve = lookupName,
+): AddressGuard {
   const allowed = new BlockList()
   for (const network of allow) {
-    const { address, bits, family } = parseNetwork(network)
+    const { address, bits, family } = parseNetwork(network, refusals.url)
     allowed.addSubnet(address, bits, family)
   }
   const allows = (address: string) => isIP(address) !== 0 && allowed.check(address, familyOf(address))
   const permits = (address: string) => isIP(address) !== 0 && (allows(address) || isPublic(address))
   const refused = (host: string, addresses: readonly string[]) =>
-    webhookErrors['webhook-address-refused'](`${host} is at ${addresses.join(', ')}, which is refused`)
+    refusals.address(`${host} is at ${addresses.join(', ')}, which is refused`)
+  const badUrl = (why: string) => refusals.url(`the URL ${why}`)
+  const lookupOnly =
+    (passes: (address: string) => boolean): LookupFunction =>
+    (host, options, done) => {
+      resolve(host, { ...options, all: true }, (error, found) => {
+        if (error !== null) return void done(error, '', 0)
+        const addresses = found.filter(({ address }) => passes(address))
+        const first = addresses[0]
+        if (first === undefined) {
+          const all = found.map(({ address }) => address)
+          return void done(refused(host, all), '', 0)
+        }
+        if (options.all === true) (done as unknown as (error: null, all: typeof addresses) => void)(null, addresses)
+        else done(null, first.address, first.family)
+      })
+    }
 
   return {
     allows,
@@ -46,24 +75,8 @@ export function createAddressGuard(allow: readonly string[], resolve: Resolve = 
       if (url.protocol === 'http:' && !(isIP(host) !== 0 && allows(host))) throw badUrl('is not https')
       return url
     },
-    lookup(host, options, done) {
-      resolve(host, { ...options, all: true }, (error, found) => {
-        if (error !== null) return void done(error, '', 0)
-        const addresses = found.filter(({ address }) => permits(address))
-        const first = addresses[0]
-        if (first === undefined)
-          return void done(
-            refused(
-              host,
-              found.map(({ address }) => address),
-            ),
-            '',
-            0,
-          )
-        if (options.all === true) (done as unknown as (error: null, all: typeof addresses) => void)(null, addresses)
-        else done(null, first.address, first.family)
-      })
-    },
+    lookup: lookupOnly(permits),
+    lookupAllowed: lookupOnly(allows),
   }
 }
 
@@ -72,19 +85,18 @@ export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '')
 }
 
-/** `10.0.0.0/8`, or one address. Throws `webhook-url-refused` for anything else. */
-export function parseNetwork(text: string): { address: string; bits: number; family: 'ipv4' | 'ipv6' } {
+/** `10.0.0.0/8`, or one address. Throws what `refuse` makes for anything else. */
+function parseNetwork(
+  text: string,
+  refuse: AddressRefusals['url'] = (why) => new Error(why),
+): { address: string; bits: number; family: 'ipv4' | 'ipv6' } {
   const [address = '', length] = text.split('/')
   const widest = isIP(address) === 4 ? 32 : 128
   const bits = length === undefined ? widest : Number(length)
   if (isIP(address) === 0 || !/^\d{1,3}$/.test(length ?? '0') || bits > widest) {
-    throw webhookErrors['webhook-url-refused'](`${JSON.stringify(text)} is no network such as 10.1.0.0/16`)
+    throw refuse(`${JSON.stringify(text)} is no network such as 10.1.0.0/16`)
   }
   return { address, bits, family: familyOf(address) }
-}
-
-function badUrl(why: string): Error {
-  return webhookErrors['webhook-url-refused'](`the URL ${why}`)
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
