@@ -58,7 +58,8 @@ export async function openPlatform(
   const { config } = loaded
   if (config.failpoints !== null) armFailpoints(config.failpoints)
   const onError = options.onError ?? reportError
-  const database = options.database ?? (await openConfigured(loaded, lock, onError))
+  const openDatabase = options.openDatabase ?? (() => openConfigured(loaded, lock, onError))
+  const database = options.database ?? (await openDatabase())
   const closers: (() => Promise<unknown>)[] = options.database === undefined ? [() => database.close()] : []
   try {
     const git = configuredGit(loaded)

@@ -9,9 +9,12 @@ export function openConfigured(
   { config, secrets }: LoadedConfig,
   lock: FolderLock,
   onError: (error: unknown) => void,
+  /** `brief`: for one short call, which is better served by a quick start than by much memory. */
+  { brief = false }: { readonly brief?: boolean } = {},
 ): Promise<Database> {
   if (config.database.kind === 'pglite') {
-    return openDatabase({ kind: 'pglite', folder: join(config.dataFolder, 'database'), lock, onWarning: onError })
+    const folder = join(config.dataFolder, 'database')
+    return openDatabase({ kind: 'pglite', folder, lock, buffers: brief ? 'least' : 'most', onWarning: onError })
   }
   return openDatabase({
     kind: 'postgres',

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
@@ -6,8 +6,7 @@ import { z } from '../foundation/kernel/schema.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { ServerConfig } from '../foundation/platform/config/server-config.ts'
 import { folderError } from '../foundation/platform/data-folder/data-folder-errors.ts'
-import { type FolderLock, lockFolder } from '../foundation/platform/data-folder/folder-lock.ts'
-import { makeFolder } from '../foundation/platform/data-folder/make-folder.ts'
+import type { FolderLock } from '../foundation/platform/data-folder/folder-lock.ts'
 import { removeServerInfo, writeServerInfo } from '../foundation/platform/data-folder/server-info.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import { bearerTokenOf, createToken, writeTokenFile } from '../foundation/platform/http/bearer-token.ts'
@@ -18,6 +17,7 @@ import { createServer, type HttpServer } from '../foundation/platform/http/serve
 import type { Access } from './access.ts'
 import { apiRoutes } from './api/routes.ts'
 import { packageVersion } from './package-info.ts'
+import { lockDataFolder } from './prepare-data-folder.ts'
 
 /** What the server needs of the platform it serves; `context.ts` builds it. */
 export interface Platform {
@@ -32,6 +32,8 @@ export interface Platform {
 export interface PlatformOptions {
   /** A database that is open already, and is left open. Default: that of the configuration. */
   readonly database?: Database
+  /** Opens the database of the configuration, which is closed with the platform. Default: done here. */
+  readonly openDatabase?: () => Promise<Database>
   /** False for a call that only looks: no runner, no loops, so that it neither takes work nor leaves any behind. */
   readonly work: boolean
   /** Told of errors in the background. Default: a process warning. */
@@ -53,6 +55,10 @@ export interface ServerSettings {
   readonly random?: Random
   /** A database that is open already, and is left open. Default: that of the configuration. */
   readonly database?: Database
+  /** The lock of the data folder where the caller has it; it is released with the server. Default: taken here. */
+  readonly lock?: FolderLock
+  /** Opens the database of the configuration. Default: the platform does. */
+  readonly openDatabase?: () => Promise<Database>
 }
 
 export interface RunningServer {
@@ -88,15 +94,14 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
   // What was opened, in order; it is closed from the end, whatever fails on the way.
   const closers: (() => Promise<void>)[] = []
   try {
-    await prepareDataFolder(folder)
-    const lock = await lockFolder(folder)
+    const lock = settings.lock ?? (await lockDataFolder(folder))
     closers.push(() => lock.release())
     const onError = (error: unknown) => logger?.error({ error }, 'failure in the background')
     const onWarning = (fields: object, message: string) => logger?.warn(fields, message)
-    const given = settings.database === undefined ? {} : { database: settings.database }
     const platform = await openPlatform(loaded, lock, {
       work,
-      ...given,
+      ...(settings.database === undefined ? {} : { database: settings.database }),
+      ...(settings.openDatabase === undefined ? {} : { openDatabase: settings.openDatabase }),
       ...(logger === undefined ? {} : { onError, onWarning }),
     })
     closers.push(() => platform.close())
@@ -192,18 +197,6 @@ async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void
     }
   }
   if (failures.length > 0) throw failures[0]
-}
-
-/** Makes the data folder, readable by its owner alone, and hides it from the repository it may lie in. */
-export async function prepareDataFolder(folder: string): Promise<void> {
-  try {
-    await makeFolder(folder)
-    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  } catch (error) {
-    throw folderError(folder, error)
-  }
 }
 
 function healthRoutes(platform: Platform, isDraining: () => boolean): readonly Route[] {

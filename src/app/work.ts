@@ -4,7 +4,6 @@ import { armFailpoints } from '../foundation/kernel/failpoints.ts'
 import { asId, type RunnerId, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
-import { lockFolder } from '../foundation/platform/data-folder/folder-lock.ts'
 import { keepEventPartitions } from '../foundation/runtime/event-partitions.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
@@ -17,8 +16,8 @@ import { configuredGit } from './leftovers.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration } from './orchestration.ts'
+import { lockDataFolder } from './prepare-data-folder.ts'
 import { startLocalRunner } from './runner.ts'
-import { prepareDataFolder } from './server.ts'
 import { createStorage } from './storage.ts'
 import { poolsWithSlots } from './worker-pools.ts'
 
@@ -67,8 +66,7 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
     for (const closer of closers.splice(0).toReversed()) await closer()
   }
   try {
-    await prepareDataFolder(folder)
-    const lock = await lockFolder(folder)
+    const lock = await lockDataFolder(folder)
     closers.push(() => lock.release())
     const database = await openConfigured(loaded, lock, onError)
     closers.push(() => database.close())

@@ -15,7 +15,7 @@ export async function startInBackground(
   const { config } = await load(context)
   const folder = config.dataFolder
   if ((await findServer(folder)) !== null) return
-  const { prepareDataFolder } = await import('../app/server.ts')
+  const { prepareDataFolder } = await import('../app/prepare-data-folder.ts')
   await prepareDataFolder(folder)
   const log = await open(join(folder, 'serve.log'), 'a', 0o600)
   const configFile = context.globals.config === undefined ? [] : ['--config', context.globals.config]

@@ -92,15 +92,12 @@ async function clientOf(info: ServerInfo, tenant?: string): Promise<Client | nul
 
 /** Null where another process was faster to take the folder. */
 async function startHere(context: CliContext, loaded: LoadedConfig, work: boolean): Promise<RunningServer | null> {
-  const [{ startServer }, { openPlatform }] = await Promise.all([
-    import('../app/server.ts'),
-    import('../app/context.ts'),
-  ])
+  const { launchServer } = await import('../app/launch-server.ts')
   const { globals, out } = context
   const log = globals.debug ? out.stderr : createFileLog(dataLayoutOf(loaded.config.dataFolder).log)
   const logger = createLineLogger(log, globals.debug ? loaded.config.log.level : 'warn')
   try {
-    return await startServer(loaded, { openPlatform, work, reach: 'local', logger })
+    return await launchServer(loaded, { work, reach: 'local', logger })
   } catch (error) {
     if (isAppError(error, 'data-folder-locked')) return null
     throw error

@@ -81,7 +81,8 @@ export async function preparedImage(migrations?: string): Promise<string> {
 
 async function openTestPglite(options: TestDatabaseOptions): Promise<TestDatabase> {
   const image = await preparedImage(options.migrations)
-  const { database, backend } = await openPgliteParts({ kind: 'pglite', folder: ':memory:', image, ...options })
+  const fresh = { kind: 'pglite', folder: ':memory:', image, buffers: 'least' } as const
+  const { database, backend } = await openPgliteParts({ ...fresh, ...options })
   const owner = <Row>(text: string, values: readonly unknown[] = []) =>
     backend.asOwner(async ({ client }) => (await client.query(text, values as unknown[])).rows as Row[])
   await owner(keepSeeds)

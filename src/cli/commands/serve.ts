@@ -37,12 +37,9 @@ export const serve: CliCommand = {
 async function run(context: CliContext, { adminKey, ...flags }: Options): Promise<number> {
   const { out, interrupts } = context
   const loaded = await load(context, flags)
-  const [{ startServer }, { openPlatform }] = await Promise.all([
-    import('../../app/server.ts'),
-    import('../../app/context.ts'),
-  ])
+  const { launchServer } = await import('../../app/launch-server.ts')
   const logger = createLineLogger(out.stderr, loaded.config.log.level)
-  const server = await startServer(loaded, { openPlatform, logger })
+  const server = await launchServer(loaded, { logger })
   const firstKey = adminKey ? await server.createFirstKey() : null
   tell(out, server, firstKey)
   const lost = await untilAborted(interrupts.signal, server.lost)

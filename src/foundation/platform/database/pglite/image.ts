@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { migrationsHash, packageFolder, readMigrations } from '../migration-files.ts'
 import { migrate } from '../migrator.ts'
+import { leastBufferMemory } from './buffer-memory.ts'
 import { startPgliteServer } from './pglite-server.ts'
 import { unpackTar } from './unpack-tar.ts'
 
@@ -46,7 +47,7 @@ export async function obtainImage(migrations?: string): Promise<string | Buffer>
 
 /** Takes some seconds. */
 async function makeImage(migrations?: string): Promise<Buffer> {
-  const server = await startPgliteServer({ dataDir: undefined, image: undefined })
+  const server = await startPgliteServer({ dataDir: undefined, image: undefined, bufferMiB: leastBufferMemory })
   try {
     await migrate(server.client, migrations)
     // Nobody creates databases here, and what is never vacuumed would age until PostgreSQL refuses to go on.

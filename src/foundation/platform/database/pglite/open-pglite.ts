@@ -11,6 +11,7 @@ import { translateError } from '../database-errors.ts'
 import { createHints } from '../hints.ts'
 import { assertMigrated, migrate } from '../migrator.ts'
 import type { CommonOptions } from '../open-database.ts'
+import { availableMemory, bufferMemoryFor, leastBufferMemory } from './buffer-memory.ts'
 import { findImage, obtainImage, unpackImage } from './image.ts'
 import { createPgliteBackend, type PgliteBackend } from './pglite-backend.ts'
 import { pgliteErrors } from './pglite-errors.ts'
@@ -43,7 +44,8 @@ export async function openPgliteParts(options: OpenPgliteOptions): Promise<Pglit
   try {
     const image = inMemory ? (options.image ?? (await findImage(options.migrations))) : undefined
     const dataDir = inMemory ? undefined : await prepareDataDir(options)
-    return await assemble(options, () => startPgliteServer({ dataDir, image }), lock, unlock)
+    const bufferMiB = options.buffers === 'least' ? leastBufferMemory : bufferMemoryFor(availableMemory())
+    return await assemble(options, () => startPgliteServer({ dataDir, image, bufferMiB }), lock, unlock)
   } catch (error) {
     await unlock()
     throw translateError(error)

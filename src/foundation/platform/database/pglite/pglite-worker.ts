@@ -5,11 +5,10 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { gunzip } from 'node:zlib'
 import { PGlite } from '@electric-sql/pglite'
 import { byIndex } from '../plan-settings.ts'
-import { availableMemory, bufferMemoryFor } from './buffer-memory.ts'
 import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts'
 
 const port = parentPort!
-const { dataDir, image } = workerData as WorkerData
+const { dataDir, image, bufferMiB } = workerData as WorkerData
 
 const settings = {
   plan_cache_mode: 'force_custom_plan',
@@ -18,7 +17,7 @@ const settings = {
   wal_level: 'minimal',
   max_wal_senders: '0',
   jit: 'off',
-  shared_buffers: `${bufferMemoryFor(availableMemory())}MB`,
+  shared_buffers: `${bufferMiB}MB`,
   ...byIndex,
 }
 

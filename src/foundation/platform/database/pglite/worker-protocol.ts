@@ -4,6 +4,8 @@ export interface WorkerData {
   readonly dataDir: string | undefined
   /** A gzipped tar of a data folder to begin with, for memory only. */
   readonly image: string | undefined
+  /** Memory for pages, MiB. */
+  readonly bufferMiB: number
 }
 
 /** To the worker: bytes of the wire protocol to run, or a request about the database as a whole. */
