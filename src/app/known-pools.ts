@@ -23,5 +23,9 @@ export function createKnownPools(database: Database, tenant: TenantId): KnownPoo
     const registered = await database.asSystem('known-pools').read((tx) => readRegisteredPools(tx, tenant))
     offers = registered.map(offerOfRegistered)
   }
-  return { offers: () => offers, refresh, start: (onError) => createLoop({ pollMs, onError, step: refresh }) }
+  return {
+    offers: () => offers,
+    refresh,
+    start: (onError) => createLoop({ pollMs, idle: { pulse: database.pulse }, onError, step: refresh }),
+  }
 }

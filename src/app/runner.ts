@@ -7,6 +7,7 @@ import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
 import { markerVariable } from '../foundation/platform/processes/process-table.ts'
+import { isQuiet } from '../foundation/runtime/loop.ts'
 import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
@@ -50,6 +51,10 @@ export interface LocalRunner {
   /** Ends what is left. Its leases pass to whoever comes next. */
   close(): Promise<void>
 }
+
+const busyPollMs = 1_000
+/** More than the time between two signs of life of a runner, so that each look is one. */
+const idlePollMs = 2_500
 
 /** How work can call the program it is run by: its Node and its folder, whatever the PATH says. */
 const ourselves = { LEANVIBE_NODE: process.execPath, LEANVIBE_PACKAGE: packageFolder }
@@ -97,6 +102,10 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
       clock: database.clock,
       outbox,
       logBytes: config.limits.logBytes,
+      // While nothing happens, a look is only to say that it lives.
+      get pollMs() {
+        return isQuiet(database.pulse) ? idlePollMs : busyPollMs
+      },
       onError,
     })
     runner.start()

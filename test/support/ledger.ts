@@ -55,6 +55,7 @@ export function withMovingClock(database: Database): { readonly database: Databa
     database: {
       kind: database.kind,
       clock,
+      pulse: database.pulse,
       forTenant: (id) => database.forTenant(id),
       asSystem: (reason) => database.asSystem(reason),
       listen: (channel, hint) => database.listen(channel, hint),

@@ -186,6 +186,7 @@ function withClock(database: Database, clock: Clock): Database {
   return {
     kind: database.kind,
     clock,
+    pulse: database.pulse,
     forTenant: (id) => database.forTenant(id),
     asSystem: (reason) => database.asSystem(reason),
     listen: (channel, hint) => database.listen(channel, hint),

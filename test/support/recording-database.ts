@@ -25,6 +25,7 @@ export function recording(database: Database): { readonly database: Database; re
     database: {
       kind: database.kind,
       clock: database.clock,
+      pulse: database.pulse,
       forTenant: (tenant) => scope(database.forTenant(tenant)),
       // The loops behind the scenes work in system scope; only what requests do there by these names is kept.
       asSystem: (reason) => (inRequests.has(reason) ? scope(database.asSystem(reason)) : database.asSystem(reason)),

@@ -26,6 +26,7 @@ export function startTenantPurge(options: PurgeOptions): Loop {
   return createLoop({
     step: (signal) => purgeNext(options, signal),
     pollMs: options.pollMs ?? 2_000,
+    idle: { pulse: options.database.pulse, pollMs: 10_000 },
     onError: options.onError,
   })
 }

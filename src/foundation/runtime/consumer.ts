@@ -22,6 +22,7 @@ export function startConsumer(database: Database, options: ConsumerOptions): Loo
   const limit = options.limit ?? 1_000
   const loop = createLoop({
     pollMs: options.pollMs ?? 500,
+    idle: { pulse: database.pulse, pollMs: 10_000 },
     onError: options.onError,
     step: () =>
       system.write(async (tx) => {

@@ -297,6 +297,23 @@ eachDatabase('the event log', (use) => {
     expect(await tick(db)).toBeNull()
   })
 
+  test('a commit that appended events is a beat of the pulse; a look, a rollback and other writes are none', async () => {
+    const { db } = use()
+    let beats = 0
+    const end = db.pulse.onBeat(() => void beats++)
+    await db.forTenant(tenant).write((tx) => changeSubject(tx, 's', db.clock.now()))
+    expect(beats).toBe(1)
+    await tick(db)
+    await db.asSystem('test').read(tailPosition)
+    const failing = db.forTenant(tenant).write(async (tx) => {
+      await changeSubject(tx, 's', db.clock.now())
+      throw rolledBack
+    })
+    await expect(failing).rejects.toBe(rolledBack)
+    expect(beats).toBe(1)
+    end()
+  })
+
   test('a reader far behind goes through more ticks than one read spans', async () => {
     const { db } = use()
     const start = await db.asSystem('test').read(tailPosition)

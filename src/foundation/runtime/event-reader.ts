@@ -45,6 +45,7 @@ export class EventReader implements AsyncDisposable {
     this.#keep = options.keep ?? 20_000
     this.#loop = createLoop({
       pollMs: options.pollMs ?? 250,
+      idle: { pulse: database.pulse, pollMs: 10_000 },
       onError: options.onError,
       step: () => this.#advance(),
     })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { createPulse } from '../platform/database/pulse.ts'
 import { eventually } from './log.fixture.ts'
-import { createLoop } from './loop.ts'
+import { createLoop, isQuiet } from './loop.ts'
 
 const far = 600_000
 const unexpected = (error: unknown) => expect(error).toBeUndefined()
@@ -96,4 +97,64 @@ test('stopping waits for the step under way and starts no other', async () => {
   release()
   await stopped
   expect(steps).toBe(1)
+})
+
+test('while nothing changes polls are rare, and a beat brings the next within the poll time', async () => {
+  let at = 0
+  const pulse = createPulse(() => at)
+  let steps = 0
+  const loop = createLoop({
+    step: async () => void steps++,
+    pollMs: 20,
+    idle: { pulse, pollMs: far },
+    onError: unexpected,
+  })
+  await eventually(() => steps >= 4)
+  at = far
+  expect(isQuiet(pulse)).toBe(true)
+  const before = steps
+  // At most one rest of the busy kind was under way.
+  await expect(eventually(() => steps > before + 1, 300)).rejects.toThrow()
+  pulse.beat()
+  const rested = steps
+  await eventually(() => steps >= rested + 3)
+  at = 2 * far
+  const last = steps
+  await expect(eventually(() => steps > last + 1, 300)).rejects.toThrow()
+  loop.poke()
+  const poked = steps
+  await eventually(() => steps === poked + 1)
+  await loop.stop()
+})
+
+test('a step may say when the next is due, however quiet it is', async () => {
+  let at = 0
+  const pulse = createPulse(() => at)
+  at = far
+  let steps = 0
+  const loop = createLoop({ step: async () => ++steps && 10, pollMs: far, idle: { pulse }, onError: unexpected })
+  await eventually(() => steps >= 3)
+  await loop.stop()
+})
+
+test('a loop that ended leaves no listener behind', async () => {
+  const inner = createPulse(() => 0)
+  let listeners = 0
+  const pulse = {
+    ...inner,
+    quietMs: () => far,
+    onBeat(listener: () => void) {
+      listeners += 1
+      const end = inner.onBeat(listener)
+      return () => {
+        listeners -= 1
+        end()
+      }
+    },
+  }
+  let steps = 0
+  const loop = createLoop({ step: async () => void steps++, pollMs: far, idle: { pulse }, onError: unexpected })
+  await eventually(() => steps === 1 && listeners === 1)
+  await loop.stop()
+  expect(listeners).toBe(0)
 })

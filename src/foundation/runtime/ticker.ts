@@ -36,12 +36,17 @@ export interface TickerOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Ticks soon after `poke()` and, for events of other processes, at every poll. Any number of processes may run one. */
+/**
+ * Ticks soon after `poke()` and, for events of other processes, at every poll. Any number of processes may run one. A tick,
+ * whoever made it, is a beat of the pulse here.
+ */
 export function startTicker(database: Database, options: TickerOptions): Loop {
   const system = database.asSystem('ticks')
-  return createLoop({
+  const unlisten = database.listen(tickChannel, () => database.pulse.beat())
+  const loop = createLoop({
     minIntervalMs: options.minIntervalMs ?? 20,
     pollMs: options.pollMs ?? 250,
+    idle: { pulse: database.pulse, pollMs: 10_000 },
     onError: options.onError,
     step: async () => {
       const tick = await system.write((tx) => insertTick(tx, database.clock.now()))
@@ -50,4 +55,11 @@ export function startTicker(database: Database, options: TickerOptions): Loop {
       database.notify(tickChannel)
     },
   })
+  return {
+    poke: loop.poke,
+    stop() {
+      unlisten()
+      return loop.stop()
+    },
+  }
 }

@@ -2,7 +2,7 @@ import type { TenantId } from '../kernel/ids.ts'
 import type { JsonObject } from '../kernel/json.ts'
 import type { Database, ReadTx, Tx } from '../platform/database/database.ts'
 import { sql } from '../platform/database/sql.ts'
-import { createLoop, type Loop } from './loop.ts'
+import { createLoop, isQuiet, type Loop } from './loop.ts'
 
 /** Something to do at a time. `id` is unique in its tenant; setting it again moves it. */
 export interface Timer {
@@ -86,13 +86,26 @@ export function startTimers(database: Database, options: TimerLoopOptions): Loop
 
   return createLoop({
     pollMs: options.pollMs ?? 250,
+    idle: { pulse: database.pulse },
     onError,
     step: async () => {
       const now = database.clock.now()
+      if (isQuiet(database.pulse)) {
+        const next = await system.read((tx) => nextDue(tx, kinds))
+        if (next === null) return
+        if (next > now) return next.getTime() - now.getTime()
+      }
       const fired = await fireBatch(now).catch(() => fireEach(now))
       return fired === limit
     },
   })
+}
+
+/** When the next timer falls due; null: there is none. */
+async function nextDue(tx: ReadTx, kinds: readonly string[]): Promise<Date | null> {
+  const [row] = await tx.query<{ due: Date }>(sql`
+    select due_at as due from timers where kind = any (${kinds}::text[]) order by due_at limit 1`)
+  return row?.due ?? null
 }
 
 /** Removes and returns what is due, skipping what another process is firing. */

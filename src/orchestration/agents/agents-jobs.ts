@@ -70,6 +70,8 @@ export class AgentsJob {
   start(): Loop {
     return createLoop({
       pollMs: this.#options.pollMs ?? 1_000,
+      // Whoever is silent for 4.5 s is found within 10 s of its last word.
+      idle: { pulse: this.#database.pulse, pollMs: 4_000 },
       onError: this.#options.onError,
       step: () => this.look(),
     })

@@ -2,7 +2,7 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents, type NewEvent } from '../../foundation/runtime/event-log.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
-import { noteLook, readLastLook, removeSilentSpenders } from './spenders-store.ts'
+import { hasSpenders, noteLook, readLastLook, removeSilentSpenders } from './spenders-store.ts'
 import { dueWindows } from './sql/due-windows.ts'
 import { type EndedReservation, endReservations } from './sql/end-reservations.ts'
 import { forgetEnded } from './sql/forget-ended.ts'
@@ -44,6 +44,8 @@ export class BudgetUpkeep {
   readonly #options: BudgetUpkeepOptions
   #forgotAt = Number.NEGATIVE_INFINITY
   #lookedAt: Date | null = null
+  /** Somebody holds or waits for something. */
+  #busy = true
   /** What each budget that tasks wait for had left at the last look. */
   #rooms: ReadonlyMap<string, number> = new Map()
 
@@ -52,8 +54,10 @@ export class BudgetUpkeep {
   }
 
   start(): Loop {
-    const { pollMs = 1_000, onError } = this.#options
-    return createLoop({ pollMs, onError, step: () => this.look() })
+    const { database, pollMs = 1_000, onError } = this.#options
+    // What reservations do is told by no events: while there are any, looks come as often as ever.
+    const step = async () => (await this.look()) || (this.#busy ? pollMs : false)
+    return createLoop({ pollMs, idle: { pulse: database.pulse }, onError, step })
   }
 
   /** True where there was more to do than one look does. */
@@ -81,7 +85,8 @@ export class BudgetUpkeep {
           return { tenant, type: 'budget.soft-limit', subject: { kind: 'budget', id, rev }, runId: null, at: now, data }
         }),
       )
-      await this.#wake(tx, now)
+      const waited = await this.#wake(tx, now)
+      this.#busy = waited || (await hasSpenders(tx))
       if (ended.length + reached.length > 0 && onCommit !== undefined) tx.afterCommit(onCommit)
       return lost.length === batch
     })
@@ -90,10 +95,10 @@ export class BudgetUpkeep {
     return more
   }
 
-  /** Settled tasks wake those who wait; whoever waits for what reservations gave back is woken here. */
-  async #wake(tx: Tx, now: Date): Promise<void> {
+  /** Settled tasks wake those who wait; whoever waits for what reservations gave back is woken here. False: nobody waits. */
+  async #wake(tx: Tx, now: Date): Promise<boolean> {
     const { waiting } = this.#options
-    if (waiting === undefined) return
+    if (waiting === undefined) return false
     const names = await waiting.find(tx)
     const before = this.#rooms
     const rooms = await readRooms(tx, names)
@@ -104,6 +109,7 @@ export class BudgetUpkeep {
       return known !== undefined && (rooms.get(keyOf(name)) ?? 0) > known
     })
     if (grown.length > 0) await waiting.wake(tx, grown, now)
+    return names.length > 0
   }
 
   async #forget(now: Date): Promise<void> {

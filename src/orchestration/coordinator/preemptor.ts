@@ -43,7 +43,8 @@ export class Preemptor {
 
   start(): Loop {
     const { pollMs = 1_000, onError } = this.#options
-    return createLoop({ pollMs, onError, step: async () => void (await this.look()) })
+    const idle = { pulse: this.#options.database.pulse, pollMs: 10_000 }
+    return createLoop({ pollMs, idle, onError, step: async () => void (await this.look()) })
   }
 
   /** One look. Returns how many leases were taken back. */

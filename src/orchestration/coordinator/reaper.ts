@@ -1,6 +1,6 @@
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
-import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
+import { createLoop, isQuiet, type Loop } from '../../foundation/runtime/loop.ts'
 import { setTimers } from '../../foundation/runtime/timers.ts'
 import type { RunnersStore } from '../agents/runners-store.ts'
 import { afterFailure } from './after-failure.ts'
@@ -37,6 +37,7 @@ export class Reaper {
   readonly #options: ReaperOptions
   #lastLook: number | null = null
   #graceUntil = Number.NEGATIVE_INFINITY
+  #backedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ReaperOptions) {
     this.#options = options
@@ -45,6 +46,8 @@ export class Reaper {
   start(): Loop {
     return createLoop({
       pollMs: this.#options.pollMs ?? 1_000,
+      // A runner is lost after 6 s of silence, and found to be within 10 s.
+      idle: { pulse: this.#options.database.pulse, pollMs: 2_500 },
       onError: this.#options.onError,
       step: async () => {
         await this.reap()
@@ -64,6 +67,9 @@ export class Reaper {
       const lost = await runners.giveUp(tx, { silentSince: new Date(now.getTime() - silence) })
       return this.#lose(tx, lost, lost, now)
     })
+    // The backstops can wait a little while nothing happens.
+    if (isQuiet(database.pulse) && monotonic - this.#backedAt < 2 * gapMs) return
+    this.#backedAt = monotonic
     await this.#write((tx, now) => this.#endOverdue(tx, now))
     await this.#write(async (tx, now) => [
       ...(await relieveWaiting(tx, this.#options.queue, now)),

@@ -57,6 +57,7 @@ export class LivenessJob {
   start(): Loop {
     return createLoop({
       pollMs: this.#options.pollMs ?? 2_000,
+      idle: { pulse: this.#database.pulse },
       onError: this.#options.onError,
       step: () => this.look(),
     })

@@ -14,6 +14,7 @@ import {
   insertSample,
   lastChanges,
   listDue,
+  nextDueIn,
   type PolicyRow,
   pruneScaling,
   readSamples,
@@ -42,6 +43,7 @@ const keptSamplesMs = 8 * 86_400_000
 const keptDecisionsMs = 90 * 86_400_000
 const pruneEveryMs = 3_600_000
 const restMs = 15_000
+const shortestRestMs = 50
 
 /** Looks at every pool with a policy when it is due, and sets its size. Any number of processes may run one. */
 export class ScalingJob {
@@ -58,15 +60,19 @@ export class ScalingJob {
   start(): Loop {
     return createLoop({
       pollMs: this.#options.pollMs ?? 1_000,
+      idle: { pulse: this.#database.pulse },
       onError: this.#options.onError,
       step: () => this.look(),
     })
   }
 
-  /** One look at all pools that are due. A pool whose look threw rests, and does not hold up the others. */
-  async look(): Promise<void> {
+  /** One look at all pools that are due. A pool whose look threw rests, and does not hold up the others. Returns ms until the next is due. */
+  async look(): Promise<number | undefined> {
     const { clock } = this.#database
-    const due = await this.#system().read((tx) => listDue(tx, clock.now(), mostDue))
+    const { due, nextIn } = await this.#system().read(async (tx) => {
+      const due = await listDue(tx, clock.now(), mostDue)
+      return { due, nextIn: due.length > 0 ? null : await nextDueIn(tx, clock.now()) }
+    })
     for (const { tenant, pool } of due) {
       const key = `${tenant}/${pool}`
       if ((this.#resting.get(key) ?? Number.NEGATIVE_INFINITY) > clock.monotonic()) continue
@@ -85,6 +91,7 @@ export class ScalingJob {
         pruneScaling(tx, { samples: ago(keptSamplesMs), decisions: ago(keptDecisionsMs) }),
       )
     }
+    return nextIn === null ? undefined : Math.max(shortestRestMs, nextIn)
   }
 
   /** True: the size changes. */

@@ -62,6 +62,12 @@ export async function listDue(
     select tenant_id as tenant, pool from scaling_policies where due_at <= ${now} order by due_at limit ${limit}`)
 }
 
+/** Milliseconds until the next policy falls due; null: there is none. */
+export async function nextDueIn(tx: ReadTx, now: Date): Promise<number | null> {
+  const [row] = await tx.query<{ due: Date | null }>(sql`select min(due_at) as due from scaling_policies`)
+  return row?.due ? row.due.getTime() - now.getTime() : null
+}
+
 /** Locks a policy that is due; null: another process was faster, or is at it. */
 export async function claimDue(tx: Tx, tenant: TenantId, pool: string, now: Date): Promise<PolicyRow | null> {
   const rows = await tx.query<PolicyRow>(sql`

@@ -6,7 +6,7 @@ import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { RepoAt } from '../runs/runs-service.ts'
 import type { RunState } from '../runs/states-contract.ts'
 import { fireSchedule, type RepoLook, type ScheduledRuns } from './fire-schedule.ts'
-import { claimDue, listDue, lockSchedule, type ScheduleRow, saveSchedule } from './schedules-store.ts'
+import { claimDue, listDue, lockSchedule, nextDueIn, type ScheduleRow, saveSchedule } from './schedules-store.ts'
 import { openRunsOfSlots, pruneSlots, setSlot } from './slots-store.ts'
 
 export interface SchedulesJobOptions {
@@ -31,6 +31,7 @@ const mostDue = 100
 const mostOpen = 1_000
 /** A schedule whose firing threw rests for this long, so that it does not hold up the others. */
 const restMs = 5_000
+const shortestRestMs = 50
 const keptMs = 90 * 86_400_000
 const pruneEveryMs = 3_600_000
 
@@ -38,16 +39,17 @@ const pruneEveryMs = 3_600_000
 export function startSchedules(database: Database, options: SchedulesJobOptions): Loop {
   return createLoop({
     pollMs: options.pollMs ?? 1_000,
+    idle: { pulse: database.pulse },
     onError: options.onError,
     step: createScheduleLook(database, options),
   })
 }
 
-/** One look: notes the ends of runs, then fires what is due. True: there is more. */
+/** One look: notes the ends of runs, then fires what is due. True: there is more; a number: ms until the next is due. */
 export function createScheduleLook(
   database: Database,
   options: SchedulesJobOptions,
-): (signal: AbortSignal) => Promise<boolean> {
+): (signal: AbortSignal) => Promise<boolean | number> {
   const system = database.asSystem('schedules')
   const resting = new Map<string, number>()
   let prunedAt = Number.NEGATIVE_INFINITY
@@ -93,8 +95,12 @@ export function createScheduleLook(
   }
 
   return async (signal) => {
-    await closeSlots(await system.read((tx) => openRunsOfSlots(tx, mostOpen)))
-    const due = await system.read((tx) => listDue(tx, database.clock.now(), mostDue))
+    const { open, due, nextIn } = await system.read(async (tx) => {
+      const now = database.clock.now()
+      const due = await listDue(tx, now, mostDue)
+      return { open: await openRunsOfSlots(tx, mostOpen), due, nextIn: due.length > 0 ? 0 : await nextDueIn(tx, now) }
+    })
+    await closeSlots(open)
     let fired = 0
     for (const row of due) {
       if (signal.aborted) return false
@@ -113,6 +119,7 @@ export function createScheduleLook(
       prunedAt = database.clock.monotonic()
       await system.write((tx) => pruneSlots(tx, new Date(database.clock.now().getTime() - keptMs), 10_000))
     }
-    return fired === mostDue
+    if (fired === mostDue) return true
+    return due.length === 0 && nextIn !== null ? Math.max(shortestRestMs, nextIn) : false
   }
 }

@@ -74,6 +74,13 @@ export async function listDue(tx: ReadTx, now: Date, limit: number): Promise<rea
     select ${columns} from schedules where state = 'active' and due_at <= ${now} order by due_at limit ${limit}`)
 }
 
+/** Milliseconds until the next schedule falls due; null: none will. */
+export async function nextDueIn(tx: ReadTx, now: Date): Promise<number | null> {
+  const [row] = await tx.query<{ due: Date | null }>(sql`
+    select min(due_at) as due from schedules where state = 'active'`)
+  return row?.due ? row.due.getTime() - now.getTime() : null
+}
+
 /** Writes what moves. The revision is the caller's: it goes up with every event. */
 export async function saveSchedule(
   tx: Tx,

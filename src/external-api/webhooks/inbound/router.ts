@@ -54,6 +54,7 @@ export function startRouter(options: RouterOptions): Loop {
   const system = database.asSystem('webhook-router')
   return createLoop({
     pollMs: options.pollMs ?? 1_000,
+    idle: { pulse: database.pulse },
     onError: options.onError,
     step: async () => {
       const now = database.clock.now()

@@ -84,6 +84,7 @@ export function startDeliverer(options: DelivererOptions): Loop {
 
   const loop = createLoop({
     pollMs: options.pollMs ?? 500,
+    idle: { pulse: database.pulse, pollMs: 4_000 },
     onError: options.onError,
     step: async (signal) => {
       if (underWay.size >= most) return

@@ -3,6 +3,7 @@ import type { Random } from '../../kernel/random.ts'
 import type { Database, Scope } from './database.ts'
 import { databaseErrors } from './database-errors.ts'
 import type { Hints } from './hints.ts'
+import { createPulse } from './pulse.ts'
 import { assertTenant, type Backend, createScope } from './scope.ts'
 import { createTally } from './tally.ts'
 
@@ -32,7 +33,8 @@ export function createDatabase({ kind, backend, clock, hints, random, onWarning,
       return underWay.count(() => backend.withSession(role, fn))
     },
   }
-  const scopeOptions = { random, onHookError: onWarning }
+  const pulse = createPulse()
+  const scopeOptions = { random, onHookError: onWarning, onEvents: pulse.beat }
   const systems = new Map<string, Scope>()
 
   async function drainAndClose(): Promise<void> {
@@ -49,6 +51,7 @@ export function createDatabase({ kind, backend, clock, hints, random, onWarning,
   return {
     kind,
     clock,
+    pulse,
     forTenant(tenant) {
       assertTenant(tenant)
       return createScope(gate, 'app', tenant, scopeOptions)

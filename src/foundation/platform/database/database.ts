@@ -1,5 +1,6 @@
 import type { Clock } from '../../kernel/clock.ts'
 import type { TenantId } from '../../kernel/ids.ts'
+import type { Pulse } from './pulse.ts'
 import type { Query } from './sql.ts'
 
 /** A transaction that may only read. */
@@ -34,6 +35,8 @@ export interface Database {
   readonly kind: 'pglite' | 'postgres'
   /** Database time: the local clock corrected by an offset measured at connect and every 10 s. */
   readonly clock: Clock
+  /** Beats after each commit here that appended events. Whoever hears of commits elsewhere tells it. */
+  readonly pulse: Pulse
   /** Rows of one tenant, through the application role; row-level security confines it. */
   forTenant(tenant: TenantId): Scope
   /** Rows of every tenant, through the system role. For ticks, timers, sealers and log readers; a test lists the callers by `reason`. */

@@ -30,6 +30,8 @@ export interface ScopeOptions {
   readonly random: Random
   /** Told of errors thrown by hooks, which nobody else can hear. */
   readonly onHookError: (error: unknown) => void
+  /** Called after a commit that appended events. */
+  readonly onEvents: () => void
   /** Names the failpoints around its commits. Default `tenant`. */
   readonly purpose?: string
 }
@@ -42,7 +44,7 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
 
   async function runOnce<T>(readOnly: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
     const begin = readOnly ? beginRead : beginWrite
-    const [result, hooks] = await backend.withSession(role, async (session) => {
+    const [result, done] = await backend.withSession(role, async (session) => {
       const transaction = new Transaction(session, begin, tenant)
       const endWatch = backend.watch?.(transaction)
       try {
@@ -54,7 +56,7 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
           await transaction.commit()
           failpoint(`commit.after.${purpose}`)
         }
-        return [result, transaction.hooks] as const
+        return [result, transaction] as const
       } catch (error) {
         await transaction.rollback()
         // A function may have wrapped the deadlock that ended it: the transaction remembers, so that it is tried again.
@@ -64,7 +66,8 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
         for (const hook of transaction.endHooks) runHook(hook, options.onHookError)
       }
     })
-    for (const hook of hooks) runHook(hook, options.onHookError)
+    if (done.appendedEvents) runHook(options.onEvents, options.onHookError)
+    for (const hook of done.hooks) runHook(hook, options.onHookError)
     return result
   }
 

@@ -7,6 +7,9 @@ import { encodeValues } from './encode-values.ts'
 import type { Session, Statement } from './session.ts'
 import type { Query } from './sql.ts'
 
+/** The log, as every statement that appends to it names it. */
+const eventTable = 'insert into event_batches'
+
 /** A transaction on one session. BEGIN travels with the first statement, so an unused one costs nothing. */
 export class Transaction implements Tx {
   readonly tenant: TenantId | null
@@ -17,6 +20,7 @@ export class Transaction implements Tx {
   #state: 'unused' | 'open' | 'closed' = 'unused'
   #failure: Error | undefined
   #inFlight = 0
+  #appendedEvents = false
   #idleSince = performance.now()
 
   constructor(session: Session, begin: string, tenant: TenantId | null) {
@@ -43,6 +47,11 @@ export class Transaction implements Tx {
 
   get hooks(): readonly (() => void)[] {
     return this.#hooks
+  }
+
+  /** Whether a statement of it appends events: its text says so, and it need not have found any to append. */
+  get appendedEvents(): boolean {
+    return this.#appendedEvents
   }
 
   get endHooks(): readonly (() => void)[] {
@@ -112,6 +121,7 @@ export class Transaction implements Tx {
         this.#failure ?? databaseErrors['transaction-closed'](`the transaction has ended: ${query.text.slice(0, 80)}`)
       )
     }
+    this.#appendedEvents ||= query.text.includes(eventTable)
     const statement: Statement = { ...query, values: encodeValues(query.values) }
     this.#inFlight += 1
     try {

@@ -50,13 +50,22 @@ export async function runUpkeep(backend: PgliteBackend, options: UpkeepOptions =
   return statements
 }
 
-/** Runs upkeep every `everyMs` if there were transactions since. Returns the end of it, which waits for the run under way. */
+/** Fewer transactions than this leave nothing that could not wait a little. */
+const manyTurns = 50
+/** How many times longer it waits then. */
+const patience = 30
+
+/**
+ * Runs upkeep every `everyMs` if there were many transactions since, and now and then if there were any. Returns the end of
+ * it, which waits for the run under way.
+ */
 export function startUpkeep(
   backend: PgliteBackend,
   everyMs: number,
   onError: (error: unknown) => void,
 ): () => Promise<void> {
   let seen = backend.turns()
+  let skipped = 0
   let running: Promise<void> | undefined
 
   async function run(): Promise<void> {
@@ -66,12 +75,14 @@ export function startUpkeep(
       onError(error)
     } finally {
       seen = backend.turns()
+      skipped = 0
       running = undefined
     }
   }
 
   const timer = setInterval(() => {
-    if (backend.turns() !== seen) running ??= run()
+    const turns = backend.turns() - seen
+    if (turns >= manyTurns || (turns > 0 && ++skipped >= patience)) running ??= run()
   }, everyMs)
   timer.unref()
   return async () => {
