@@ -498,6 +498,19 @@ create table rate_buckets (
 CREATE INDEX rate_buckets_age ON rate_buckets USING btree (at);
 grant delete, insert, select, update to leanvibe_system;
 
+create table remote_runners (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  created_by text not null,
+  created_at timestamp with time zone not null,
+  constraint remote_runners_pkey PRIMARY KEY (tenant_id, id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table reservations (
   tenant_id text collate "C" not null,
   id text collate "C" not null,

@@ -37,6 +37,7 @@ import { configuredGit } from './leftovers.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
+import { createRemoteRunners, settleFormerRunners } from './remote-runners.ts'
 import { createResources } from './resources.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
 import type { Platform, PlatformOptions } from './server.ts'
@@ -110,6 +111,11 @@ export async function openPlatform(
       const loops = spending.start(reader)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
     }
+    const remote = createRemoteRunners({
+      ...{ database, orchestration, git, storage, output },
+      maxArtifactBytes: config.limits.artifactBytes,
+    })
+    closers.push(() => remote.close())
     const operations = createOperations({ database, orchestration, repoAt: repoAt(git), parallel, output, onError })
     if (options.work) {
       const loops = operations.start(runner?.host ?? null)
@@ -138,6 +144,7 @@ export async function openPlatform(
       ),
       ...createResources(database, config.dataFolder).routes,
       ...storage.routes,
+      ...remote.routes,
       ...access.routes,
     ]
     return {
@@ -170,7 +177,7 @@ interface Work {
 /** Starts what changes things by itself: the reaper, the timers, the waits for events and the local runner. */
 async function startWork(work: Work): Promise<LocalRunner> {
   const { loaded, database, orchestration, git, storage, output, closers, onError, onWarning } = work
-  await giveUpFormerOwners(loaded, database, orchestration)
+  await settleFormerRunners(database, orchestration)
   const { reaper } = orchestration
   const preemptor = new Preemptor({
     database,
@@ -218,17 +225,6 @@ async function startWork(work: Work): Promise<LocalRunner> {
   })
   await orchestration.dispatchAll()
   return runner
-}
-
-/** The data folder is ours alone: with the embedded database every runner that is still recorded is dead. */
-async function giveUpFormerOwners(
-  loaded: LoadedConfig,
-  database: Database,
-  orchestration: Orchestration,
-): Promise<void> {
-  if (loaded.config.database.kind !== 'pglite') return
-  const former = await database.asSystem('recovery').read((tx) => orchestration.runners.active(tx))
-  await orchestration.reaper.giveUp(former.map((runner) => runner.id))
 }
 
 function repoAt(git: Git) {

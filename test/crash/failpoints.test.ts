@@ -19,7 +19,17 @@ const commits = [
 /** Commits that no run of this workflow makes: they come with time, with a server, or with calls of other parts. */
 const elsewhere = [
   ...['attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness', 'nats-relay'],
-  ...['quotas', 'rate-limits', 'stream-groups', 'tenant-purge', 'tenants', 'webhook-receipts', 'webhook-router'],
+  ...[
+    'quotas',
+    'rate-limits',
+    'recovery',
+    'remote-runners',
+    'stream-groups',
+    'tenant-purge',
+    'tenants',
+    'webhook-receipts',
+    'webhook-router',
+  ],
   ...['webhook-sources', 'worker-drain'],
 ]
 /** Commits that are passed again and again; the others are killed at the first, which may be the only one. */

@@ -76,6 +76,12 @@ export class RunnersStore {
     return true
   }
 
+  /** Counts runners as heard of now: they could not be heard while there was nobody to listen. Lost ones stay lost. */
+  async grace(tx: Tx, ids: readonly string[], now: Date): Promise<void> {
+    await tx.execute(sql`
+      update runners set heartbeat_at = ${now} where id = any (${ids}::text[]) and state <> 'lost'`)
+  }
+
   async shardsOf(tx: ReadTx, runnerId: string): Promise<readonly { tenant: TenantId; pool: string }[]> {
     const rows = await tx.query<{ tenant_id: TenantId; pool: string }>(sql`
       select distinct tenant_id, pool from agents where runner_id = ${runnerId}`)

@@ -2,7 +2,7 @@ import type { FrontDoor, LimitState, Verdict } from '../../../foundation/platfor
 import type { Principal } from '../../../foundation/platform/http/principal.ts'
 import { callerOf } from './caller-address.ts'
 import type { Limiter } from './limiter.ts'
-import type { RateLimits } from './rate-limits.ts'
+import { limitsInstead, type RateLimits } from './rate-limits.ts'
 import { type RateLimit, resetSeconds } from './token-bucket.ts'
 
 interface Applied {
@@ -45,14 +45,17 @@ export function createFrontDoor(limiter: Limiter, limits: RateLimits): FrontDoor
         if (wait > 0) return { allowed: false, retryAfterMs: wait, states: [] }
         failures.delete(ip)
       }
+      if (limit !== null && limitsInstead.has(limit)) {
+        return pass(one(limit, `${limit}:ip:${ip}`, limits.named[limit] ?? null))
+      }
       return pass([
         ...one('ip', `ip:${ip}`, limits.ip),
         // A route with a limit of its own and no caller: webhooks, the beginning of a login.
         ...(limit === null ? [] : one(limit, `${limit}:${path}:ip:${ip}`, limits.named[limit] ?? null)),
       ])
     },
-    admit({ method, path }, principal) {
-      if (!isCounted(principal)) return letIn
+    admit({ method, path, limit }, principal) {
+      if (!isCounted(principal) || (limit !== null && limitsInstead.has(limit))) return letIn
       const { tenant, key } = principal
       return pass([
         ...one('key', `key:${tenant}:${key}`, limits.key),

@@ -28,5 +28,10 @@ export const defaultRateLimits: RateLimits = {
   named: {
     /** Webhooks that come in. */
     ingress: { requests: 100, windowMs: minute },
+    /** Runners on other machines, of each address: hundreds of calls a second are their normal work. */
+    runners: { requests: 60_000, windowMs: minute },
   },
 }
+
+/** Routes that name one of these are counted against it alone. */
+export const limitsInstead: ReadonlySet<string> = new Set(['runners'])

@@ -1,0 +1,79 @@
+import { systemIds } from '../foundation/kernel/ids.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
+import type { Git } from '../foundation/platform/git/index.ts'
+import type { Route } from '../foundation/platform/http/route.ts'
+import { agentsOfRunner } from '../orchestration/agents/agents-of-runner.ts'
+import { drainAgents } from '../orchestration/agents/drain-agents.ts'
+import { artifactFolder } from '../orchestration/artifacts/store-artifact.ts'
+import type { OutputWatch } from '../orchestration/liveness/output-watch.ts'
+import {
+  allRemoteRunners,
+  RemoteRunners,
+  RunnerRepositories,
+  RunnerUploads,
+  remoteRunnerRoutes,
+} from '../orchestration/remote-runners/index.ts'
+import { findLeases, leaseOfRunner } from '../orchestration/runs/leases-of-runner.ts'
+import { packCommit, unpackCommit } from '../orchestration/workspaces/pack-commit.ts'
+import type { Orchestration } from './orchestration.ts'
+import type { Storage } from './storage.ts'
+
+export interface RemoteRunnersParts {
+  readonly routes: readonly Route[]
+  close(): Promise<void>
+}
+
+/** What serves runners that join by the address of this server. */
+export function createRemoteRunners({
+  database,
+  orchestration,
+  git,
+  storage,
+  output,
+  maxArtifactBytes,
+}: {
+  readonly database: Database
+  readonly orchestration: Orchestration
+  readonly git: Git
+  readonly storage: Storage
+  readonly output: OutputWatch
+  readonly maxArtifactBytes: number
+}): RemoteRunnersParts {
+  const { runners: registry, reaper, runnerPort: port } = orchestration
+  const runners = new RemoteRunners({
+    database,
+    ids: systemIds,
+    port,
+    logs: output.listenTo(storage.logs),
+    sources: {
+      register: (tx, registration, now) => registry.register(tx, registration, now),
+      findLeases,
+      leaseOf: leaseOfRunner,
+      agentsOf: agentsOfRunner,
+      drain: drainAgents,
+      giveUp: (ids) => reaper.giveUp(ids),
+    },
+  })
+  const routes = remoteRunnerRoutes({
+    runners,
+    uploads: new RunnerUploads(storage.blobs, artifactFolder),
+    repositories: new RunnerRepositories(git, { pack: packCommit, unpack: unpackCommit }),
+    maxArtifactBytes,
+  })
+  return { routes, close: async () => runners.close() }
+}
+
+/**
+ * What is due to runners when a server starts: those that joined by URL could not be heard while no server was there, and
+ * with an embedded database all others that are still recorded are dead.
+ */
+export async function settleFormerRunners(database: Database, { runners, reaper }: Orchestration): Promise<void> {
+  const system = database.asSystem('recovery')
+  const { remote, active } = await system.read(async (tx) => ({
+    remote: new Set(await allRemoteRunners(tx)),
+    active: await runners.active(tx),
+  }))
+  if (remote.size > 0) await system.write((tx) => runners.grace(tx, [...remote], database.clock.now()))
+  if (database.kind !== 'pglite') return
+  await reaper.giveUp(active.map((runner) => runner.id).filter((id) => !remote.has(id)))
+}

@@ -1,0 +1,5 @@
+export { remoteRunnerRoutes } from './remote-runners-routes.ts'
+export { RemoteRunners } from './remote-runners-service.ts'
+export { allRemoteRunners } from './remote-runners-store.ts'
+export { RunnerRepositories } from './runner-repositories.ts'
+export { RunnerUploads } from './runner-uploads.ts'

@@ -1,0 +1,116 @@
+import { type Route, route } from '../../foundation/platform/http/route.ts'
+import {
+  appendRunnerLogs,
+  deliverCommit,
+  drainRunner,
+  exchangeWork,
+  fetchRepository,
+  finishArtifact,
+  registerRunner,
+  removeRunner,
+  runnerHints,
+  uploadPiece,
+  type WireReply,
+} from './remote-runners-contract.ts'
+import type { RemoteRunners } from './remote-runners-service.ts'
+import type { RunnerRepositories } from './runner-repositories.ts'
+import type { RunnerUploads } from './runner-uploads.ts'
+
+export interface RemoteRunnerRoutesOptions {
+  readonly runners: RemoteRunners
+  readonly uploads: RunnerUploads
+  readonly repositories: RunnerRepositories
+  readonly maxArtifactBytes: number
+}
+
+/** What runners on other machines call. */
+export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] {
+  const { runners, uploads, repositories, maxArtifactBytes } = options
+  return [
+    route({
+      ...registerRunner,
+      permission: 'runners:write',
+      handle: async ({ principal, body: { host, pid, agents } }) => {
+        const { runnerId, tenant, agents: named, now } = await runners.register(principal, host, pid, agents)
+        return { runner: runnerId, tenant, agents: named, now: now.toISOString() }
+      },
+    }),
+    route({
+      ...exchangeWork,
+      permission: 'runners:write',
+      handle: async ({ principal, params, body: { load, ...body }, signal }) => {
+        const given = load === undefined ? body : { ...body, load: load as { readonly cpu?: number } }
+        const reply = await runners.exchange(principal, params.runner, given as never, signal)
+        return { ...reply, now: reply.now.toISOString() } as unknown as WireReply
+      },
+    }),
+    route({
+      ...runnerHints,
+      permission: 'runners:write',
+      handle: async ({ principal, params, signal }) => {
+        const hints = await runners.hints(principal, params.runner, signal)
+        return (async function* () {
+          for await (const data of hints) yield { data }
+        })()
+      },
+    }),
+    route({
+      ...drainRunner,
+      permission: 'runners:write',
+      handle: async ({ principal, params }) => ({ left: await runners.drain(principal, params.runner) }),
+    }),
+    route({
+      ...removeRunner,
+      permission: 'runners:write',
+      handle: ({ principal, params }) => runners.remove(principal, params.runner),
+    }),
+    route({
+      ...appendRunnerLogs,
+      permission: 'runners:write',
+      handle: async ({ principal, params, body }) => ({
+        kept: await runners.appendLogs(principal, params.runner, body.chunks),
+      }),
+    }),
+    route({
+      ...uploadPiece,
+      permission: 'artifacts:write',
+      rawBody: true,
+      handle: async ({ principal, params: { runner, fence, upload, piece }, rawBody, signal }) => {
+        await runners.lease(principal, runner, fence)
+        const { tenant } = principal
+        await uploads.put({ tenant, runnerId: runner, upload }, piece, rawBody ?? new Uint8Array(), signal)
+      },
+    }),
+    route({
+      ...finishArtifact,
+      permission: 'artifacts:write',
+      handle: async ({ principal, params: { runner, fence }, body: { upload, pieces, sha256 }, signal }) => {
+        await runners.lease(principal, runner, fence)
+        const from = { tenant: principal.tenant, runnerId: runner, upload }
+        return uploads.finish(from, { pieces, sha256 }, maxArtifactBytes, signal)
+      },
+    }),
+    route({
+      ...fetchRepository,
+      permission: 'runners:write',
+      handle: async ({ principal, params: { runner, fence }, query, signal }) => {
+        const lease = await runners.lease(principal, runner, fence)
+        const have = query.have.split(',').filter((commit) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(commit))
+        const body = await repositories.read(lease, have, signal)
+        return { mediaType: 'application/x-git-packed-objects', fileName: `${lease.runId}.pack`, body }
+      },
+    }),
+    route({
+      ...deliverCommit,
+      permission: 'runners:write',
+      handle: async ({ principal, params: { runner, fence }, body: { upload, pieces, sha256, commit }, signal }) => {
+        const lease = await runners.lease(principal, runner, fence)
+        const from = { tenant: principal.tenant, runnerId: runner, upload }
+        const ref = `refs/leanvibe/${lease.runId}/${lease.taskId}/${lease.attempt}`
+        await repositories.keep(lease, { commit, content: uploads.readWhole(from, { pieces, sha256 }), ref }, signal)
+        await uploads.remove(from, pieces)
+        return { ref }
+      },
+    }),
+  ]
+}
