@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type AgentId, type IdSource, type RunnerId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
-import type { PoolConfig } from '../foundation/platform/config/pools.ts'
+import { localPool, type PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
@@ -11,6 +11,7 @@ import { isQuiet } from '../foundation/runtime/loop.ts'
 import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
+import { createGateWorker } from '../orchestration/gates/gate-worker.ts'
 import { HostSampler } from '../orchestration/monitor/host-figures.ts'
 import { tellLoad } from '../orchestration/monitor/tell-load.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
@@ -77,6 +78,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     failpoints: config.failpoints ?? '',
     ...parentMarkerOf(loaded),
   })
+  const workers = { gate: createGateWorker({ git, artifacts }) }
   const templates = new Map(config.pools.map((pool) => [pool.name, templateOf(pool, supervisor)]))
   const agents = config.pools.flatMap((pool) =>
     Array.from({ length: pool.agents }, (_, n) => templates.get(pool.name)!(`${id}.${pool.name}.${n + 1}`)),
@@ -141,6 +143,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
       supervisor: processes,
       artifacts,
       agent: pool.agent,
+      workers: pool.name === localPool ? workers : {},
       limits: { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes },
     })
     const open = hostEnvironment(loaded.config.env, (name) => loaded.env.variable(name))

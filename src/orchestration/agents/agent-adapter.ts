@@ -7,6 +7,7 @@ import type {
   AttemptOutcome,
   ResourceUsage,
 } from '../runners/exchange-contract.ts'
+import type { WorkspaceTree } from '../workspaces/workspace.ts'
 
 /**
  * How far a budget binds work of this kind. `metered`: every model call passes our gateway. `capped`: wall and CPU time
@@ -23,6 +24,8 @@ export interface AttemptContext {
   readonly outdir: string
   /** Folder for files of the adapter itself (scripts, prompts); it goes with the attempt. */
   readonly tempdir: string
+  /** The git side of the working folder: where it keeps its HEAD, and the commit it started from. Null for a scratch folder. */
+  readonly tree: WorkspaceTree | null
   /** Complete environment of the work, values of secrets included; nothing else is inherited. */
   readonly env: Readonly<Record<string, string>>
   /** `config` and `secretConfig` of an agent step, filled in. */

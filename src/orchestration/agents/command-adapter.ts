@@ -1,12 +1,16 @@
-import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
-import type { LimitBreach, ProcessEnd, Supervisor } from '../../foundation/platform/processes/index.ts'
+import {
+  CappedOutput,
+  type LimitBreach,
+  type ProcessEnd,
+  type Supervisor,
+} from '../../foundation/platform/processes/index.ts'
 import type { ArtifactSink } from '../runners/artifact-sink.ts'
 import { agentErrors, attemptErrorOf } from '../runners/attempt-errors-contract.ts'
 import type { ArtifactRef, Assignment, AttemptError, ResourceUsage } from '../runners/exchange-contract.ts'
-import type { ResolvedGate } from '../workflows/task-contract.ts'
+import type { ResolvedTask } from '../workflows/task-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from './agent-adapter.ts'
-import { breachText, limitsOf, watchFolders, withDisk } from './attempt-limits.ts'
+import { limitsOf, watchFolders, withDisk } from './attempt-limits.ts'
 import {
   collectOutdir,
   collectOutputs,
@@ -17,8 +21,10 @@ import {
 } from './collect-outputs.ts'
 import { type CommandLine, commandLineOf } from './command-line.ts'
 import { LastLine } from './last-line.ts'
+import { processEndText, processError } from './process-verdict.ts'
 import { readSpending, spendingFile } from './read-spending.ts'
 import { StdoutCapture } from './stdout-capture.ts'
+import type { StartProcess, TaskWorker } from './task-worker.ts'
 
 export interface CommandAdapterOptions {
   readonly supervisor: Supervisor
@@ -26,6 +32,8 @@ export interface CommandAdapterOptions {
   /** How agents of this pool take prompts. Default null: they run commands and scripts only. */
   readonly agent?: CommandAgent | null
   readonly limits?: OutputLimits
+  /** Who does the kinds of tasks that are part of the product. Default: nobody. */
+  readonly workers?: Readonly<Partial<Record<ResolvedTask['kind'], TaskWorker>>>
   /** From SIGTERM to SIGKILL. Default 5,000. */
   readonly graceMs?: number
 }
@@ -38,7 +46,10 @@ export function createCommandAdapter(options: CommandAdapterOptions): AgentAdapt
     async run(assignment, context) {
       const { spec } = assignment
       try {
-        if (spec.kind === 'gate') return await runGate(options, assignment, spec, context)
+        const worker = options.workers?.[spec.kind]
+        if (worker !== undefined) {
+          return await worker.run(assignment, context, processesFor(options, assignment, context))
+        }
         if (spec.kind !== 'command' && spec.kind !== 'script' && spec.kind !== 'agent') {
           throw agentErrors['agent-mismatch'](`a command agent cannot do a task of the kind ${spec.kind}`)
         }
@@ -73,7 +84,7 @@ async function runTask(
   try {
     const { end, said } = await runProcess(options, assignment, line, context, stdout)
     const usage = await withSpending(await withDisk(end.usage, assignment, context), context)
-    const error = errorOf(end, said)
+    const error = processError(end, said)
     // A cancel must not be held up by the copying of files.
     if (signal.aborted) return failed(cancelledBy(signal), usage, [], end.survivors)
     if (error !== null) return failed(error, usage, await collectOutdir(outputsContext), end.survivors)
@@ -99,37 +110,34 @@ async function withSpending(usage: ResourceUsage, context: AttemptContext): Prom
   return usage
 }
 
-/** Runs the commands of a gate one after another. Each passes or does not; the gate itself is judged by the run. */
-async function runGate(
-  options: CommandAdapterOptions,
-  assignment: Assignment,
-  spec: ResolvedGate,
-  context: AttemptContext,
-): Promise<AttemptEnd> {
-  const checks: JsonValue[] = []
-  let usage = noUsage
-  let survivors = 0
-  for (const check of spec.checks) {
-    if (!('argv' in check) || context.signal.aborted) continue
-    const said = (text: string) => context.log('stderr', Buffer.from(`${text}\n`))
+/** Starts the processes of work that is part of the product, and keeps what they print for it. */
+function processesFor(options: CommandAdapterOptions, assignment: Assignment, context: AttemptContext): StartProcess {
+  return async (argv) => {
+    const printed: Buffer[] = []
+    const output = new CappedOutput((chunk) => void printed.push(Buffer.from(chunk)), workerOutputBytes)
     try {
-      const { end } = await runProcess(options, assignment, { argv: check.argv, stdin: null, env: {} }, context, null)
-      usage = sum(usage, end.usage)
-      survivors += end.survivors
-      if (end.lost) return failed(errorOf(end, '')!, usage, [], survivors)
-      const passed = end.exitCode === 0 && end.breach === null
-      checks.push({ name: check.name, passed })
-      await said(`check ${check.name}: ${passed ? 'passed' : `failed (${endText(end)})`}`)
+      const line = { argv, stdin: null, env: {} }
+      const { end } = await runProcess(options, assignment, line, context, null, (chunk) => output.write(chunk))
+      await output.finish()
+      return {
+        passed: end.exitCode === 0 && end.breach === null,
+        exitCode: end.exitCode,
+        text: processEndText(end),
+        output: Buffer.concat(printed).toString('utf8'),
+        usage: end.usage,
+        survivors: end.survivors,
+        failure: end.lost ? processError(end, '') : null,
+      }
     } catch (error) {
+      // A program that is not there says something of the repository; a machine that cannot start one does not.
       const { code, message, retry } = attemptErrorOf(error)
-      if (retry === 'later') return failed({ code, message, retry }, usage, [], survivors)
-      checks.push({ name: check.name, passed: false })
-      await said(`check ${check.name}: failed (${message})`)
+      const failure = retry === 'later' ? { code, message, retry } : null
+      return { passed: false, exitCode: null, text: message, output: '', usage: noUsage, survivors: 0, failure }
     }
   }
-  if (context.signal.aborted) return failed(cancelledBy(context.signal), usage, [], survivors)
-  return { outcome: 'succeeded', output: { checks }, error: null, usage, artifacts: [], survivors }
 }
+
+const workerOutputBytes = 2 * 1_048_576
 
 async function runProcess(
   options: CommandAdapterOptions,
@@ -137,6 +145,8 @@ async function runProcess(
   line: CommandLine,
   context: AttemptContext,
   stdout: StdoutCapture | null,
+  /** Told of everything that is printed. */
+  listen?: (chunk: Uint8Array) => void | Promise<void>,
 ): Promise<{ end: ProcessEnd; said: string }> {
   const { signal, workdir, env } = context
   const [file = '', ...args] = line.argv
@@ -155,12 +165,12 @@ async function runProcess(
     ...(limits === null ? {} : { limits }),
     onStdout: (chunk) => {
       context.progress()
-      return both(context.log('stdout', chunk), stdout?.write(chunk))
+      return both(both(context.log('stdout', chunk), stdout?.write(chunk)), listen?.(chunk))
     },
     onStderr: (chunk) => {
       context.progress()
       lastLine.write(chunk)
-      return context.log('stderr', chunk)
+      return both(context.log('stderr', chunk), listen?.(chunk))
     },
     onSample: (sample) => {
       if (sample.cpuSeconds > cpuSeconds) context.progress()
@@ -188,24 +198,6 @@ async function runProcess(
   }
 }
 
-function errorOf(end: ProcessEnd, said: string): AttemptError | null {
-  if (end.breach !== null) return { code: 'limit-exceeded', message: breachText(end.breach), retry: 'never' }
-  if (end.lost) return { code: 'supervisor-lost', message: 'the supervisor of the command ended', retry: 'later' }
-  if (end.survivors > 0) {
-    const message = `${end.survivors} processes of the command could not be ended`
-    return { code: 'workspace-busy', message, retry: 'later' }
-  }
-  const message = said === '' ? endText(end) : `${endText(end)}: ${said}`
-  if (end.signal !== null) return { code: 'signal', message, signal: end.signal, retry: 'later' }
-  if (end.exitCode !== 0) return { code: 'exit-code', message, exitCode: end.exitCode ?? -1, retry: 'later' }
-  return null
-}
-
-function endText(end: ProcessEnd): string {
-  if (end.breach !== null) return breachText(end.breach)
-  return end.signal === null ? `exit code ${end.exitCode}` : `ended by ${end.signal}`
-}
-
 function failed(
   error: AttemptError,
   usage: ResourceUsage,
@@ -224,14 +216,6 @@ function failed(
 
 function cancelledBy(signal: AbortSignal): AttemptError {
   return { code: 'cancelled', message: String(signal.reason), retry: 'never' }
-}
-
-function sum(a: ResourceUsage, b: ResourceUsage): ResourceUsage {
-  return {
-    cpuSeconds: a.cpuSeconds === null || b.cpuSeconds === null ? null : a.cpuSeconds + b.cpuSeconds,
-    maxRssBytes: Math.max(a.maxRssBytes ?? 0, b.maxRssBytes ?? 0) || null,
-    wallSeconds: a.wallSeconds + b.wallSeconds,
-  }
 }
 
 /** `config: { model: x }` of an agent step reaches its program as LEANVIBE_CONFIG_MODEL. */

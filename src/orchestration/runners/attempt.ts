@@ -2,6 +2,7 @@ import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { SecretMasker } from '../../foundation/platform/secrets/index.ts'
 import { SecretMasker as Masker } from '../../foundation/platform/secrets/index.ts'
 import type { AttemptContext } from '../agents/agent-adapter.ts'
+import type { WorkspaceTree } from '../workspaces/workspace.ts'
 import type { AttemptLog } from './attempt-log.ts'
 import type { Assignment } from './exchange-contract.ts'
 
@@ -24,6 +25,7 @@ export class Attempt implements AttemptContext {
   workdir = ''
   outdir = ''
   tempdir = ''
+  tree: WorkspaceTree | null = null
   env = nothing
   config = nothing
   masker = noSecrets

@@ -39,6 +39,7 @@ export async function performAttempt(
     attempt.progress()
     end = await runAdapter(attempt, agent)
     if (end.survivors === undefined || end.survivors === 0) commit = await commitWork(attempt, workspace, services)
+    end = withCommit(end, commit)
   } catch (error) {
     end = failure(attemptErrorOf(error))
   }
@@ -85,17 +86,23 @@ async function createWorkspace(attempt: Attempt, services: AttemptServices): Pro
     id: `${taskId}.${fence}`,
     kind: 'workspace' in spec && spec.workspace === 'worktree' ? 'worktree' : 'scratch',
     repo,
+    ...('base' in spec && spec.base !== undefined ? { base: spec.base } : {}),
     signal: attempt.signal,
   })
+  attempt.tree = workspace.tree
   attempt.workdir = workspace.path
   attempt.outdir = workspace.outdir
   attempt.tempdir = workspace.tempdir
-  attempt.env = { ...attempt.env, LEANVIBE_OUT: workspace.outdir }
+  const start = workspace.tree === null ? {} : { LEANVIBE_COMMIT: workspace.tree.base }
+  attempt.env = { ...attempt.env, ...start, LEANVIBE_OUT: workspace.outdir }
   return workspace
 }
 
 /** Also of work that failed or was cancelled: what it left may be worth looking at. Not of work whose lease is another's. */
 async function commitWork(attempt: Attempt, workspace: Workspace, services: AttemptServices): Promise<string | null> {
+  // What checks and merges leave lying about is nobody's work.
+  const { kind } = attempt.assignment.spec
+  if (kind === 'gate' || kind === 'merge') return null
   if (attempt.ending === 'revoked' || attempt.ending === 'stopped') return null
   const { runId, taskId, step, item, attempt: count } = attempt.assignment
   const title = item === null ? step : `${step}[${item}]`
@@ -104,6 +111,14 @@ async function commitWork(attempt: Attempt, workspace: Workspace, services: Atte
     ref: `${runId}/${taskId}/${count}`,
   })
   return result?.commit ?? null
+}
+
+/** Later steps begin where this one ended: its commit is an output, unless the work puts out one of its own. */
+function withCommit(end: AttemptEnd, commit: string | null): AttemptEnd {
+  const { output, outcome } = end
+  if (commit === null || outcome !== 'succeeded') return end
+  if (output !== null && (typeof output !== 'object' || Array.isArray(output))) return end
+  return { ...end, output: { commit, ...output } }
 }
 
 async function removeWorkspace(

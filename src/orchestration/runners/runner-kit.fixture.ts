@@ -9,6 +9,7 @@ import { Supervisor } from '../../foundation/platform/processes/index.ts'
 import type { SecretSource } from '../../foundation/platform/secrets/index.ts'
 import { createCommandAdapter } from '../agents/command-adapter.ts'
 import { createFunctionAdapter, type TaskFunction } from '../agents/function-adapter.ts'
+import { createGateWorker } from '../gates/gate-worker.ts'
 import type { ResolvedAgent, ResolvedCommand, ResolvedGate, ResolvedScript } from '../workflows/task-contract.ts'
 import { Workspaces } from '../workspaces/index.ts'
 import type { ArtifactSink } from './artifact-sink.ts'
@@ -125,6 +126,7 @@ export class RunnerKit {
       artifacts: this.artifacts,
       agent,
       graceMs: 300,
+      workers: { gate: createGateWorker({ git: createGit(), artifacts: this.artifacts }) },
     })
     const env = { PATH: '/usr/local/bin:/usr/bin:/bin', POOL_TOKEN: 'pool-token-value' }
     return { registration: registration(name, slots), adapter, env, masked: ['pool-token-value'] }

@@ -3,9 +3,9 @@ import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import { holdsOf, type KnownBudget } from '../budgets/budget-rules-contract.ts'
 import { bulkOf, laneOf, requirementsOf } from '../coordinator/lane-contract.ts'
+import { failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
 import type { ResolvedCommand, ResolvedGate, ResolvedMap } from '../workflows/task-contract.ts'
 import type { ExpressionContext, ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { failedChecks, gateVerdict } from './gate-verdict.ts'
 import type { RunChanges } from './run-changes.ts'
 import type { RunRow, StepRow } from './run-rows.ts'
 import type { StepLanguage } from './step-language.ts'
@@ -102,7 +102,8 @@ export function judge(
   const { step, now } = input
   const verdict = gateVerdict(gate, reported)
   const failed = failedChecks(verdict)
-  const outputs = { verdict: verdict.verdict, failed, by: null, comment: null }
+  const checks = verdict.checks.map((check) => ({ ...check }))
+  const outputs = { verdict: verdict.verdict, failed, by: null, comment: null, checks }
   if (verdict.verdict === 'pass') return { ...step, state: 'succeeded', outputs, endedAt: now }
   if (verdict.verdict === 'block') {
     const message = `the gate is closed: ${failed}`

@@ -5,7 +5,7 @@ import { didYouMean } from './did-you-mean.ts'
 import { defaultItemName, type Expressive } from './expression-sites.ts'
 import { findCycle, type GraphNode } from './graph.ts'
 import type { Path, ProblemLog } from './problem.ts'
-import type { MappedStep, Step, WorkflowInput } from './workflow-contract.ts'
+import type { GateCheck, MappedStep, Step, WorkflowInput } from './workflow-contract.ts'
 
 /** Names that a map cannot give to its item, beside the words of CEL. */
 const reservedNames = ['inputs', 'steps', 'run', 'repo', 'env', 'secrets', 'event', 'index']
@@ -103,17 +103,21 @@ function checkStep(step: Step, path: Path, log: ProblemLog): void {
     case 'gate': {
       positive(step.gate.deadline, [...path, 'gate', 'deadline'], log)
       checkEnvironment(step.env, [...path, 'env'], log)
-      const names = step.gate.checks.map((check) => check.name)
-      for (const [index, name] of names.entries()) {
-        if (names.indexOf(name) < index)
-          log.report([...path, 'gate', 'checks', index, 'name'], `two checks are named ${name}`)
-      }
+      checkNames(step.gate.checks, [...path, 'gate', 'checks'], log)
       return
     }
     case 'wait':
       return
     default:
       checkWork(step, path, log)
+  }
+}
+
+function checkNames(checks: readonly GateCheck[], path: Path, log: ProblemLog): void {
+  const names = checks.map((check) => ('check' in check ? (check.name ?? check.check) : check.name))
+  for (const [index, name] of names.entries()) {
+    const at = checks[index]?.name === undefined ? [...path, index] : [...path, index, 'name']
+    if (names.indexOf(name) < index) log.report(at, `two checks are named ${name}`)
   }
 }
 
@@ -140,6 +144,7 @@ function checkMap(step: Extract<Step, { kind: 'map' }>, path: Path, log: Problem
 
 function checkWork(step: MappedStep, path: Path, log: ProblemLog): void {
   if (step.kind === 'workflow') return
+  if (step.kind === 'merge') checkNames(step.merge.checks ?? [], [...path, 'merge', 'checks'], log)
   checkEnvironment(step.env, [...path, 'env'], log)
   if (step.kind === 'script') {
     const at = step.script.indexOf('${{')

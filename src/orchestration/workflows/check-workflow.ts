@@ -16,7 +16,13 @@ import {
 } from './workflow-contract.ts'
 
 const header = workflowSchema.omit({ steps: true, finally: true })
-const mappedKinds: readonly StepKind[] = ['command', 'script', 'agent', 'workflow'] satisfies MappedStep['kind'][]
+const mappedKinds: readonly StepKind[] = [
+  'command',
+  'script',
+  'agent',
+  'merge',
+  'workflow',
+] satisfies MappedStep['kind'][]
 
 /** Checks untrusted data as a definition, and finds as many problems in one go as it can. Null where anything is wrong. */
 export function checkDefinition(value: unknown, log: ProblemLog): WorkflowDefinition | null {

@@ -1,6 +1,6 @@
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { Path } from './problem.ts'
-import type { MappedStep, Step, StepOf, WorkflowDefinition } from './workflow-contract.ts'
+import type { GateCheck, MappedStep, Step, StepOf, WorkflowDefinition } from './workflow-contract.ts'
 
 /** One place of a definition that may hold CEL, and what it may hold there. */
 export interface ExpressionSite {
@@ -62,11 +62,8 @@ function* stepSites(step: Step, path: Path, scope: Scope): Generator<ExpressionS
     case 'gate':
       yield* texts(step.env, [...path, 'env'], scope, true)
       yield* placementSites(step, path, scope)
-      for (const [index, check] of step.gate.checks.entries()) {
-        const at = [...path, 'gate', 'checks', index]
-        if ('command' in check) yield* texts(check.command, [...at, 'command'], scope)
-        else yield condition(check.condition, [...at, 'condition'], scope)
-      }
+      if (step.base !== undefined) yield text(step.base, [...path, 'base'], scope)
+      yield* checkSites(step.gate.checks, [...path, 'gate', 'checks'], scope)
       return
     case 'wait':
       if ('event' in step.wait && step.wait.match !== undefined) {
@@ -80,7 +77,8 @@ function* stepSites(step: Step, path: Path, scope: Scope): Generator<ExpressionS
 
 function* workSites(step: MappedStep, path: Path, scope: Scope): Generator<ExpressionSite> {
   if (path.at(-1) === 'step' && step.if !== undefined) yield condition(step.if, [...path, 'if'], scope)
-  if (step.concurrency) yield text(step.concurrency.key, [...path, 'concurrency', 'key'], scope)
+  if ('concurrency' in step && step.concurrency)
+    yield text(step.concurrency.key, [...path, 'concurrency', 'key'], scope)
   switch (step.kind) {
     case 'workflow':
       yield* json(step.workflow.inputs ?? {}, [...path, 'workflow', 'inputs'], scope)
@@ -93,11 +91,37 @@ function* workSites(step: MappedStep, path: Path, scope: Scope): Generator<Expre
       yield text(step.agent.prompt, [...path, 'agent', 'prompt'], scope)
       yield* texts(step.agent.config, [...path, 'agent', 'config'], scope, true)
       break
+    case 'merge':
+      for (const name of ['commit', 'into', 'message'] as const) {
+        const value = step.merge[name]
+        if (value !== undefined) yield text(value, [...path, 'merge', name], scope)
+      }
+      yield* checkSites(step.merge.checks ?? [], [...path, 'merge', 'checks'], scope)
+      break
     case 'script':
       break
   }
+  if ('base' in step && step.base !== undefined) yield text(step.base, [...path, 'base'], scope)
+  if ('paths' in step && step.paths !== undefined) {
+    if (typeof step.paths === 'string') yield text(step.paths, [...path, 'paths'], scope)
+    else yield* texts(step.paths, [...path, 'paths'], scope)
+  }
   yield* placementSites(step, path, scope)
   yield* texts(step.env, [...path, 'env'], scope, true)
+}
+
+function* checkSites(checks: readonly GateCheck[], path: Path, scope: Scope): Generator<ExpressionSite> {
+  for (const [index, check] of checks.entries()) {
+    const at = [...path, index]
+    if ('condition' in check) yield condition(check.condition, [...at, 'condition'], scope)
+    if ('command' in check) yield* texts(check.command, [...at, 'command'], scope)
+    if (!('check' in check)) continue
+    yield* texts(check.setup, [...at, 'setup'], scope)
+    for (const name of ['agent', 'reviewer'] as const) {
+      const value = check[name]
+      if (value !== undefined) yield text(value, [...at, name], scope)
+    }
+  }
 }
 
 function* placementSites(

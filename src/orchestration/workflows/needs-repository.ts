@@ -26,6 +26,8 @@ export function stepsThatNeedRepository(definition: WorkflowDefinition): readonl
   const steps = Object.entries({ ...definition.steps, ...definition.finally })
   return steps.flatMap(([id, step]) => {
     const work = step.kind === 'map' ? step.map.step : step
+    if (work.kind === 'merge' || (work.kind === 'gate' && work.gate.checks.some((check) => 'check' in check)))
+      return [id]
     const workspace =
       ('workspace' in work ? work.workspace : undefined) ?? ('pool' in work || isWork(work.kind) ? usual : undefined)
     return users.has(id) || workspace === 'worktree' ? [id] : []

@@ -1,8 +1,15 @@
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
+import type { OnFail } from '../gates/checks-contract.ts'
 import { depthTable } from './depth-table.ts'
 import type { PreparedContext } from './evaluation-context.ts'
-import { type EvaluationContext, evaluateCondition, evaluateJson, evaluateText } from './expressions.ts'
+import {
+  type EvaluationContext,
+  evaluateCondition,
+  evaluateJson,
+  evaluateTemplate,
+  evaluateText,
+} from './expressions.ts'
 import { cleanText, resolveEnvironment } from './resolve-environment.ts'
 import { resolvePlacement } from './resolve-placement.ts'
 import {
@@ -14,7 +21,8 @@ import {
   taskDefaults,
 } from './resolve-policies.ts'
 import type { ResolvedCheck, ResolvedCommon, ResolvedGate, ResolvedTask, ResolvedWork } from './task-contract.ts'
-import type { MappedStep, Step, StepOf, WorkflowDefinition } from './workflow-contract.ts'
+import type { GateCheck, MappedStep, Step, StepOf, WorkflowDefinition } from './workflow-contract.ts'
+import { workflowErrors } from './workflow-errors.ts'
 
 /** What every task has. */
 export function resolveCommon(definition: WorkflowDefinition, stepId: string, step: Step | MappedStep): ResolvedCommon {
@@ -51,10 +59,45 @@ function work(definition: WorkflowDefinition, stepId: string, step: Worker, prep
     pool: step.pool ?? defaults.pool ?? null,
     capabilities: step.capabilities ?? [],
     ...(placement === null ? {} : { placement }),
-    workspace: step.workspace ?? defaults.workspace ?? 'none',
+    workspace: workspaceOf(step, defaults.workspace),
+    ...placeInRepository(step, context, stepId),
     ...resolveEnvironment(step.env, context, environment),
     outputs: 'outputs' in step ? (step.outputs ?? {}) : {},
   }
+}
+
+/** A worktree that is to start at a commit is a worktree, whatever else is said. */
+function workspaceOf(step: Worker, usual: 'none' | 'worktree' | undefined): 'none' | 'worktree' {
+  if (step.kind === 'merge') return 'worktree'
+  if (step.kind === 'gate' && step.gate.checks.some((check) => 'check' in check)) return step.workspace ?? 'worktree'
+  return step.workspace ?? (step.base === undefined ? usual : 'worktree') ?? 'none'
+}
+
+function placeInRepository(
+  step: Worker,
+  context: EvaluationContext,
+  stepId: string,
+): Pick<ResolvedWork, 'base' | 'paths'> {
+  const base = 'base' in step && step.base !== undefined ? revisionOf(step.base, context, `${stepId}.base`) : undefined
+  const paths =
+    'paths' in step && step.paths !== undefined ? pathsOf(step.paths, context, `${stepId}.paths`) : undefined
+  return { ...(base === undefined ? {} : { base }), ...(paths === undefined ? {} : { paths }) }
+}
+
+/** A name of a commit that git cannot take for an option or a range. */
+function revisionOf(template: string, context: EvaluationContext, what: string): string {
+  const revision = cleanText(evaluateText(template, context), what)
+  if (/^[A-Za-z0-9_][\w./-]*$/.test(revision) && !revision.includes('..')) return revision
+  const reason = `expected a commit or a branch, found ${JSON.stringify(revision.slice(0, 80))}`
+  throw workflowErrors['expression-failed'](`${what}: ${reason}`, { details: { reason } })
+}
+
+function pathsOf(paths: string | readonly string[], context: EvaluationContext, what: string): readonly string[] {
+  const value = typeof paths === 'string' ? evaluateTemplate(paths, context) : argvOf(paths, context, what)
+  const list = typeof value === 'string' ? [value] : value
+  if (Array.isArray(list) && list.every((path) => typeof path === 'string' && path !== '')) return list as string[]
+  const reason = `expected a list of globs, found ${JSON.stringify(value).slice(0, 80)}`
+  throw workflowErrors['expression-failed'](`${what}: ${reason}`, { details: { reason } })
 }
 
 /** The task of a step that an agent (or another workflow) does. */
@@ -91,6 +134,8 @@ export function resolveWork(
         secretConfig: config.secretEnv,
       }
     }
+    case 'merge':
+      return resolveMerge(definition, stepId, step, prepared)
     case 'workflow':
       return {
         kind: 'workflow',
@@ -112,18 +157,90 @@ export function resolveGate(
   prepared: PreparedContext,
 ): ResolvedGate {
   const { context } = prepared
-  const { checks, onFail = 'block', who, deadline } = step.gate
+  const { checks, onFail, who, deadline } = step.gate
   return {
     kind: 'gate',
     ...work(definition, stepId, step, prepared),
-    checks: checks.map((check): ResolvedCheck => {
-      const base = { name: check.name, onFail: check.onFail ?? onFail }
-      if ('command' in check) return { ...base, argv: argvOf(check.command, context, `${stepId}.${check.name}`) }
-      return { ...base, passed: evaluateCondition(check.condition, context) }
-    }),
+    checks: checks.map((check) => resolveCheck(check, onFail, context, stepId, definition)),
     who: who ?? [],
     deadlineMs: deadline === undefined ? null : parseDuration(deadline),
   }
+}
+
+function resolveMerge(
+  definition: WorkflowDefinition,
+  stepId: string,
+  step: StepOf<'merge'>,
+  prepared: PreparedContext,
+): ResolvedTask {
+  const { context } = prepared
+  const { merge } = step
+  const into = merge.into === undefined ? context.repo.branch : evaluateText(merge.into, context)
+  if (into === '') {
+    const reason = 'no branch is checked out, and `into` names none'
+    throw workflowErrors['expression-failed'](`${stepId}.merge: ${reason}`, { details: { reason } })
+  }
+  const branch = revisionOf(into, context, `${stepId}.merge.into`)
+  const resolved = work(definition, stepId, step, prepared)
+  return {
+    kind: 'merge',
+    ...resolved,
+    // One at a time for each branch: the next begins where this one left the branch.
+    concurrency: { key: `merge:${context.repo.path}#${branch}`, limit: 1 },
+    base: `refs/heads/${branch}`,
+    commit: revisionOf(merge.commit, context, `${stepId}.merge.commit`),
+    into: branch,
+    method: merge.method ?? 'rebase',
+    checks: (merge.checks ?? [{ check: 'tests' as const }]).map((check) =>
+      resolveCheck(check, undefined, context, stepId, definition),
+    ),
+    onConflict: merge.onConflict ?? 'fail',
+    message: merge.message === undefined ? null : cleanText(evaluateText(merge.message, context), `${stepId}.merge`),
+  }
+}
+
+function resolveCheck(
+  check: GateCheck,
+  onFail: OnFail | undefined,
+  context: EvaluationContext,
+  stepId: string,
+  definition: WorkflowDefinition,
+): ResolvedCheck {
+  if (!('check' in check)) {
+    const base = { name: check.name, onFail: check.onFail ?? onFail ?? 'block' }
+    if ('command' in check) return { ...base, argv: argvOf(check.command, context, `${stepId}.${check.name}`) }
+    return { ...base, passed: evaluateCondition(check.condition, context) }
+  }
+  const name = check.name ?? check.check
+  const argv = (words: readonly string[] | undefined) =>
+    words === undefined ? null : argvOf(words, context, `${stepId}.${name}`)
+  const share = (text: string | undefined) => (text === undefined ? null : shareOf(evaluateText(text, context)))
+  return {
+    name,
+    onFail: check.onFail ?? onFail ?? null,
+    check: check.check,
+    command: argv(check.command),
+    setup: argv(check.setup),
+    report: check.report ?? null,
+    min: check.min ?? null,
+    max: check.max ?? null,
+    ...(check.check === 'confidence'
+      ? {
+          confidence: {
+            agent: share(check.agent),
+            reviewer: share(check.reviewer),
+            risks: check.risks ?? [],
+            type: check.type ?? `${definition.name}/${stepId}`,
+          },
+        }
+      : {}),
+  }
+}
+
+/** 0 to 1; null for what is no such number, as where a step gave none. */
+function shareOf(text: string): number | null {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  return value >= 0 && value <= 1 ? value : null
 }
 
 /** One text for each element: nothing that a value holds can add or split one. */

@@ -1,4 +1,11 @@
-import type { MappedStep, Step } from './workflow-contract.ts'
+import type { MappedStep, Step, StepOf } from './workflow-contract.ts'
+
+const mergeOutputs = ['state', 'merged', 'commit', 'into', 'target', 'conflict', 'files', 'failed', 'checks']
+
+/** Work in a worktree puts out the commit that it left, under `commit`, unless it puts out something else by that name. */
+function mayCommit(step: StepOf<'command' | 'script' | 'agent'>): boolean {
+  return step.workspace !== 'none' && !Object.hasOwn(step.outputs ?? {}, 'commit')
+}
 
 /** The names of what a step puts out; null where only the run can tell. */
 export function outputsOf(step: Step | MappedStep): readonly string[] | null {
@@ -8,12 +15,14 @@ export function outputsOf(step: Step | MappedStep): readonly string[] | null {
     case 'approval':
       return ['decision', 'by', 'comment']
     case 'gate':
-      return ['verdict', 'failed', 'by', 'comment']
+      return ['verdict', 'failed', 'by', 'comment', 'checks']
+    case 'merge':
+      return mergeOutputs
     case 'wait':
       return 'event' in step.wait ? ['event'] : []
     case 'workflow':
       return null
     default:
-      return Object.keys(step.outputs ?? {})
+      return [...Object.keys(step.outputs ?? {}), ...(mayCommit(step) ? ['commit'] : [])]
   }
 }

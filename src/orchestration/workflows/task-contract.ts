@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import type { BuiltInCheck, ConfidenceFacts, OnFail } from '../gates/checks-contract.ts'
 import type { ResolvedPlacement } from './placement-contract.ts'
-import type { Depth, OutputSource } from './workflow-contract.ts'
+import type { Depth, MergeMethod, OutputSource } from './workflow-contract.ts'
 
 /** The names of a step that later expressions can read: `steps.<id>.state`, `.outputs`, `.error`. */
 export interface StepView {
@@ -97,6 +98,10 @@ export interface ResolvedWork extends ResolvedCommon {
   /** What else is asked of its place; absent: nothing. */
   readonly placement?: ResolvedPlacement
   readonly workspace: 'none' | 'worktree'
+  /** The commit or branch at which its worktree starts; absent: the commit of the run. */
+  readonly base?: string
+  /** Globs of the files that it means to change; absent: it does not say. */
+  readonly paths?: readonly string[]
   /** Plain variables, resolved. */
   readonly env: Readonly<Record<string, string>>
   /** Variable -> name of the secret; its value is read by the runner when it starts the process, and stored nowhere. */
@@ -154,15 +159,42 @@ export interface ResolvedApproval extends ResolvedCommon {
   readonly default: 'approve' | 'reject'
 }
 
+export interface ResolvedBuiltInCheck {
+  readonly name: string
+  /** Null: as grave as what was found. */
+  readonly onFail: OnFail | null
+  readonly check: BuiltInCheck
+  /** Null: what is found in the repository. */
+  readonly command: readonly string[] | null
+  readonly setup: readonly string[] | null
+  readonly report: string | null
+  readonly min: number | null
+  readonly max: number | null
+  /** Of `confidence` alone. */
+  readonly confidence?: ConfidenceFacts
+}
+
 export type ResolvedCheck =
-  | { readonly name: string; readonly onFail: 'block' | 'review' | 'allow'; readonly argv: readonly string[] }
-  | { readonly name: string; readonly onFail: 'block' | 'review' | 'allow'; readonly passed: boolean }
+  | { readonly name: string; readonly onFail: OnFail; readonly argv: readonly string[] }
+  | { readonly name: string; readonly onFail: OnFail; readonly passed: boolean }
+  | ResolvedBuiltInCheck
 
 export interface ResolvedGate extends ResolvedWork {
   readonly kind: 'gate'
   readonly checks: readonly ResolvedCheck[]
   readonly who: readonly string[]
   readonly deadlineMs: number | null
+}
+
+export interface ResolvedMerge extends ResolvedWork {
+  readonly kind: 'merge'
+  readonly commit: string
+  /** Name of the branch, without refs/heads/. */
+  readonly into: string
+  readonly method: MergeMethod
+  readonly checks: readonly ResolvedCheck[]
+  readonly onConflict: 'fail' | 'hand-back'
+  readonly message: string | null
 }
 
 export interface ResolvedWait extends ResolvedCommon {
@@ -182,4 +214,5 @@ export type ResolvedTask =
   | ResolvedMap
   | ResolvedApproval
   | ResolvedGate
+  | ResolvedMerge
   | ResolvedWait

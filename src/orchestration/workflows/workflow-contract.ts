@@ -1,5 +1,6 @@
 import { z } from '../../foundation/kernel/schema.ts'
 import { parseSize } from '../../foundation/kernel/units.ts'
+import { builtInChecks, riskSchema } from '../gates/checks-contract.ts'
 import {
   closed,
   durationField,
@@ -128,6 +129,21 @@ const commonShape = {
   allowFailure: z.boolean().optional().describe('When it fails the run goes on as if it had ended well.'),
 }
 
+function baseField() {
+  return textField
+    .optional()
+    .describe('The commit or branch at which the worktree starts. Default: the commit of the run. May hold ${{ }}.')
+}
+
+function pathsField() {
+  return z
+    .union([z.string().min(1), z.array(textField).min(1).max(200)])
+    .optional()
+    .describe(
+      'The files it means to change, by glob, or ${{ }} that gives such a list: two pieces of work on the same files are not done at a time.',
+    )
+}
+
 const workShape = {
   ...commonShape,
   retry: retrySchema.optional(),
@@ -137,6 +153,8 @@ const workShape = {
   pool: labelField.optional(),
   ...placementShape,
   workspace: z.enum(['none', 'worktree']).optional().describe('worktree: a git worktree of its own. Default none.'),
+  base: baseField(),
+  paths: pathsField(),
   env: environmentSchema.optional(),
   outputs: outputsSchema.optional(),
 }
@@ -195,11 +213,113 @@ export const workflowStepSchema = closed({
   concurrency: concurrencySchema.optional(),
 }).meta({ id: 'workflowStep' })
 
+export const approvalStepSchema = closed({
+  kind: z.literal('approval').default('approval'),
+  approval: closed({
+    message: textField,
+    who: z
+      .array(labelField)
+      .min(1)
+      .optional()
+      .describe('Users or roles that may decide. Default: whoever may approve.'),
+    deadline: durationField.optional(),
+    default: z.enum(['approve', 'reject']).optional().describe('What happens at the deadline. Default reject.'),
+  }),
+  ...commonShape,
+}).meta({ id: 'approvalStep' })
+
+const verdictSchema = z.enum(['block', 'review'])
+
+const builtInCheckSchema = closed({
+  check: z
+    .enum(builtInChecks)
+    .describe('tests, coverage, lint, types and security are done by the commands that the repository has for them.'),
+  name: z.string().min(1).max(100).optional().describe('Default: the check itself.'),
+  command: argvField.optional().describe('What does it. Default: what is found in the repository.'),
+  setup: argvField.optional().describe('What makes its commands possible, such as [npm, ci]. Default: what is found.'),
+  report: relativePath().optional().describe('coverage: the file in which it is told. Default: the usual places.'),
+  min: z.number().min(0).max(100).optional().describe('coverage: percent. Default: 85 passes, under 60 blocks.'),
+  max: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('size: lines, default 500. security: findings; default: any asks for a review, more than 5 block.'),
+  agent: textField.optional().describe('confidence: how sure the one who did it is, 0 to 1. May hold ${{ }}.'),
+  reviewer: textField.optional().describe('confidence: how sure the one who read it is, 0 to 1. May hold ${{ }}.'),
+  risks: z.array(riskSchema).optional().describe('confidence: what is at stake, beside what the change itself shows.'),
+  type: labelField.optional().describe('confidence: what kind of work it is. Default: the workflow and its step.'),
+  onFail: z.enum(['block', 'review', 'allow']).optional().describe('Default: as grave as what was found.'),
+}).meta({ id: 'builtInCheck' })
+
+export const gateCheckSchema = z.union([
+  closed({
+    name: z.string().min(1).max(100),
+    command: argvField.describe('Passes when it exits with 0.'),
+    onFail: verdictSchema.optional().describe('Default: the onFail of the gate.'),
+  }),
+  z.enum(builtInChecks).transform((check): z.output<typeof builtInCheckSchema> => ({ check })),
+  builtInCheckSchema,
+  closed({
+    name: z.string().min(1).max(100),
+    condition: expressionField.describe('Passes when it is true.'),
+    onFail: verdictSchema.optional(),
+  }),
+])
+
+export const gateStepSchema = closed({
+  kind: z.literal('gate').default('gate'),
+  gate: closed({
+    checks: z.array(gateCheckSchema).min(1).max(100),
+    onFail: z
+      .enum(['block', 'review', 'allow'])
+      .optional()
+      .describe('block: the step fails; review: a person decides; allow: it is only noted. Default block.'),
+    who: z.array(labelField).min(1).optional().describe('Who may decide a review.'),
+    deadline: durationField.optional().describe('A review not decided by then blocks.'),
+  }),
+  ...commonShape,
+  retry: retrySchema.optional(),
+  resources: resourcesSchema.optional(),
+  pool: labelField.optional(),
+  ...placementShape,
+  workspace: z.enum(['none', 'worktree']).optional(),
+  base: baseField(),
+  env: environmentSchema.optional(),
+}).meta({ id: 'gateStep' })
+
+export const mergeMethods = ['rebase', 'merge', 'squash'] as const
+
+export const mergeStepSchema = closed({
+  kind: z.literal('merge').default('merge'),
+  merge: closed({
+    commit: textField.describe('What is brought in, usually ${{ steps.ID.outputs.commit }}.'),
+    into: textField.optional().describe('The branch. Default: that of the run. May hold ${{ }}.'),
+    method: z.enum(mergeMethods).optional().describe('rebase: each commit again, on top. Default rebase.'),
+    checks: z
+      .array(gateCheckSchema)
+      .max(100)
+      .optional()
+      .describe('What must pass on the result, before the branch moves. Default [tests].'),
+    onConflict: z
+      .enum(['fail', 'hand-back'])
+      .optional()
+      .describe('hand-back: the step ends well and puts the conflict out, for a next step to solve. Default fail.'),
+    message: textField.optional().describe('Of a merge commit, or of one squashed. May hold ${{ }}.'),
+  }),
+  ...commonShape,
+  retry: retrySchema.optional(),
+  resources: resourcesSchema.optional(),
+  pool: labelField.optional(),
+  ...placementShape,
+  env: environmentSchema.optional(),
+}).meta({ id: 'mergeStep' })
+
 /** What a map does for each item. It has no id of its own: its tasks are named after the map and the index. */
 export const mappedStepSchema = z.discriminatedUnion('kind', [
   commandStepSchema,
   scriptStepSchema,
   agentStepSchema,
+  mergeStepSchema,
   workflowStepSchema,
 ])
 
@@ -225,56 +345,6 @@ export const mapStepSchema = closed({
   ...commonShape,
 }).meta({ id: 'mapStep' })
 
-export const approvalStepSchema = closed({
-  kind: z.literal('approval').default('approval'),
-  approval: closed({
-    message: textField,
-    who: z
-      .array(labelField)
-      .min(1)
-      .optional()
-      .describe('Users or roles that may decide. Default: whoever may approve.'),
-    deadline: durationField.optional(),
-    default: z.enum(['approve', 'reject']).optional().describe('What happens at the deadline. Default reject.'),
-  }),
-  ...commonShape,
-}).meta({ id: 'approvalStep' })
-
-const verdictSchema = z.enum(['block', 'review'])
-
-export const gateCheckSchema = z.union([
-  closed({
-    name: z.string().min(1).max(100),
-    command: argvField.describe('Passes when it exits with 0.'),
-    onFail: verdictSchema.optional().describe('Default: the onFail of the gate.'),
-  }),
-  closed({
-    name: z.string().min(1).max(100),
-    condition: expressionField.describe('Passes when it is true.'),
-    onFail: verdictSchema.optional(),
-  }),
-])
-
-export const gateStepSchema = closed({
-  kind: z.literal('gate').default('gate'),
-  gate: closed({
-    checks: z.array(gateCheckSchema).min(1).max(100),
-    onFail: z
-      .enum(['block', 'review', 'allow'])
-      .optional()
-      .describe('block: the step fails; review: a person decides; allow: it is only noted. Default block.'),
-    who: z.array(labelField).min(1).optional().describe('Who may decide a review.'),
-    deadline: durationField.optional().describe('A review not decided by then blocks.'),
-  }),
-  ...commonShape,
-  retry: retrySchema.optional(),
-  resources: resourcesSchema.optional(),
-  pool: labelField.optional(),
-  ...placementShape,
-  workspace: z.enum(['none', 'worktree']).optional(),
-  env: environmentSchema.optional(),
-}).meta({ id: 'gateStep' })
-
 export const waitStepSchema = closed({
   kind: z.literal('wait').default('wait'),
   wait: z.union([
@@ -296,6 +366,7 @@ export const stepSchema = z.discriminatedUnion('kind', [
   mapStepSchema,
   approvalStepSchema,
   gateStepSchema,
+  mergeStepSchema,
   waitStepSchema,
   workflowStepSchema,
 ])
@@ -364,6 +435,7 @@ export type StepKind = Step['kind']
 export type StepOf<Kind extends StepKind> = Extract<Step, { kind: Kind }>
 export type MappedStep = z.output<typeof mappedStepSchema>
 export type GateCheck = z.output<typeof gateCheckSchema>
+export type MergeMethod = (typeof mergeMethods)[number]
 export type WorkflowInput = z.output<typeof inputSchema>
 export type OutputSource = z.output<typeof outputSourceSchema>
 export type RetryPolicy = z.output<typeof retrySchema>
@@ -377,6 +449,7 @@ export const stepKinds = [
   'map',
   'approval',
   'gate',
+  'merge',
   'wait',
   'workflow',
 ] as const satisfies readonly StepKind[]

@@ -42,6 +42,8 @@ export interface CreateWorkspace {
   readonly id: string
   readonly kind: 'scratch' | 'worktree'
   readonly repo: { readonly path: string; readonly commit: string | null } | null
+  /** The commit or branch that a worktree starts from. Default: the commit of `repo`. */
+  readonly base?: string
   /** A branch for the worktree, such as `leanvibe/<run>/<step>`. Default: none, HEAD is detached. */
   readonly branch?: string
   readonly signal?: AbortSignal
@@ -88,7 +90,7 @@ export class Workspaces {
     if (!/^[\w.-]{1,200}$/.test(request.id)) throw new Error(`${request.id} is not a name for a workspace`)
     const home = join(this.#folder, request.id)
     const repository = request.kind === 'worktree' ? await this.#repositoryOf(request) : null
-    const base = repository === null ? null : (request.repo?.commit ?? repository.head)
+    const base = repository === null ? null : await this.#baseOf(request, repository)
     const tree =
       repository === null || base === null
         ? null
@@ -210,6 +212,14 @@ export class Workspaces {
       throw workspaceErrors['workspace-impossible'](`${repo.path} has no commit yet, so there is nothing to work on`)
     }
     return found
+  }
+
+  async #baseOf({ base, repo }: CreateWorkspace, repository: RepositoryInfo): Promise<string | null> {
+    if (base === undefined) return repo?.commit ?? repository.head
+    const args = ['rev-parse', '--verify', '--quiet', `${base}^{commit}`]
+    const { exitCode, stdout } = await this.#git.run(repository.path, args, { exitCodes: [0, 1, 128] })
+    if (exitCode === 0) return stdout.toString('utf8').trim()
+    throw workspaceErrors['workspace-impossible'](`there is no commit ${JSON.stringify(base)} in ${repository.path}`)
   }
 
   /**

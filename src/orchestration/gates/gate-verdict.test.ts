@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { ResolvedCheck, ResolvedGate } from '../workflows/task-contract.ts'
-import { failedChecks, gateVerdict } from './gate-verdict.ts'
+import { failedChecks, gateVerdict } from './gate-verdict-contract.ts'
 
-type OnFail = ResolvedCheck['onFail']
+type OnFail = 'block' | 'review' | 'allow'
 
 function gate(...checks: ResolvedCheck[]): ResolvedGate {
   return { kind: 'gate', checks } as unknown as ResolvedGate

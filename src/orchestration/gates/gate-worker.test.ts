@@ -1,0 +1,157 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { makeRepository, rawGit } from '../../foundation/platform/git/git.fixture.ts'
+import type { AttemptReport } from '../runners/exchange-contract.ts'
+import { MemoryExchange } from '../runners/memory-exchange.fixture.ts'
+import { gateSpec, RunnerKit } from '../runners/runner-kit.fixture.ts'
+import type { ResolvedBuiltInCheck, ResolvedCheck } from '../workflows/task-contract.ts'
+import type { BuiltInCheck } from './checks-contract.ts'
+import { type CheckReport, gateVerdict } from './gate-verdict-contract.ts'
+
+let kit: RunnerKit
+let port: MemoryExchange
+let repository: string
+let first: string
+
+const passing = "require('node:assert').equal(require('./sum.js')(1, 2), 3)\nconsole.log('ran the tests')\n"
+const manifest = {
+  scripts: {
+    test: 'node check.js',
+    lint: 'node -e "process.exit(3)"',
+    coverage: `node -e "console.log('All files | 70 | 70 | 70 | 72.5 |')"`,
+  },
+}
+
+beforeEach(() => {
+  kit = new RunnerKit()
+  repository = join(kit.folder, 'repository')
+  first = makeRepository(repository, {
+    'package.json': JSON.stringify(manifest),
+    'check.js': passing,
+    'sum.js': 'module.exports = (a, b) => a + b\n',
+  })
+  const hosted = { ...kit.commandAgent(), env: { PATH: process.env.PATH ?? '', HOME: kit.folder } }
+  port = new MemoryExchange([hosted.registration])
+  kit.runner(port, [hosted], { pollMs: 50 })
+})
+afterEach(async () => {
+  expect(kit.errors).toEqual([])
+  await kit.close()
+})
+
+function commitAs(files: Readonly<Record<string, string>>): string {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(repository, name)), { recursive: true })
+    writeFileSync(join(repository, name), text)
+  }
+  rawGit(repository, 'add', '--all')
+  rawGit(repository, 'commit', '--quiet', '--message=change')
+  return rawGit(repository, 'rev-parse', 'HEAD')
+}
+
+function check(kind: BuiltInCheck, more: Partial<ResolvedBuiltInCheck> = {}): ResolvedBuiltInCheck {
+  const nothing = { onFail: null, command: null, setup: null, report: null, min: null, max: null }
+  return { name: kind, check: kind, ...nothing, ...more }
+}
+
+async function gate(base: string, ...checks: ResolvedCheck[]) {
+  const spec = gateSpec(checks, { workspace: 'worktree', base })
+  const before = port.accepted.length
+  const id = port.enqueue(spec, { repo: { path: repository, commit: first } })
+  await port.settled(before + 1)
+  const report: AttemptReport = port.reportOf(id)!
+  const found = (report.output as { checks?: CheckReport[] } | null)?.checks ?? []
+  const evidence = (name: string) => {
+    const artifact = report.artifacts.find((one) => one.name === `gate/step/${name}.txt`)
+    return artifact === undefined ? null : kit.artifacts.blobs.get(artifact.blob)!.toString()
+  }
+  return {
+    report,
+    checks: Object.fromEntries(found.map((one) => [one.name, one])),
+    evidence,
+    verdict: gateVerdict(spec, report.output),
+  }
+}
+
+it('finds the commands of the repository, judges the commit it is given, and keeps what they printed', async () => {
+  const change = commitAs({ 'sum.js': 'module.exports = (a, b) => a - b\n' })
+  const good = await gate(first, check('tests'), check('lint'), check('coverage'), check('types'))
+  expect(good.checks).toMatchObject({
+    tests: { passed: true, level: 'ok', facts: { commands: ['npm run test'] } },
+    lint: { passed: false, level: 'review', summary: 'npm run lint: exit code 3' },
+    coverage: { passed: false, level: 'review', facts: { percent: 72.5 } },
+    types: { passed: true, skipped: true },
+  })
+  expect(good.evidence('tests')).toContain('ran the tests')
+  expect(good.evidence('tests')).toMatch(/^\$ npm run test\n/)
+  expect(good.verdict.verdict).toBe('review')
+
+  const bad = await gate(change, check('tests'))
+  expect(bad.checks.tests).toMatchObject({ passed: false, level: 'block' })
+  expect(bad.evidence('tests')).toContain('AssertionError')
+  expect(bad.verdict).toMatchObject({ verdict: 'block', checks: [{ evidence: 'gate/step/tests.txt' }] })
+  expect(bad.report.workspaceCommit).toBeNull()
+})
+
+it('looks at the size, the risks and the findings of the change alone', async () => {
+  const key = `ghp_${'a'.repeat(40)}`
+  const long = Array.from({ length: 600 }, (_, n) => `line ${n}`).join('\n')
+  const change = commitAs({ 'src/auth/a.js': `const t = '${key}'\n`, 'notes.txt': long, 'package-lock.json': long })
+  const confidence = { agent: 0.8, reviewer: 0.8, risks: ['critical_path'], type: 't' } as const
+  const result = await gate(change, check('size'), check('security'), check('confidence', { confidence }))
+  expect(result.checks).toMatchObject({
+    size: { passed: false, level: 'review', facts: { lines: 601, files: 3 } },
+    security: { passed: false, level: 'review', facts: { findings: 1 } },
+    confidence: { passed: false, level: 'review', facts: { risk: 0.8, risks: ['critical_path', 'security'] } },
+  })
+  expect(result.evidence('security')).toContain('src/auth/a.js:1: GitHub token')
+  expect(result.evidence('security')).not.toContain(key)
+  const allowed = await gate(
+    change,
+    check('size', { max: 700 }),
+    check('security', { max: 1 }),
+    check('size', { name: 'tiny', max: 1, onFail: 'allow' }),
+  )
+  expect(allowed.verdict.verdict).toBe('pass')
+  expect(allowed.checks.tiny).toMatchObject({ passed: false })
+})
+
+it('nothing changed is nothing to review', async () => {
+  const same = await gate(first, check('size'), check('security'))
+  expect(same.checks).toMatchObject({ size: { passed: true, facts: { lines: 0 } }, security: { passed: true } })
+})
+
+it('a configured command and minimum outrank what is found', async () => {
+  const command = ['node', '-e', "console.log('TOTAL 10 4 60%')"]
+  const result = await gate(
+    first,
+    check('tests', { command: ['false'] }),
+    check('coverage', { command, min: 60 }),
+    check('coverage', { command, min: 61, name: 'strict' }),
+  )
+  expect(result.checks).toMatchObject({
+    tests: { passed: false, summary: 'false: exit code 1' },
+    coverage: { passed: true, level: 'ok' },
+    strict: { passed: false, level: 'block' },
+  })
+})
+
+it('a coverage report counts if this run wrote it', async () => {
+  const stale = commitAs({ 'coverage/lcov.info': 'LF:10\nLH:10\n' })
+  const quiet = check('coverage', { command: ['true'], report: 'coverage/lcov.info' })
+  const script = "require('fs').writeFileSync('coverage/lcov.info', 'LF:100\\nLH:90\\n')"
+  const fresh = check('coverage', { command: ['node', '-e', script], name: 'fresh' })
+  const result = await gate(stale, fresh, quiet)
+  expect(result.checks.fresh).toMatchObject({ passed: true, facts: { percent: 90 } })
+})
+
+it('a repository without tests is for people to judge', async () => {
+  rawGit(repository, 'rm', '--quiet', 'package.json')
+  const bare = commitAs({ 'README.md': 'text\n' })
+  const result = await gate(bare, check('tests'), check('lint'))
+  expect(result.checks).toMatchObject({
+    tests: { passed: false, level: 'review', summary: expect.stringContaining('names no command for tests') },
+    lint: { passed: true, skipped: true },
+  })
+})
