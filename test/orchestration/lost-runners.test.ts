@@ -36,6 +36,23 @@ eachDatabase('lost runners', (use) => {
     await platform.check()
   })
 
+  test('calls of a runner that comes back, side by side, all find it known', async () => {
+    const platform = new TestPlatform(use())
+    const worker = await platform.worker()
+    const { database, parts } = platform
+    for (let round = 0; round < 5; round++) {
+      await parts.reaper.giveUp([worker.runnerId])
+      const known = await Promise.all(
+        Array.from({ length: 4 }, () =>
+          database.asSystem('test').write((tx) => parts.runners.heartbeat(tx, worker.runnerId, database.clock.now())),
+        ),
+      )
+      expect(known).toEqual([true, true, true, true])
+    }
+    const agents = await use().owner<{ state: string }>('select state from agents')
+    expect(agents.map(({ state }) => state)).toEqual(['healthy'])
+  })
+
   test('a task that was lost waits behind those that were not', async () => {
     const platform = new TestPlatform(use())
     const lost = await platform.worker({ slots: 2 })

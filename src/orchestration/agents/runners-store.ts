@@ -60,12 +60,13 @@ export class RunnersStore {
    * False: nobody knows it.
    */
   async heartbeat(tx: Tx, runnerId: string, now: Date): Promise<boolean> {
-    const noted = await tx.execute(sql`
-      update runners set heartbeat_at = ${now} where id = ${runnerId} and state <> 'lost'`)
-    if (noted === 1) return true
-    const returned = await tx.execute(sql`
-      update runners set heartbeat_at = ${now}, state = 'active' where id = ${runnerId} and state = 'lost'`)
-    if (returned === 0) return false
+    // One statement: between two, a call beside this one could have done what the second looks for.
+    const [noted] = await tx.query<{ before: string }>(sql`
+      with known as materialized (select id, state from runners where id = ${runnerId} for no key update)
+      update runners r set heartbeat_at = ${now}, state = 'active' from known where r.id = known.id
+      returning known.state as before`)
+    if (noted === undefined) return false
+    if (noted.before !== 'lost') return true
     const agents = await tx.query<AgentChange>(sql`
       update agents set state = ${stateOfIntent}, rev = rev + 1, last_seen_at = ${now}
       where runner_id = ${runnerId} and state = 'offline' returning tenant_id, id, rev, pool, runner_id, state`)
