@@ -4,7 +4,7 @@ import type { Hint, HintCarrier } from '../hints.ts'
 import { clientConfig, type PostgresOptions, prepareClient, type SettingsMode } from './postgres-options.ts'
 
 export interface HintListener extends HintCarrier {
-  /** The milliseconds by which the server's clock is ahead of `localNow`, with the round trip it took. */
+  /** The milliseconds by which the server's calendar is ahead of `localNow`, which never jumps, and the round trip. */
   measureClock(localNow: () => number): Promise<{ offset: number; roundTrip: number } | undefined>
   connect(): Promise<void>
   close(): Promise<void>

@@ -37,7 +37,7 @@ export async function openPostgres(options: PostgresOptions & CommonOptions): Pr
   }
   const databaseClock = createDatabaseClock({
     local: clock,
-    sample: () => listener.measureClock(() => clock.now().getTime()),
+    sample: () => listener.measureClock(() => clock.monotonic()),
   })
   await databaseClock.measure()
   return createDatabase({
