@@ -5,7 +5,7 @@ import { choosePoolFrom, offerOfRegistered } from './choose-pool.ts'
 
 const pool = (name: string, capabilities: readonly string[], more: Partial<PoolConfig> = {}): PoolConfig => ({
   ...{ name, kind: 'command', agent: { argv: ['x'], prompt: 'stdin', timeoutMs: null }, capabilities },
-  ...{ agents: 1, slots: 1, weight: 1, labels: {}, region: null, taints: [], resources: null, env: [], strategy: null },
+  ...{ agents: 1, slots: 1, weight: 1, labels: {}, region: null, taints: [], resources: null, env: [], strategy: null, models: null },
   ...more,
 })
 const resources = { cpuCores: 1, memoryBytes: 2 ** 29, diskBytes: 2 ** 30, networkMbps: 10 }

@@ -29,11 +29,13 @@ import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
+import { firstToKnow } from '../security/authn/index.ts'
 import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
+import { createModelAccess, openModels } from './models.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
@@ -99,8 +101,22 @@ export async function openPlatform(
     closers.push(() => streams.close())
     const onWarning = options.onWarning ?? reportWarning
     const output = new OutputWatch()
+    const served = Promise.withResolvers<string>()
+    const modelAccess = createModelAccess(database, () => served.promise)
+    closers.push(async () => modelAccess.close())
     const runner = options.work
-      ? await startWork({ loaded, database, orchestration, git, storage, output, closers, onError, onWarning })
+      ? await startWork({
+          loaded,
+          database,
+          orchestration,
+          git,
+          storage,
+          output,
+          modelAccess,
+          closers,
+          onError,
+          onWarning,
+        })
       : null
     if (options.work) webhooks.start()
     const { parallel } = config
@@ -110,6 +126,12 @@ export async function openPlatform(
     if (options.work) {
       const loops = spending.start(reader)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
+    }
+    const models = await openModels({ loaded, database, spending, onCommit, onError })
+    closers.push(() => models.close())
+    if (options.work) {
+      const forgetting = models.start()
+      closers.push(() => forgetting.stop())
     }
     const remote = createRemoteRunners({
       ...{ database, orchestration, git, storage, output },
@@ -145,11 +167,14 @@ export async function openPlatform(
       ...createResources(database, config.dataFolder).routes,
       ...storage.routes,
       ...remote.routes,
+      ...models.routes,
       ...access.routes,
     ]
     return {
       routes,
-      access,
+      mounts: [gateway.mount],
+      access: { ...access, authenticate: (local) => access.authenticate(firstToKnow(local, models.authenticate)) },
+      serving: (url) => served.resolve(url),
       isReady: async () => {
         await database.asSystem('readiness').read((tx) => tx.query({ text: 'select 1', values: [] }))
         return true
@@ -169,6 +194,7 @@ interface Work {
   readonly git: Git
   readonly storage: ReturnType<typeof createStorage>
   readonly output: OutputWatch
+  readonly modelAccess: ReturnType<typeof createModelAccess>
   readonly closers: (() => Promise<unknown>)[]
   readonly onError: (error: unknown) => void
   readonly onWarning: (fields: object, message: string) => void
@@ -217,6 +243,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
     logs: output.listenTo(storage.logs),
     artifacts: storage.artifacts,
     tenant: defaultTenant,
+    modelGrant: work.modelAccess.grantFor,
     onError,
   })
   closers.push(async () => {

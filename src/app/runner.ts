@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { modelErrors } from '../external-api/models/index.ts'
 import { type AgentId, type IdSource, type RunnerId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import { localPool, type PoolConfig } from '../foundation/platform/config/pools.ts'
@@ -15,7 +16,7 @@ import { createGateWorker } from '../orchestration/gates/gate-worker.ts'
 import { HostSampler } from '../orchestration/monitor/host-figures.ts'
 import { tellLoad } from '../orchestration/monitor/tell-load.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
-import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
+import type { AttemptGrant, HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
@@ -35,6 +36,8 @@ export interface LocalRunnerOptions {
   readonly ids?: IdSource
   /** True where the pools belong to the servers that it joins: what this configuration leaves open stays as it is. */
   readonly shared?: boolean
+  /** Lets the attempts of pools that say so call models. Default: their attempts are refused. */
+  readonly modelGrant?: (models: readonly string[]) => AttemptGrant
   /** Further agents started here at a time, at most. Default 256. */
   readonly mostStarted?: number
   readonly onError: (error: unknown) => void
@@ -162,11 +165,16 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
         weight: pool.weight,
       },
       adapter,
+      ...(pool.models === null ? {} : { grant: (options.modelGrant ?? noModels)(pool.models) }),
       promptTimeoutMs: pool.agent?.timeoutMs ?? null,
       env: { ...open, ...Object.fromEntries(own), ...ourselves },
       masked: own.map(([, value]) => value),
     })
   }
+}
+
+const noModels = (): AttemptGrant => async () => {
+  throw modelErrors['models-unreachable']('runners of this kind have no way to the model gateway')
 }
 
 /** When we are ourselves the work of an agent, what we start belongs to that attempt, too. */

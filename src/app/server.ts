@@ -25,6 +25,8 @@ export interface Platform {
   readonly access: Access
   /** Whether work can be done now: the database answers, the loops run. */
   isReady(): Promise<boolean>
+  /** Told where calls on this machine reach it, once they do. */
+  serving(url: string): void
   /** Ends loops, runner and database, in that order. The caller releases the lock afterwards. */
   close(): Promise<void>
 }
@@ -130,6 +132,7 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     const urls = await listenAsConfigured(server, reach === 'local' ? localOnly(config.server) : config.server)
     closers.push(() => removeServerInfo(folder))
     await writeServerInfo(folder, { pid: process.pid, url: urls.localUrl, tokenFile })
+    platform.serving(urls.localUrl)
 
     let closing: Promise<void> | null = null
     const close: RunningServer['close'] = (options = {}) => {

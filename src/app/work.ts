@@ -13,6 +13,7 @@ import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
+import { createModelAccess } from './models.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration } from './orchestration.ts'
@@ -93,6 +94,8 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
     const storage = createStorage({ database, loaded })
     const output = new OutputWatch()
     const git = configuredGit(loaded)
+    const modelAccess = createModelAccess(database, async () => config.models.url)
+    closers.push(async () => modelAccess.close())
     const runner = await startLocalRunner({
       loaded,
       database,
@@ -102,6 +105,7 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       artifacts: storage.artifacts,
       tenant: defaultTenant,
       shared: true,
+      modelGrant: modelAccess.grantFor,
       ...(slots === null ? {} : { mostStarted: slots }),
       onError,
     })

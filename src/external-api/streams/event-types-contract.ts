@@ -1,6 +1,7 @@
 /** First words of the types that the platform itself uses: nobody else may publish them. */
 const reserved: ReadonlySet<string> = new Set([
   ...['agent', 'alert', 'approval', 'artifact', 'audit', 'backup', 'budget', 'checkpoint', 'gateway', 'incident'],
+  ...['model-call', 'model-settings'],
   ...['key', 'leanvibe', 'member', 'pool', 'quota', 'reservation', 'route', 'run', 'runner', 'schedule', 'session'],
   ...['step', 'stream', 'system', 'task', 'tenant', 'webhook', 'workflow'],
 ])

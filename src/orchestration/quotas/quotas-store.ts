@@ -77,6 +77,29 @@ export async function listAccounts(tx: ReadTx, tenant: TenantId, now: Date): Pro
     where a.tenant_id = ${tenant} group by a.tenant_id, a.id order by a.id limit 1000`)
 }
 
+/**
+ * Adds the accounts that are not there. Of those that are, provider and limits change only where something is said that is
+ * not so yet: what was learned, and what was set by hand, stays.
+ */
+export async function ensureAccounts(
+  tx: Tx,
+  tenant: TenantId,
+  accounts: readonly { readonly id: string; readonly provider: string; readonly settings: QuotaSettings }[],
+  now: Date,
+): Promise<void> {
+  const sorted = accounts.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  await tx.execute(sql`
+    insert into quota_accounts (tenant_id, id, provider, settings, updated_at)
+    select ${tenant}, i.id, i.provider, i.settings, ${now}
+    from unnest(${sorted.map((a) => a.id)}::text[], ${sorted.map((a) => a.provider)}::text[],
+      ${sorted.map((a) => json(a.settings))}::jsonb[]) as i(id, provider, settings)
+    on conflict (tenant_id, id) do update set provider = excluded.provider,
+      settings = quota_accounts.settings || jsonb_strip_nulls(excluded.settings), state = '{}', rev = quota_accounts.rev + 1,
+      updated_at = excluded.updated_at
+    where quota_accounts.provider <> excluded.provider
+      or quota_accounts.settings <> quota_accounts.settings || jsonb_strip_nulls(excluded.settings)`)
+}
+
 /** Sets provider and limits. What was learned is forgotten, because it was learned under other limits. Returns its revision. */
 export async function putAccount(
   tx: Tx,

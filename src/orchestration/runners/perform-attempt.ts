@@ -6,7 +6,7 @@ import type { Attempt } from './attempt.ts'
 import { attemptErrorOf } from './attempt-errors-contract.ts'
 import { AttemptLog } from './attempt-log.ts'
 import type { Assignment, AttemptError, AttemptReport } from './exchange-contract.ts'
-import type { HostedAgent } from './hosted-agent.ts'
+import type { Granted, HostedAgent } from './hosted-agent.ts'
 import type { LogBatcher } from './log-batcher.ts'
 import { storableJson, storableText } from './storable-json.ts'
 
@@ -33,8 +33,10 @@ export async function performAttempt(
   let workspace: Workspace | null = null
   let end: AttemptEnd
   let commit: string | null = null
+  let granted: Granted | null = null
   try {
-    await prepare(attempt, agent, services)
+    granted = (await agent.grant?.(attempt.assignment, attempt.signal)) ?? null
+    await prepare(attempt, agent, granted, services)
     workspace = await createWorkspace(attempt, services)
     attempt.progress()
     end = await runAdapter(attempt, agent)
@@ -43,6 +45,7 @@ export async function performAttempt(
   } catch (error) {
     end = failure(attemptErrorOf(error))
   }
+  await granted?.end().catch((error) => services.onError(error, attempt.assignment))
   // Whatever is kept of the attempt is kept before its end is told.
   await attempt.output?.end().catch((error) => services.onError(error, attempt.assignment))
   await services.logs.end(attempt.assignment.fence)
@@ -58,10 +61,15 @@ async function runAdapter(attempt: Attempt, agent: HostedAgent): Promise<Attempt
   }
 }
 
-async function prepare(attempt: Attempt, agent: HostedAgent, services: AttemptServices): Promise<void> {
+async function prepare(
+  attempt: Attempt,
+  agent: HostedAgent,
+  granted: Granted | null,
+  services: AttemptServices,
+): Promise<void> {
   const { assignment } = attempt
   const { spec } = assignment
-  const values: string[] = [...(agent.masked ?? [])]
+  const values: string[] = [...(agent.masked ?? []), ...(granted?.masked ?? [])]
   const read = async (names: Readonly<Record<string, unknown>>) => {
     const found: Record<string, string> = {}
     for (const [name, secret] of Object.entries(names)) {
@@ -76,7 +84,8 @@ async function prepare(attempt: Attempt, agent: HostedAgent, services: AttemptSe
   attempt.output = new AttemptLog(attempt.masker, services.logBytes, (stream, bytes) =>
     services.logs.write(assignment, stream, bytes),
   )
-  attempt.env = { ...agent.env, ...('env' in spec ? spec.env : {}), ...secretEnv, ...taskVariables(assignment) }
+  const own = { ...agent.env, ...('env' in spec ? spec.env : {}), ...secretEnv }
+  attempt.env = { ...own, ...granted?.env, ...taskVariables(assignment) }
   attempt.config = { ...('config' in spec ? spec.config : {}), ...secretConfig }
 }
 

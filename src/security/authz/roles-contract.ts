@@ -11,7 +11,7 @@ export const permissionsOfRole: Readonly<Record<Role, readonly string[]>> = {
   /** All of the tenant, and alone: other owners. */
   owner: ['*'],
   /** All but what is kept for owners; keys and members up to their own role. */
-  admin: ['*:read', '*:write', 'keys:admin', 'members:admin', 'runners:admin'],
+  admin: ['*:read', '*:write', 'keys:admin', 'members:admin', 'runners:admin', 'models:admin'],
   /** The daily work: runs and what belongs to them. */
   operator: [
     ...['*:read', 'runs:write', 'approvals:write', 'checkpoints:write', 'workflows:write', 'schedules:write'],

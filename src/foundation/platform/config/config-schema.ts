@@ -4,6 +4,7 @@ import { modelPriceSchema } from '../../kernel/model-price.ts'
 import { z } from '../../kernel/schema.ts'
 import { parseDuration, parseSize } from '../../kernel/units.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
+import { modelsShape } from './models-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
 
 const name = z
@@ -67,6 +68,8 @@ const poolSchema = z.strictObject({
   env: z.array(variable).optional(),
   strategy: z.enum(strategyNames).optional(),
   timeout: durationSchema.optional(),
+  /** Its agents call models through the gateway, with a key for each attempt. A list: only these. */
+  models: z.union([z.boolean(), z.array(z.string().min(1).max(200)).min(1).max(100)]).optional(),
 })
 
 const secretSchema = z.union(
@@ -121,6 +124,7 @@ export const configFileSchema = z.strictObject({
   onRunEnd: argv.optional(),
   /** Go before the prices that come with the package. */
   prices: z.array(modelPriceSchema).max(1_000).optional(),
+  models: z.strictObject(modelsShape(durationSchema)).optional(),
   env: z.array(variable).optional(),
   pools: z.record(name, poolSchema).optional(),
   /** Of all agents of this machine together. */

@@ -7,6 +7,7 @@ import { configErrors } from './config-errors.ts'
 import type { ReadConfigFile } from './config-file.ts'
 import * as schemas from './config-schema.ts'
 import { type Env, type EnvSetting, envSettings } from './env.ts'
+import { type ModelsConfig, shapeModels } from './models.ts'
 import { type PoolConfig, type ResourceConfig, shapePools, shapeResources } from './pools.ts'
 import { folderUnder, type Project } from './project.ts'
 import { type ServerConfig, type ServerFlags, shapeServer } from './server-config.ts'
@@ -55,6 +56,7 @@ export interface Config {
   readonly onRunEnd: readonly string[] | null
   /** Prices of models besides and before those that come with the package. */
   readonly prices: readonly ModelPrice[]
+  readonly models: ModelsConfig
   /** Names of the variables passed on to all work. */
   readonly env: readonly string[]
   /** Armed failpoints, for tests. */
@@ -138,6 +140,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     webhooks: { allow: values.webhooks?.allow ?? [], keepMs: values.webhooks?.keep ?? 30 * day },
     onRunEnd: values.onRunEnd ?? null,
     prices: values.prices ?? [],
+    models: shapeModels(values.models, Object.keys(values.secrets ?? {}), complain),
     env: [...new Set([...generalVariables, ...(values.env ?? [])])],
     failpoints: env.settings.failpoints ?? null,
     warnings: env.unknown.map((name) => `${name} is not a setting of LeanVibe and has no effect`),

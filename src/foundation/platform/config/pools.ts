@@ -29,6 +29,8 @@ export interface PoolConfig {
   /** Variables passed on from the environment besides the general ones. Their values may be secret. */
   readonly env: readonly string[]
   readonly strategy: StrategyName | null
+  /** Names of models that its agents may call through the gateway; empty: all. Null: they get no key. */
+  readonly models: readonly string[] | null
 }
 
 /** Cores, bytes, bytes, bytes a second. What is absent has no bounds. */
@@ -72,6 +74,7 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
       resources: shapeResources(pool.resources),
       env: pool.env ?? [],
       strategy: pool.strategy ?? null,
+      models: pool.models === undefined || pool.models === false ? null : pool.models === true ? [] : pool.models,
     }
   })
 }

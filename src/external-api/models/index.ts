@@ -1,0 +1,8 @@
+export { ModelCatalog } from './catalog.ts'
+export { ModelGateway } from './gateway.ts'
+export { ModelKeys, type ModelKeysOptions } from './keys/model-keys.ts'
+export { modelCallRoutes } from './model-call-routes.ts'
+export { modelErrors } from './models-errors.ts'
+export { modelRoutes } from './models-routes.ts'
+export { CallRecorder } from './recorder.ts'
+export { startModelUpkeep } from './upkeep.ts'
