@@ -127,7 +127,7 @@ export async function openPlatform(
       const loops = spending.start(reader)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
     }
-    const models = await openModels({ loaded, database, spending, onCommit, onError })
+    const models = await openModels({ loaded, database, spending, onCommit, onError, onWarning })
     closers.push(() => models.close())
     if (options.work) {
       const forgetting = models.start()

@@ -15,6 +15,7 @@ import type { Database } from '../foundation/platform/database/database.ts'
 import type { Authenticate } from '../foundation/platform/http/bearer-token.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
+import { readBudget } from '../orchestration/budgets/budgets-view.ts'
 import { costAt } from '../orchestration/budgets/prices/price-table.ts'
 import { ensureAccounts } from '../orchestration/quotas/quotas-store.ts'
 import type { AttemptGrant } from '../orchestration/runners/hosted-agent.ts'
@@ -28,6 +29,7 @@ export interface OpenModelsOptions {
   readonly spending: Pick<Spending, 'spender' | 'quotas' | 'prices'>
   readonly onCommit: () => void
   readonly onError: (error: unknown) => void
+  readonly onWarning: (fields: object, message: string) => void
 }
 
 /** The model gateway and the keys that call it. */
@@ -42,13 +44,8 @@ export interface Models {
 /** The accounts of the configuration belong to whoever runs the platform. */
 const home = asId<TenantId>('default')
 
-export async function openModels({
-  loaded,
-  database,
-  spending,
-  onCommit,
-  onError,
-}: OpenModelsOptions): Promise<Models> {
+export async function openModels(options: OpenModelsOptions): Promise<Models> {
+  const { loaded, database, spending, onCommit, onError, onWarning } = options
   const { models: config } = loaded.config
   const { spender, quotas, prices } = spending
   const priceOf = prices.priceOf.bind(prices)
@@ -57,7 +54,12 @@ export async function openModels({
   const keys = createModelKeys(database)
   const catalog = new ModelCatalog(config)
   const gateway = new ModelGateway({
-    ...{ database, config, catalog, spender, quotas, accountsOf: home, priceOf, costAt, recorder, onError },
+    ...{ database, config, catalog, spender, quotas, accountsOf: home, priceOf, costAt, recorder, onError, onWarning },
+    leftOf: async (tenant, id) => {
+      const budget = await database.forTenant(tenant).read((tx) => readBudget(tx, tenant, id))
+      if (budget === null || budget.hardLimit === null) return null
+      return { unit: budget.unit, left: budget.hardLimit - budget.spent }
+    },
     readSecret: async (name) => (await loaded.secrets.read(name)).reveal(),
   })
   return {

@@ -1,5 +1,11 @@
+import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
-import type { Reservation, SpenderPort, SpendingScopes } from '../../orchestration/budgets/spender-port.ts'
+import type {
+  Reservation,
+  ReserveRequest,
+  SpenderPort,
+  SpendingScopes,
+} from '../../orchestration/budgets/spender-port.ts'
 import { modelErrors } from './models-errors.ts'
 import type { Outgoing } from './outgoing.ts'
 import { type CostAt, holdOf, outputWithin } from './worst-case.ts'
@@ -24,6 +30,13 @@ export interface CallHoldsOptions {
   readonly spender: SpenderPort
   readonly costAt: CostAt
   readonly waitMs: number
+  /** What a budget still has once everybody has given back; null: no bound, or no such budget. */
+  readonly leftOf: (tenant: TenantId, budget: string) => Promise<BudgetLeft | null>
+}
+
+export interface BudgetLeft {
+  readonly unit: string
+  readonly left: number
 }
 
 /** A stream may go on for long; whose process dies is found out much earlier. */
@@ -34,11 +47,12 @@ const ttlMs = 3_600_000
  * that is not worth a call, it waits. Errors: `budget-refused`, `model-unpriced`.
  */
 export async function holdCall(
-  { spender, costAt, waitMs }: CallHoldsOptions,
+  options: CallHoldsOptions,
   by: CallSpender,
   targets: readonly Outgoing[],
   signal: AbortSignal,
 ): Promise<CallHold> {
+  const { costAt } = options
   const worst = (output: (target: Outgoing) => number) => {
     const holds = targets.map((one) => holdOf({ ...one.bound, outputTokens: output(one) }, one.price, costAt))
     return {
@@ -46,9 +60,10 @@ export async function holdCall(
       tokens: Math.max(...holds.map((hold) => hold.tokens)),
     }
   }
-  const reservation = await spender.reserve(
+  const reservation = await reserve(
+    options,
     {
-      ...{ tenant: by.tenant, scopes: by.scopes, enforcement: 'metered', ttlMs, waitMs },
+      ...{ tenant: by.tenant, scopes: by.scopes, enforcement: 'metered', ttlMs },
       hold: worst((target) => target.bound.outputTokens),
       least: worst((target) => target.leastOutput),
       ...(by.attempt === null ? {} : { attempt: by.attempt }),
@@ -59,7 +74,7 @@ export async function holdCall(
   const inUsd = reservation.lines.some(({ unit }) => unit === 'micro-usd')
   const allowed = inUsd ? targets.filter(({ unpriced }) => unpriced === null) : targets
   if (allowed.length === 0) {
-    await spender.release(reservation)
+    await options.spender.release(reservation)
     throw modelErrors['model-unpriced'](`${targets[0]!.unpriced}, and a US$ budget binds the call`)
   }
   const bound = reservation.lines.length > 0
@@ -68,5 +83,22 @@ export async function holdCall(
     targets: allowed,
     limitFor: ({ bound: worstCase, price }) =>
       bound ? outputWithin(worstCase, price, reservation.hold, costAt) : null,
+  }
+}
+
+/** Waits only for what others may give back: what can never fit is refused at once. */
+async function reserve(
+  { spender, waitMs, leftOf }: CallHoldsOptions,
+  request: ReserveRequest,
+  signal: AbortSignal,
+): Promise<Reservation> {
+  try {
+    return await spender.reserve(request, signal)
+  } catch (error) {
+    if (!isAppError(error, 'budget-refused') || waitMs <= 0) throw error
+    const left = await leftOf(request.tenant, String(error.details.budget))
+    const needed = (request.least as Readonly<Record<string, number>>)[left?.unit ?? ''] ?? 0
+    if (left !== null && left.left < needed) throw error
+    return spender.reserve({ ...request, waitMs }, signal)
   }
 }

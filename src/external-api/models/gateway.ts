@@ -9,7 +9,7 @@ import type { RelayReply } from '../../foundation/platform/http/route.ts'
 import type { SpenderPort } from '../../orchestration/budgets/spender-port.ts'
 import type { QuotaBrokerPort } from '../../orchestration/quotas/quota-port.ts'
 import { AccountKeys } from './account-keys.ts'
-import { type CallHold, holdCall } from './call-holds.ts'
+import { type CallHold, type CallHoldsOptions, holdCall } from './call-holds.ts'
 import { fits, type ModelCatalog } from './catalog.ts'
 import type { ModelKeyRow } from './keys/keys-store.ts'
 import { ModelCallRun, type Retryable } from './model-call-run.ts'
@@ -31,10 +31,13 @@ export interface ModelGatewayOptions {
   readonly accountsOf: TenantId
   readonly priceOf: (model: string, at: Date) => ModelPrice | null
   readonly costAt: CostAt
+  readonly leftOf: CallHoldsOptions['leftOf']
   readonly readSecret: (name: string) => Promise<string>
   readonly recorder: CallRecorder
   readonly ids?: IdSource
   readonly onError: (error: unknown) => void
+  /** Told of accounts that fail. */
+  readonly onWarning: (fields: object, message: string) => void
 }
 
 /** A call as it came in. */
@@ -121,12 +124,12 @@ export class ModelGateway implements AsyncDisposable {
   /** Counting tokens costs nothing, so nothing is held for it. */
   async #hold({ wire, tenant, key, signal }: AskedCall, targets: readonly Outgoing[]): Promise<CallHold | null> {
     if (wire === 'count') return null
-    const { spender, costAt, config } = this.#options
+    const { spender, costAt, leftOf, config } = this.#options
     const scopes = Object.entries({
       ...{ team: key?.team, workflow: key?.workflow, run: key?.runId, task: key?.taskId, agent: key?.agentId },
     }).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
     const by = { tenant, scopes: Object.fromEntries(scopes), attempt: key?.attempt ?? null }
-    return holdCall({ spender, costAt, waitMs: config.waitMs }, by, targets, signal)
+    return holdCall({ spender, costAt, leftOf, waitMs: config.waitMs }, by, targets, signal)
   }
 
   /** Of now and of when it may end: a price may change in the middle. */

@@ -44,6 +44,8 @@ export interface ModelCallRunOptions {
   /** Takes work that nobody waits for. */
   readonly spawn: (work: Promise<void>) => void
   readonly onError: (error: unknown) => void
+  /** Told of accounts that fail. */
+  readonly onWarning: (fields: object, message: string) => void
 }
 
 /** The target may have done the work, and its answer is lost; another one may be asked. */
@@ -182,23 +184,27 @@ export class ModelCallRun {
 
   /** No answer. What cannot have been heard has cost nothing; all else counts in full. */
   async #lost(sending: Sending, cause: unknown): Promise<Retryable | AppError> {
-    const { asked, onError } = this.#options
+    const { asked } = this.#options
     const { one } = sending
     const error = modelErrors['model-upstream-failed'](`the account ${one.target.account.name} does not answer`, {
       cause,
     })
     if (cause instanceof UpstreamLost && cause.unsent) {
-      onError(error)
-      return error
+      return this.#warn(sending, error)
     }
     this.#finish(sending, { outcome: asked.signal.aborted ? 'cut' : 'failed', status: null, usage: null, answer: '' })
     asked.signal.throwIfAborted()
-    onError(error)
-    return { lost: one.target, error }
+    return { lost: one.target, error: this.#warn(sending, error) }
+  }
+
+  #warn({ one }: Sending, error: AppError): AppError {
+    const fields = { code: error.code, account: one.target.account.name, model: one.target.model, error: error.cause }
+    this.#options.onWarning(fields, error.message)
+    return error
   }
 
   async #refusal(sending: Sending, answer: IncomingMessage, status: number): Promise<RelayReply | AppError | Busy> {
-    const { keys, onError } = this.#options
+    const { keys } = this.#options
     const { account } = sending.one.target
     const text = await readAnswer(answer, mostRefusal).catch(() => '')
     sending.permit.done({ status, headers: plainHeaders(answer) })
@@ -209,13 +215,11 @@ export class ModelCallRun {
     if (status === 401 || status === 403) {
       keys.forget(account)
       const error = modelErrors['model-account-unusable'](`the account ${account.name} is refused with ${status}`)
-      onError(error)
-      return error
+      return this.#warn(sending, error)
     }
     if (status >= 500) {
       const error = modelErrors['model-upstream-failed'](`the account ${account.name} answers ${status}`)
-      onError(error)
-      return error
+      return this.#warn(sending, error)
     }
     this.#finish(sending, { outcome: 'refused', status, usage: nothing, answer: text })
     const same = dialectOf(sending.one.wire.name) === this.#dialect

@@ -47,20 +47,26 @@ export function createUpstream(): Upstream {
         const request = (secure ? httpsRequest : httpRequest)(url, {
           method: 'POST',
           agent: secure ? agents.https : agents.http,
-          signal,
           timeout: timeoutMs,
           headers: { ...headers, 'content-length': Buffer.byteLength(body), 'accept-encoding': 'identity' },
         })
+        const abort = () => request.destroy(new Error('the caller went away'))
+        signal.addEventListener('abort', abort, { once: true })
+        request.once('close', () => signal.removeEventListener('abort', abort))
         request.once('socket', (socket) => {
-          if (!socket.connecting) connected = true
-          else
-            socket.once(secure ? 'secureConnect' : 'connect', () => {
-              connected = true
-            })
+          const note = () => {
+            connected = true
+          }
+          if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', note)
+          else note()
         })
         request.once('timeout', () => request.destroy(new Error(`nothing was heard for ${timeoutMs} ms`)))
-        request.once('response', resolve)
-        request.once('error', (error: NodeJS.ErrnoException) => {
+        request.once('response', (answer) => {
+          // Whoever reads it hears of it; where nobody does any more, there is nobody to tell.
+          answer.on('error', () => {})
+          resolve(answer)
+        })
+        request.on('error', (error: NodeJS.ErrnoException) => {
           if (signal.aborted) reject(signal.reason)
           else reject(new UpstreamLost(error.message, !connected || neverConnected.has(error.code ?? ''), error))
         })

@@ -140,7 +140,8 @@ async function stream(
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' })
   response.flushHeaders()
   for (const [n, piece] of pieces.entries()) {
-    if (n === reply.dieAfter) return void response.destroy()
+    // What was written arrives; then there is silence in the middle of the answer.
+    if (n === reply.dieAfter) return void response.socket?.end()
     if (n === reply.failAfter) return void response.end(writer.failureEvent(reply.message ?? 'scripted'))
     if (n > 0 && reply.everyMs !== undefined) await delay(reply.everyMs)
     await reply.gate?.()
