@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   boot: () => import('./benches/boot.ts'),
   budgets: () => import('./benches/budgets.ts'),
   ingest: () => import('./benches/ingest.ts'),
+  llm: () => import('./benches/llm.ts'),
   streams: () => import('./benches/streams.ts'),
   peers: () => import('./benches/peers.ts'),
   balance: () => import('./benches/balance.ts'),

@@ -85,6 +85,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/quotas.ts')).quotas,
   },
   {
+    name: 'models',
+    summary: 'list models and what calls of them cost; make and end keys for the model gateway',
+    load: async () => (await import('./commands/models.ts')).models,
+  },
+  {
     name: 'workflows',
     summary: 'list, show and check workflows',
     load: async () => (await import('./commands/workflows.ts')).workflows,

@@ -14,6 +14,7 @@ import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { oneLine, table } from '../text.ts'
+import { usdText } from '../usd-text.ts'
 
 export const budgets: CliCommand = {
   configure(command, act) {
@@ -140,7 +141,7 @@ function entryCells(budget: BudgetView, entry: LedgerEntry): string[] {
 }
 
 function amountText({ unit }: Pick<BudgetView, 'unit'>, amount: number): string {
-  if (unit === 'micro-usd') return `$${(amount / 1_000_000).toFixed(amount % 10_000 === 0 ? 2 : 6)}`
+  if (unit === 'micro-usd') return usdText(amount)
   if (unit === 'subscription-share') return `${(amount * 100).toFixed(2)} %`
   return `${amount} ${unit}`
 }

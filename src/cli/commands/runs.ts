@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { showRunModels } from '../../external-api/models/models-contract.ts'
 import { formatDuration } from '../../foundation/kernel/units.ts'
 import {
   cancelRun,
@@ -15,6 +16,7 @@ import { followRun } from '../follow-run.ts'
 import { wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
 import { printLogs } from '../print-logs.ts'
+import { tellModels } from '../tell-models.ts'
 import { tellRun } from '../tell-run.ts'
 import { oneLine, table } from '../text.ts'
 import { moodOf } from '../ui/run-tree.ts'
@@ -106,7 +108,10 @@ function when(run: RunView): string {
 
 async function show(context: CliContext, id: string): Promise<void> {
   await withConnection(context, { work: false }, async ({ client }) => {
-    tellRun(context.out, await client.call(showRun, { params: { id } }))
+    const detail = await client.call(showRun, { params: { id } })
+    const models = await client.call(showRunModels, { params: { id } })
+    tellRun(context.out, { ...detail, ...(models.items.length === 0 ? {} : { models }) })
+    tellModels(context.out, models)
   })
 }
 

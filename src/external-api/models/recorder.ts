@@ -11,6 +11,7 @@ export interface RecorderOptions {
 }
 
 const mostBatch = 500
+const gatherMs = 25
 /** A process that cannot write keeps no more than this many calls. */
 const mostQueued = 20_000
 const mostText = 1_048_576
@@ -24,6 +25,8 @@ export class CallRecorder implements AsyncDisposable {
   readonly #options: RecorderOptions
   #queue: { readonly call: ModelCall; readonly contents: CallContents | null }[] = []
   #writing: Promise<void> | null = null
+  #flushing = false
+  #hurry = () => {}
   readonly #settings = new Map<TenantId, { readonly until: number; readonly read: Promise<ModelSettings> }>()
 
   constructor(options: RecorderOptions) {
@@ -62,18 +65,32 @@ export class CallRecorder implements AsyncDisposable {
 
   /** Waits until everything is written. */
   async flush(): Promise<void> {
+    this.#flushing = true
+    this.#hurry()
     while (this.#writing !== null) await this.#writing
+    this.#flushing = false
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.flush()
   }
 
+  #gather(): Promise<void> {
+    if (this.#flushing) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(), gatherMs)
+      this.#hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
   async #write(): Promise<void> {
     const { database, onCommit, onError } = this.#options
-    // Calls that end in the same moment go together.
-    await new Promise((resolve) => setImmediate(resolve))
     while (this.#queue.length > 0) {
+      // Calls that end in the same moment go together: nobody waits for this.
+      await this.#gather()
       const batch = this.#queue.splice(0, mostBatch)
       try {
         await database.asSystem('model-calls').write(async (tx) => {

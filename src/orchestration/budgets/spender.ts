@@ -35,6 +35,8 @@ export interface SpenderOptions {
 }
 
 const defaultTtlMs = 300_000
+/** What ends is written so much later, unless somebody asks before. */
+const lingerMs = 5
 /** How many of those who wait are tried in one batch. */
 const mostWaiting = 64
 /** How many batches look first after one did not fit what was known. */
@@ -56,6 +58,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
   #pumping: Promise<void> | null = null
   #beating: Promise<void> | null = null
   #loops: Loop[] = []
+  #lingering: NodeJS.Timeout | null = null
   #closed = false
   readonly #known = new KnownBudgets()
   /** How many batches are not tried from what is known. */
@@ -104,6 +107,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
       this.#refuseRow(op)
       op.reject(closing())
     }
+    this.#kick()
     while (this.#pumping !== null) await this.#pumping
     await Promise.all(this.#loops.map((loop) => loop.stop()))
     if (this.#beating === null) return
@@ -160,7 +164,16 @@ export class Spender implements SpenderPort, AsyncDisposable {
 
   #push(op: Op): void {
     this.#queue.push(op)
-    this.#kick()
+    // Who settles waits for nobody; who asks next would wait for a batch that holds this alone.
+    if (op.kind === 'end' && this.#waiting.length === 0 && !this.#closed) this.#linger()
+    else this.#kick()
+  }
+
+  #linger(): void {
+    this.#lingering ??= setTimeout(() => {
+      this.#lingering = null
+      this.#kick()
+    }, lingerMs)
   }
 
   #kick(): void {

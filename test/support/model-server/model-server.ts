@@ -146,7 +146,8 @@ async function stream(
     if (n > 0 && reply.everyMs !== undefined) await delay(reply.everyMs)
     await reply.gate?.()
     if (response.destroyed) return
-    if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    const text = reply.stamps === true ? piece.replaceAll('@now', String(process.hrtime.bigint())) : piece
+    if (!response.write(text)) await Promise.race([once(response, 'drain'), once(response, 'close')])
   }
   response.end()
 }

@@ -69,6 +69,8 @@ export interface Reply {
   readonly gate?: () => Promise<void>
   /** An error event in the middle of a stream, after so many pieces. */
   readonly failAfter?: number
+  /** `@now` in a piece of a stream becomes the monotonic clock of the machine, ns, when it is written. */
+  readonly stamps?: boolean
   /** Output limits are ignored. */
   readonly excessive?: boolean
 }
