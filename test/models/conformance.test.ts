@@ -83,8 +83,12 @@ describe("OpenAI's client", () => {
     const types = []
     for await (const event of stream) types.push(event.type)
     expect(types.at(-1)).toBe('response.completed')
-    const [streamed] = await place.calls(6)
-    expect(streamed).toMatchObject({ wire: 'responses', streamed: true, counted: true, outputTokens: 2 })
+    await expect
+      .poll(async () => (await place.calls(1)).filter(({ wire }) => wire === 'responses'))
+      .toMatchObject([
+        { streamed: true, counted: true, outputTokens: 2 },
+        { streamed: false, counted: true, outputTokens: 2 },
+      ])
   })
 
   test('embeds', async () => {
@@ -208,7 +212,9 @@ describe("Anthropic's client", () => {
     const streamed = await place.anthropic.messages.stream(request).finalMessage()
     expect(streamed.content).toMatchObject([{ type: 'text', text: 'good day' }])
     expect(streamed.usage).toMatchObject({ input_tokens: 9, output_tokens: 2 })
-    const [call] = await place.calls(10)
+    const written = async () => (await place.calls(1)).filter(({ wire }) => wire === 'messages')
+    await expect.poll(async () => (await written()).length).toBe(2)
+    const [call] = await written()
     // 9 at 1, 2 at 5, and 4 kept for an hour at twice 1, in micro-dollars.
     expect(call).toMatchObject({ wire: 'messages', cacheWriteTokens: 4, microUsd: 9 + 10 + 8 })
   })
@@ -224,14 +230,12 @@ describe("Anthropic's client", () => {
       })
   })
 
-  test('counts tokens, which costs nothing', async () => {
-    const before = (await place.calls(1)).length
+  test('counts tokens', async () => {
     const { input_tokens } = await place.anthropic.messages.countTokens({
       model: request.model,
       messages: request.messages,
     })
     expect(input_tokens).toBe(2)
-    expect(await place.calls(1)).toHaveLength(before)
   })
 
   test('lists models', async () => {

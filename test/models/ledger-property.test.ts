@@ -64,7 +64,8 @@ eachDatabase('model calls under random answers, hang-ups and kills', (use) => {
       fc.asyncProperty(
         fc.array(fc.array(call, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 }),
         fc.integer({ min: 0, max: 60_000 }),
-        async (rounds, limit) => {
+        fc.constantFrom(1, 2, 1_000),
+        async (rounds, limit, busyFrom) => {
           await use().reset()
           const time = withMovingClock(use().db)
           const problems: unknown[] = []
@@ -88,7 +89,7 @@ eachDatabase('model calls under random answers, hang-ups and kills', (use) => {
               },
             },
           ])
-          const start = () => startProcess(time.database, provider.url, onError)
+          const start = () => startProcess(time.database, provider.url, busyFrom, onError)
           await ensureAccountsOf(time.database)
           const processes = [await start(), await start()]
           const dead: Process[] = []
@@ -177,7 +178,12 @@ async function ensureAccountsOf(database: Database): Promise<void> {
   await database.forTenant(tenant).write((tx) => ensureAccounts(tx, tenant, [account], database.clock.now()))
 }
 
-async function startProcess(whole: Database, url: string, onError: (error: unknown) => void): Promise<Process> {
+async function startProcess(
+  whole: Database,
+  url: string,
+  busyFrom: number,
+  onError: (error: unknown) => void,
+): Promise<Process> {
   const { database, kill } = mortal(whole)
   const spender = new Spender({ database, onError, pollMs: 20 })
   const quotas = new QuotaBroker({ database, onError, sliceMs: 20 })
@@ -199,6 +205,7 @@ async function startProcess(whole: Database, url: string, onError: (error: unkno
     priceOf: (model, at) => prices.priceOf(model, at),
     leftOf: async () => null,
     onWarning: () => {},
+    busyFrom,
     readSecret: async () => '',
   })
   const tolerate = (error: unknown) => {

@@ -16,7 +16,9 @@ export interface ModelPlace extends AsyncDisposable {
   /** A key of the gateway. */
   keyFor(wish: Parameters<typeof clientsOf>[1] & Record<string, unknown>): Promise<string>
   clients(key: string): { readonly openai: OpenAI; readonly anthropic: Anthropic }
-  /** Waits until so many calls are written down; newest first. */
+  /** Forgets everything once nothing is held any more. */
+  reset(): Promise<void>
+  /** Waits until so many calls since the last reset are written down; newest first. */
   calls(count: number): Promise<readonly ModelCallView[]>
   budget(usd: number, more?: Partial<{ scope: 'tenant' | 'run'; scopeId: string }>): Promise<string>
   spent(id: string): Promise<{ readonly spent: number; readonly held: number }>
@@ -57,15 +59,30 @@ models:
 `
   const api = await startApi(use.db, { yaml })
   const url = api.server.localUrl
+  let since = 0
   const own = clientsOf(url, { apiKey: api.server.token })
   return {
     ...{ use, api, openaiServer, anthropicServer, ...own },
     keyFor: async (wish) => (await api.owner.call(createModelKey, { body: { name: 'test', ...wish } })).key,
     clients: (key) => clientsOf(url, { apiKey: key }),
+    async reset() {
+      openaiServer.reset()
+      anthropicServer.reset()
+      const deadline = performance.now() + 10_000
+      while ((await use.owner(`select 1 from reservations where ended_at is null`)).length > 0) {
+        if (performance.now() > deadline) throw new Error('something is held for ever')
+      }
+      await use.reset()
+      await use.owner(`insert into quota_accounts (tenant_id, id, provider, settings, updated_at)
+        select 'default', a, 'openai', '{"requestsPerMinute":null,"tokensPerMinute":null,"concurrent":null}', now()
+        from unnest(array['oa', 'spare', 'an']) as a`)
+      since = Date.now()
+    },
     async calls(count) {
       const deadline = performance.now() + 10_000
       for (;;) {
-        const { items } = await api.owner.call(listModelCalls, {})
+        const { items: all } = await api.owner.call(listModelCalls, {})
+        const items = all.filter(({ startedAt }) => Date.parse(startedAt) >= since)
         if (items.length >= count) return items
         if (performance.now() > deadline) throw new Error(`${items.length} of ${count} calls are written down`)
       }

@@ -19,14 +19,7 @@ const chat = { model: 'dear', messages: [...ask] }
 beforeAll(async () => {
   place = await openModelPlace('pglite', { wait: '2s' })
 }, 60_000)
-beforeEach(async () => {
-  place.openaiServer.reset()
-  place.anthropicServer.reset()
-  await place.use.reset()
-  await place.use.owner(`insert into quota_accounts (tenant_id, id, provider, settings, updated_at)
-    select 'default', a, 'openai', '{"requestsPerMinute":null,"tokensPerMinute":null,"concurrent":null}', now()
-    from unnest(array['oa', 'spare', 'an']) as a on conflict do nothing`)
-})
+beforeEach(() => place.reset())
 afterAll(() => place[Symbol.asyncDispose]())
 
 const refusal = (call: Promise<unknown>) =>
@@ -115,6 +108,8 @@ describe('a call', () => {
       }),
     )
     expect(other.error).toMatchObject({ error: { type: 'rate_limit_error', code: 'budget-refused' } })
+    // What costs nothing is not held back.
+    await place.anthropic.messages.countTokens({ model: 'claude-haiku-4-5', messages: [...ask] })
     expect(place.openaiServer.seen).toEqual([])
     expect(await settled(id)).toEqual({ held: 0, spent: 0 })
     expect(performance.now() - started).toBeLessThan(1_800)
@@ -262,6 +257,27 @@ describe('keys', () => {
     await (await place.openaiServer.arrived(1)).cut
     const error = await refusal(openai.chat.completions.create(chat))
     expect(error.status).toBe(401)
+  })
+})
+
+describe('a busy caller', () => {
+  test('calls from a hold that stands, which is settled soon, and gives way to others at once', async () => {
+    const id = await place.budget(2)
+    const request = { ...chat, max_tokens: 500 }
+    const { openai } = place.clients(await place.keyFor({ agent: 'busy' }))
+    for (let n = 0; n < 12; n++) await openai.chat.completions.create(request)
+    const calls = await place.calls(12)
+    const total = calls.reduce((sum, call) => sum + call.microUsd!, 0)
+    const rows = await place.use.owner(`select 1 from reservations`)
+    expect(rows.length).toBeLessThan(12)
+    // All but what was spent is to be had, though more was held a moment ago.
+    const { limit } = await place.openai.chat.completions
+      .create({ ...chat, max_tokens: 15_000 })
+      .then(() => place.openaiServer.seen.at(-1)!)
+    expect(limit).toBe(15_000)
+    const [last] = await place.calls(13)
+    expect((await settled(id)).spent).toBe(total + last!.microUsd!)
+    await checkLedger(place.use.owner)
   })
 })
 

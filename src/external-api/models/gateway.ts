@@ -9,7 +9,7 @@ import type { RelayReply } from '../../foundation/platform/http/route.ts'
 import type { SpenderPort } from '../../orchestration/budgets/spender-port.ts'
 import type { QuotaBrokerPort } from '../../orchestration/quotas/quota-port.ts'
 import { AccountKeys } from './account-keys.ts'
-import { type CallHold, type CallHoldsOptions, holdCall } from './call-holds.ts'
+import { type CallHold, CallHolds, type CallHoldsOptions } from './call-holds.ts'
 import { fits, type ModelCatalog } from './catalog.ts'
 import type { ModelKeyRow } from './keys/keys-store.ts'
 import { ModelCallRun, type Retryable } from './model-call-run.ts'
@@ -34,6 +34,8 @@ export interface ModelGatewayOptions {
   readonly leftOf: CallHoldsOptions['leftOf']
   readonly readSecret: (name: string) => Promise<string>
   readonly recorder: CallRecorder
+  /** A caller is busy from so many calls a second on. Default 4. */
+  readonly busyFrom?: number
   readonly ids?: IdSource
   readonly onError: (error: unknown) => void
   /** Told of accounts that fail. */
@@ -59,12 +61,18 @@ export class ModelGateway implements AsyncDisposable {
   readonly #options: ModelGatewayOptions
   readonly #upstream: Upstream = createUpstream()
   readonly #keys: AccountKeys
+  readonly #holds: CallHolds
   /** Settlements under way: nobody waits for them but the end of the process. */
   readonly #open = new Set<Promise<void>>()
 
   constructor(options: ModelGatewayOptions) {
     this.#options = options
-    this.#keys = new AccountKeys(options.readSecret, options.database.clock)
+    const { database, config, spender, costAt, leftOf, busyFrom, onError } = options
+    this.#keys = new AccountKeys(options.readSecret, database.clock)
+    this.#holds = new CallHolds({
+      ...{ spender, costAt, leftOf, onError, clock: database.clock, waitMs: config.waitMs },
+      ...(busyFrom === undefined ? {} : { busyFrom }),
+    })
   }
 
   /**
@@ -96,6 +104,7 @@ export class ModelGateway implements AsyncDisposable {
   /** Waits until everything is settled and written. Calls must have ended. */
   async close(): Promise<void> {
     while (this.#open.size > 0) await Promise.all(this.#open)
+    await this.#holds.close()
     await this.#options.recorder.flush()
     this.#upstream[Symbol.dispose]()
   }
@@ -124,12 +133,11 @@ export class ModelGateway implements AsyncDisposable {
   /** Counting tokens costs nothing, so nothing is held for it. */
   async #hold({ wire, tenant, key, signal }: AskedCall, targets: readonly Outgoing[]): Promise<CallHold | null> {
     if (wire === 'count') return null
-    const { spender, costAt, leftOf, config } = this.#options
     const scopes = Object.entries({
       ...{ team: key?.team, workflow: key?.workflow, run: key?.runId, task: key?.taskId, agent: key?.agentId },
     }).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
     const by = { tenant, scopes: Object.fromEntries(scopes), attempt: key?.attempt ?? null }
-    return holdCall({ spender, costAt, leftOf, waitMs: config.waitMs }, by, targets, signal)
+    return this.#holds.hold(by, targets, signal)
   }
 
   /** Of now and of when it may end: a price may change in the middle. */

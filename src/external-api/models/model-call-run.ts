@@ -4,7 +4,6 @@ import type { IdSource, TenantId } from '../../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../../foundation/kernel/model-price.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import type { RelayReply } from '../../foundation/platform/http/route.ts'
-import type { SpenderPort } from '../../orchestration/budgets/spender-port.ts'
 import type { QuotaBrokerPort, QuotaPermit } from '../../orchestration/quotas/quota-port.ts'
 import type { AccountKeys } from './account-keys.ts'
 import type { CallHold } from './call-holds.ts'
@@ -27,7 +26,6 @@ import { type CostAt, costOfUsage, tokensOf } from './worst-case.ts'
 export interface ModelCallRunOptions {
   readonly database: Database
   readonly config: { readonly waitMs: number }
-  readonly spender: SpenderPort
   readonly quotas: QuotaBrokerPort
   readonly accountsOf: TenantId
   readonly priceOf: (model: string, at: Date) => ModelPrice | null
@@ -95,7 +93,7 @@ export class ModelCallRun {
       return await this.#tryAll(hold, targets)
     } catch (error) {
       // Nobody has done anything for it.
-      if (hold !== null && !this.#ended.has(hold)) this.#options.spawn(this.#options.spender.release(hold.reservation))
+      if (hold !== null && !this.#ended.has(hold)) this.#options.spawn(hold.release())
       throw error
     }
   }
@@ -312,17 +310,14 @@ export class ModelCallRun {
     const { hold, one } = sending
     if (hold === null) return
     this.#ended.add(hold)
-    const { database, spender, priceOf, costAt, spawn } = this.#options
-    const held = hold.reservation.hold
+    const { database, priceOf, costAt, spawn } = this.#options
+    const { held } = hold
     const price = priceOf(one.target.model, database.clock.now())
     const { usage } = end
-    const cost = usage === null ? (held['micro-usd'] ?? 0) : price === null ? 0 : costOfUsage(usage, price, costAt)
-    const tokens = usage === null ? (held.tokens ?? 0) : tokensOf(usage)
+    const cost = usage === null ? held['micro-usd'] : price === null ? 0 : costOfUsage(usage, price, costAt)
+    const tokens = usage === null ? held.tokens : tokensOf(usage)
     // At once, so that whatever the caller asks for next finds it given back.
-    const settled =
-      end.outcome === 'refused'
-        ? spender.release(hold.reservation)
-        : spender.settle(hold.reservation, { 'micro-usd': cost, tokens })
+    const settled = end.outcome === 'refused' ? hold.release() : hold.settle({ 'micro-usd': cost, tokens })
     spawn(settled)
     const known = price !== null && (usage !== null || one.unpriced === null)
     spawn(this.#record(sending, end, known ? cost : null))
@@ -342,7 +337,7 @@ export class ModelCallRun {
       counted: end.usage !== null,
       ...{ inputTokens: usage.inputTokens, outputTokens: usage.outputTokens },
       ...{ cacheReadTokens: usage.cacheReadTokens, cacheWriteTokens: usage.cacheWriteTokens, microUsd },
-      ...{ heldMicroUsd: hold!.reservation.hold['micro-usd'] ?? 0, heldTokens: hold!.reservation.hold.tokens ?? 0 },
+      ...{ heldMicroUsd: hold!.held['micro-usd'], heldTokens: hold!.held.tokens },
       ...{ startedAt, endedAt: database.clock.now() },
       waitMs: Math.max(0, Math.round(leftAt - this.#begun)),
       firstByteMs: firstByteAt === null ? null : Math.max(0, Math.round(firstByteAt - leftAt)),
