@@ -410,6 +410,37 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table merges (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  seq bigint not null generated always as identity,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  item integer,
+  repo text collate "C" not null,
+  branch text collate "C" not null,
+  commit_id text collate "C" not null,
+  state text collate "C" not null,
+  rev integer not null default 1,
+  fence bigint not null default 0,
+  target text collate "C",
+  candidate text collate "C",
+  files text[] not null default '{}'::text[],
+  reason text,
+  queued_at timestamp with time zone not null,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint merges_pkey PRIMARY KEY (tenant_id, task_id)
+) with (fillfactor=70);
+CREATE INDEX merges_open ON merges USING btree (tenant_id, repo, branch, seq) WHERE (ended_at IS NULL);
+CREATE INDEX merges_recent ON merges USING btree (tenant_id, queued_at DESC);
+CREATE INDEX merges_run ON merges USING btree (tenant_id, run_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table migrations (
   version integer not null,
   name text not null,
@@ -436,6 +467,26 @@ create table past_attempts (
   usage jsonb,
   constraint past_attempts_pkey PRIMARY KEY (tenant_id, task_id, fence)
 );
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table path_claims (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  seq bigint not null generated always as identity,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  repo text collate "C" not null,
+  paths text[] not null,
+  state text collate "C" not null,
+  opens text collate "C",
+  created_at timestamp with time zone not null,
+  constraint path_claims_pkey PRIMARY KEY (tenant_id, task_id)
+);
+CREATE INDEX path_claims_repo ON path_claims USING btree (tenant_id, repo, seq);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));

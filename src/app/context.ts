@@ -22,6 +22,8 @@ import { runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
 import { Preemptor } from '../orchestration/coordinator/preemptor.ts'
 import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
+import { mergeRoutes } from '../orchestration/merges/merges-routes.ts'
+import { MergesService } from '../orchestration/merges/merges-service.ts'
 import { monitorRoutes } from '../orchestration/monitor/monitor-routes.ts'
 import { MonitorService } from '../orchestration/monitor/monitor-service.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
@@ -154,6 +156,7 @@ export async function openPlatform(
         parallel,
       }),
       ...approvalRoutes(database, orchestration.approvals),
+      ...mergeRoutes(database),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
       ...eventRoutes({ database, feed: streams.feed, runCreatedAt }),
@@ -215,6 +218,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
   // Before the first event of this process, so that it lands in a partition of its day.
   const { keepMs: keepEventsMs, resumeMs: keepTicksMs } = loaded.config.events
   await keepEventPartitions(database, { keepEventsMs, keepTicksMs })
+  const merges = new MergesService(database)
   const loops: Loop[] = [
     startEventPartitions(database, {
       keepEventsMs,
@@ -228,6 +232,11 @@ async function startWork(work: Work): Promise<LocalRunner> {
     reaper.start(),
     preemptor.start(),
     startTimers(database, { handlers: orchestration.timers, onError }),
+    startConsumer(database, {
+      name: 'merges',
+      handle: (tx, events) => merges.handle(tx, events, database.clock.now()),
+      onError,
+    }),
     startConsumer(database, {
       name: 'event-waits',
       handle: (tx, events) => orchestration.waits(tx, events, database.clock.now()),

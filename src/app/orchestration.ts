@@ -21,6 +21,7 @@ import { findReadyShards } from '../orchestration/coordinator/sql/find-ready-sha
 import { readTaskSpecs } from '../orchestration/coordinator/sql/read-task-specs.ts'
 import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
 import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
+import { insertMerges } from '../orchestration/merges/merges-service.ts'
 import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
@@ -144,6 +145,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     queue: () => queue,
     definitionOf: (tx, tenant, name, version) => catalog.read(tx, tenant, name, version),
     insertApprovals,
+    insertMerges,
     insertBudgets,
     budgetsOfRuns,
     specsOf: readTaskSpecs,

@@ -13,6 +13,9 @@ import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
 import { createGateWorker } from '../orchestration/gates/gate-worker.ts'
+import { runChecks } from '../orchestration/gates/run-checks.ts'
+import { createMergeWorker, type MergeWorkerOptions } from '../orchestration/merges/merge-worker.ts'
+import { MergesService } from '../orchestration/merges/merges-service.ts'
 import { HostSampler } from '../orchestration/monitor/host-figures.ts'
 import { tellLoad } from '../orchestration/monitor/tell-load.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
@@ -81,7 +84,13 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     failpoints: config.failpoints ?? '',
     ...parentMarkerOf(loaded),
   })
-  const workers = { gate: createGateWorker({ git, artifacts }) }
+  const checks = { git, artifacts }
+  const journal = new MergesService(database)
+  const runMergeChecks: MergeWorkerOptions['runChecks'] = (wanted, place) => runChecks(wanted, place, checks)
+  const workers = {
+    gate: createGateWorker(checks),
+    merge: createMergeWorker({ git, journal, runChecks: runMergeChecks, clock: database.clock }),
+  }
   const templates = new Map(config.pools.map((pool) => [pool.name, templateOf(pool, supervisor)]))
   const agents = config.pools.flatMap((pool) =>
     Array.from({ length: pool.agents }, (_, n) => templates.get(pool.name)!(`${id}.${pool.name}.${n + 1}`)),
@@ -159,7 +168,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
         agentId: agentId as HostedAgent['registration']['agentId'],
         pool: pool.name,
         kind: pool.kind,
-        capabilities: pool.capabilities,
+        capabilities: pool.name === localPool ? [...pool.capabilities, 'merge'] : pool.capabilities,
         labels: registrationLabels(pool, config.resources),
         slots: pool.slots,
         weight: pool.weight,

@@ -30,6 +30,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/approvals.ts')).approvals,
   },
   {
+    name: 'merges',
+    summary: 'show what is merged, in which order, and what waits for what',
+    load: async () => (await import('./commands/merges.ts')).merges,
+  },
+  {
     name: 'checkpoint',
     summary: 'keep the state of a run; list, restore and fork what was kept',
     load: async () => (await import('./commands/checkpoint.ts')).checkpoint,

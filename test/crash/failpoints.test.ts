@@ -45,7 +45,14 @@ const points = [
   'workspace.remove.X',
 ].flatMap((name) => [name.replace('X', 'before'), name.replace('X', 'after')])
 /** Places on ways that no run of a workflow takes; the tests of their parts kill at them. */
-const ofOthers = ['relay.published', 'relay.sent', 'webhook.claimed', 'webhook.sent']
+const ofOthers = [
+  'merge.land.after',
+  'merge.land.before',
+  'relay.published',
+  'relay.sent',
+  'webhook.claimed',
+  'webhook.sent',
+]
 const ofSupervisor = ['supervisor.spawn.before', 'supervisor.spawn.after']
 
 const places = [new CrashPlace('points-a'), new CrashPlace('points-b')]

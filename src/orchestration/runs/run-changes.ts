@@ -3,6 +3,7 @@ import type { Timer } from '../../foundation/runtime/timers.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { NewTask } from '../coordinator/sql/insert-tasks.ts'
 import type { TaskRef } from '../coordinator/task-queue.ts'
+import type { NewMerge } from '../merges/merges-store.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { keyOf } from './run-rows.ts'
 
@@ -36,6 +37,7 @@ export class RunChanges {
   readonly timers: Timer[] = []
   readonly approvals: NewApproval[] = []
   readonly eventWaits: NewEventWait[] = []
+  readonly merges: NewMerge[] = []
   /** Tasks whose work is a run of another workflow. */
   readonly calls: TaskRef[] = []
   readonly #steps = new Map<string, RunRef & { row: StepRow; counts: boolean }>()

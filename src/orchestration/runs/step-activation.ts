@@ -223,6 +223,10 @@ export function addTask(
       })
     else changes.eventWaits.push({ ...ref, taskId, type: spec.for.event })
   }
+  if (spec.kind === 'merge') {
+    const { commit, into: branch } = spec
+    changes.merges.push({ ...ref, taskId, step: step.step, item, repo: run.repo?.path ?? '', branch, commit })
+  }
   if (spec.kind === 'workflow') changes.calls.push({ tenant: run.tenant, taskId })
   if (work === null && spec.kind !== 'workflow' && spec.timeoutMs !== null) {
     changes.timers.push({

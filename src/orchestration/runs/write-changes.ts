@@ -5,12 +5,15 @@ import { setTimers } from '../../foundation/runtime/timers.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue, TaskRef } from '../coordinator/task-queue.ts'
+import type { NewMerge } from '../merges/merges-store.ts'
 import type { NewApproval, NewEventWait, RunChanges } from './run-changes.ts'
 import { insertSteps, saveRuns, saveSteps } from './runs-store.ts'
 
 export interface WriteTools {
   /** Writes the questions; the `approvals` part provides it. */
   readonly insertApprovals: (tx: Tx, approvals: readonly NewApproval[], now: Date) => Promise<void>
+  /** Puts merges into their queues; the `merges` part provides it. */
+  readonly insertMerges: (tx: Tx, merges: readonly NewMerge[], now: Date) => Promise<void>
   /** Keeps new budgets; the `budgets` part provides it. */
   readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** Starts the runs of tasks whose work is another workflow. */
@@ -37,6 +40,7 @@ export async function writeChanges(
     setTimers(tx, changes.timers),
   ])
   if (changes.approvals.length > 0) await tools.insertApprovals(tx, changes.approvals, now)
+  if (changes.merges.length > 0) await tools.insertMerges(tx, changes.merges, now)
   await insertEventWaits(tx, changes.eventWaits, now)
   const calls = changes.calls.filter((call) => !queued.has(call.taskId))
   return calls.length === 0 ? shards : [...shards, ...(await tools.startCalls(tx, calls, now))]

@@ -167,6 +167,9 @@ export function resolveGate(
   }
 }
 
+/** Where the repository of the run is, branches can be moved. */
+export const mergeCapability = 'merge'
+
 function resolveMerge(
   definition: WorkflowDefinition,
   stepId: string,
@@ -185,6 +188,7 @@ function resolveMerge(
   return {
     kind: 'merge',
     ...resolved,
+    capabilities: [...resolved.capabilities, mergeCapability],
     // One at a time for each branch: the next begins where this one left the branch.
     concurrency: { key: `merge:${context.repo.path}#${branch}`, limit: 1 },
     base: `refs/heads/${branch}`,

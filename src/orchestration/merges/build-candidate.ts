@@ -1,0 +1,211 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Git, GitOptions } from '../../foundation/platform/git/index.ts'
+import type { MergeMethod } from '../workflows/workflow-contract.ts'
+
+export interface MergeTree {
+  readonly gitDir: string
+  readonly workTree: string
+}
+
+export interface CandidateRequest {
+  readonly place: MergeTree
+  /** Where the branch is. */
+  readonly target: string
+  readonly commit: string
+  readonly into: string
+  readonly method: MergeMethod
+  readonly message: string | null
+  /** ISO 8601. */
+  readonly at: string
+  readonly signal: AbortSignal
+}
+
+export type Candidate =
+  | { readonly kind: 'already' }
+  | { readonly kind: 'built'; readonly commit: string }
+  | { readonly kind: 'conflict'; readonly files: readonly string[]; readonly text: string }
+
+const committer = { GIT_COMMITTER_NAME: 'LeanVibe', GIT_COMMITTER_EMAIL: 'leanvibe@localhost' }
+/** Marks that also show what both sides started from. */
+const marks = [['merge.conflictStyle', 'diff3'] as const]
+
+/**
+ * What the branch would become: the commit on top of it, by replaying each commit, by a merge commit, or as one. Only the
+ * worktree of the merge is touched; it is left at the result, with HEAD there.
+ */
+export async function buildCandidate(git: Git, request: CandidateRequest): Promise<Candidate> {
+  const build = new CandidateBuild(git, request)
+  return build.run()
+}
+
+class CandidateBuild {
+  readonly #git: Git
+  readonly #request: CandidateRequest
+  readonly #options: GitOptions
+
+  constructor(git: Git, request: CandidateRequest) {
+    this.#git = git
+    this.#request = request
+    this.#options = { signal: request.signal, timeoutMs: 600_000 }
+  }
+
+  async run(): Promise<Candidate> {
+    const { target, commit, method } = this.#request
+    await this.#settle(target)
+    const base = await this.#mergeBase(target, commit)
+    if (base === commit) return { kind: 'already' }
+    if (method === 'rebase') {
+      // The branch has not moved since the work began: the commit itself is the result.
+      if (base === target) return this.#built(commit)
+      const merges = await this.#text(['rev-list', '--count', '--merges', `${target}..${commit}`])
+      if (merges === '0') return this.#replay()
+    }
+    return method === 'merge' ? this.#merge() : this.#squash()
+  }
+
+  /** A worktree as if nothing had been done in it; what is ignored, such as installed dependencies, stays. */
+  async #settle(commit: string): Promise<void> {
+    await this.#run(['reset', '--quiet', '--hard', commit])
+    await this.#run(['clean', '-ffdq'])
+  }
+
+  async #replay(): Promise<Candidate> {
+    const { target, commit } = this.#request
+    const list = await this.#text(['rev-list', '--reverse', '--topo-order', `${target}..${commit}`])
+    let tip = target
+    for (const one of list.split('\n')) {
+      const conflict = await this.#apply(['cherry-pick', '--no-commit', one], one)
+      if (conflict !== null) return conflict
+      const tree = await this.#text(['write-tree'])
+      // What the branch has already is not committed again.
+      if (tree === (await this.#text(['rev-parse', `${tip}^{tree}`]))) continue
+      tip = await this.#commitAs(one, tree, tip)
+      await this.#run(['update-ref', '--no-deref', 'HEAD', tip])
+    }
+    return tip === target ? { kind: 'already' } : this.#built(tip)
+  }
+
+  async #merge(): Promise<Candidate> {
+    const { target, commit, into, message } = this.#request
+    const conflict = await this.#apply(['merge', '--quiet', '--no-ff', '--no-commit', commit], commit)
+    if (conflict !== null) return conflict
+    const tree = await this.#text(['write-tree'])
+    const title = message ?? `Merge ${await this.#titleOf(commit)} into ${into}`
+    return this.#built(await this.#commit(tree, [target, commit], title, { ...(await this.#authorOf(commit)) }))
+  }
+
+  async #squash(): Promise<Candidate> {
+    const { target, commit, message } = this.#request
+    const conflict = await this.#apply(['merge', '--quiet', '--squash', commit], commit)
+    if (conflict !== null) return conflict
+    const tree = await this.#text(['write-tree'])
+    if (tree === (await this.#text(['rev-parse', `${target}^{tree}`]))) return { kind: 'already' }
+    const text = message ?? (await this.#text(['log', '-1', '--format=%B', commit]))
+    return this.#built(await this.#commit(tree, [target], text, await this.#authorOf(commit)))
+  }
+
+  async #built(commit: string): Promise<Candidate> {
+    await this.#settle(commit)
+    return { kind: 'built', commit }
+  }
+
+  /** Null where it went well. */
+  async #apply(args: readonly string[], commit: string): Promise<Candidate | null> {
+    const { exitCode, stderr } = await this.#git.run(this.#request.place, args, {
+      ...this.#options,
+      config: marks,
+      variables: { ...committer, GIT_AUTHOR_NAME: 'LeanVibe', GIT_AUTHOR_EMAIL: 'leanvibe@localhost' },
+      exitCodes: [0, 1],
+    })
+    const files = await this.#records(['diff', '--name-only', '--diff-filter=U', '-z'])
+    if (exitCode === 0 && files.length === 0) return null
+    const text = await describeConflict({
+      workTree: this.#request.place.workTree,
+      title: await this.#titleOf(commit),
+      into: this.#request.into,
+      files,
+      said: stderr,
+    })
+    return { kind: 'conflict', files, text }
+  }
+
+  async #commitAs(commit: string, tree: string, parent: string): Promise<string> {
+    const message = await this.#text(['log', '-1', '--format=%B', commit])
+    return this.#commit(tree, [parent], message, await this.#authorOf(commit))
+  }
+
+  #commit(
+    tree: string,
+    parents: readonly string[],
+    message: string,
+    author: Readonly<Record<string, string>>,
+  ): Promise<string> {
+    const args = ['commit-tree', tree, ...parents.flatMap((parent) => ['-p', parent])]
+    const variables = { ...author, ...committer, GIT_COMMITTER_DATE: this.#request.at }
+    return this.#git.text(this.#request.place, args, { ...this.#options, variables, input: `${message.trimEnd()}\n` })
+  }
+
+  async #authorOf(commit: string): Promise<Record<string, string>> {
+    const text = await this.#text(['log', '-1', '--format=%an%n%ae%n%aI', commit])
+    const [name = '', email = '', date = ''] = text.split('\n')
+    return {
+      GIT_AUTHOR_NAME: name.trim() === '' ? 'LeanVibe' : name,
+      GIT_AUTHOR_EMAIL: email.trim() === '' ? 'leanvibe@localhost' : email,
+      GIT_AUTHOR_DATE: date,
+    }
+  }
+
+  #titleOf(commit: string): Promise<string> {
+    return this.#text(['log', '-1', '--format=%h %s', commit])
+  }
+
+  async #mergeBase(one: string, other: string): Promise<string | null> {
+    const { exitCode, stdout } = await this.#git.run(this.#request.place, ['merge-base', one, other], {
+      ...this.#options,
+      exitCodes: [0, 1],
+    })
+    return exitCode === 0 ? stdout.toString('utf8').trim() : null
+  }
+
+  async #records(args: readonly string[]): Promise<readonly string[]> {
+    return (await this.#text(args)).split('\0').filter((name) => name !== '')
+  }
+
+  #text(args: readonly string[]): Promise<string> {
+    return this.#git.text(this.#request.place, args, this.#options)
+  }
+
+  async #run(args: readonly string[]): Promise<void> {
+    await this.#git.run(this.#request.place, args, this.#options)
+  }
+}
+
+/** So that it travels as a value, and fits into a prompt. */
+const mostText = 40_000
+
+/** The conflict in words and marks, as whoever solves it needs it. */
+async function describeConflict(conflict: {
+  readonly workTree: string
+  readonly title: string
+  readonly into: string
+  readonly files: readonly string[]
+  readonly said: string
+}): Promise<string> {
+  const { files, into, title, said, workTree } = conflict
+  const parts = [
+    `The commit "${title}" does not fit onto ${into}: both change the same lines of ${files.length} files.`,
+  ]
+  if (files.length === 0) parts.push(said.trim())
+  let left = mostText
+  for (const file of files) {
+    const path = join(workTree, file)
+    const found = await stat(path).catch(() => null)
+    const size = found?.isFile() ? found.size : 0
+    const content = size > 0 && size <= left ? await readFile(path, 'utf8') : ''
+    const shown = size === 0 ? '(it was removed on one side)' : content === '' ? `(${size} bytes)` : content
+    left -= content.length
+    parts.push(`--- ${file}\n${shown.replace(/\n$/, '')}`)
+  }
+  return parts.join('\n\n')
+}

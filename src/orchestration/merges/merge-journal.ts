@@ -1,0 +1,23 @@
+import type { Assignment } from '../runners/exchange-contract.ts'
+import type { MergeEvent, MergeState } from './merge-states-contract.ts'
+
+export interface MergeNote {
+  readonly target?: string
+  readonly candidate?: string
+  readonly files?: readonly string[]
+  readonly reason?: string
+}
+
+/** What is on record of a merge from a former attempt. */
+export interface MergeRecord {
+  readonly state: MergeState
+  readonly target: string | null
+  readonly candidate: string | null
+}
+
+/** Where a merge records each step before it takes it, so that whoever comes after a crash knows how far it came. */
+export interface MergeJournal {
+  read(assignment: Assignment): Promise<MergeRecord | null>
+  /** Throws `merge-superseded` where a later lease of the task has begun. */
+  note(assignment: Assignment, event: MergeEvent, note?: MergeNote): Promise<void>
+}

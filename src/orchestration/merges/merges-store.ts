@@ -1,0 +1,73 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { type Query, sql } from '../../foundation/platform/database/sql.ts'
+import type { MergeNote } from './merge-journal.ts'
+import { type MergeState, openMergeStates } from './merge-states-contract.ts'
+
+export interface NewMerge {
+  readonly tenant: TenantId
+  readonly runId: string
+  readonly taskId: string
+  readonly step: string
+  readonly item: number | null
+  readonly repo: string
+  readonly branch: string
+  readonly commit: string
+}
+
+export interface MergeRow {
+  readonly tenant_id: TenantId
+  readonly task_id: string
+  readonly run_id: string
+  readonly step: string
+  readonly state: MergeState
+  readonly rev: number
+  readonly fence: number
+  readonly target: string | null
+  readonly candidate: string | null
+}
+
+const columns: Query = sql`tenant_id, task_id, run_id, step, state, rev, fence, target, candidate`
+
+export async function insertMergeRows(tx: Tx, merges: readonly NewMerge[], now: Date): Promise<void> {
+  await tx.execute(sql`
+    insert into merges (tenant_id, task_id, run_id, step, item, repo, branch, commit_id, state, queued_at)
+    select tenant_id, task_id, run_id, step, item, repo, branch, commit_id, 'queued', ${now}
+    from unnest(${merges.map((m) => m.tenant)}::text[], ${merges.map((m) => m.taskId)}::text[],
+      ${merges.map((m) => m.runId)}::text[], ${merges.map((m) => m.step)}::text[], ${merges.map((m) => m.item)}::int[],
+      ${merges.map((m) => m.repo)}::text[], ${merges.map((m) => m.branch)}::text[], ${merges.map((m) => m.commit)}::text[])
+      with ordinality as i(tenant_id, task_id, run_id, step, item, repo, branch, commit_id, n)
+    order by n`)
+}
+
+export async function lockMerges(
+  tx: Tx,
+  merges: readonly { readonly tenant: TenantId; readonly taskId: string }[],
+): Promise<readonly MergeRow[]> {
+  return tx.query<MergeRow>(sql`
+    select ${columns} from merges
+    where (tenant_id, task_id) in (select * from unnest(${merges.map((m) => m.tenant)}::text[], ${merges.map((m) => m.taskId)}::text[]))
+    order by tenant_id, task_id for update`)
+}
+
+export async function findMergeRow(tx: ReadTx, tenant: TenantId, taskId: string): Promise<MergeRow | null> {
+  const rows = await tx.query<MergeRow>(sql`
+    select ${columns} from merges where tenant_id = ${tenant} and task_id = ${taskId}`)
+  return rows[0] ?? null
+}
+
+export async function saveMerge(
+  tx: Tx,
+  row: MergeRow,
+  next: { readonly state: MergeState; readonly fence: number } & MergeNote,
+  now: Date,
+): Promise<void> {
+  const isOpen = (openMergeStates as readonly MergeState[]).includes(next.state)
+  await tx.execute(sql`
+    update merges set state = ${next.state}, rev = rev + 1, fence = ${next.fence},
+      target = coalesce(${next.target ?? null}, target), candidate = coalesce(${next.candidate ?? null}, candidate),
+      files = coalesce(${next.files ?? null}::text[], files), reason = ${next.reason ?? null},
+      started_at = coalesce(started_at, ${next.state === 'queued' ? null : now}::timestamptz),
+      ended_at = ${isOpen ? null : now}::timestamptz
+    where tenant_id = ${row.tenant_id} and task_id = ${row.task_id}`)
+}

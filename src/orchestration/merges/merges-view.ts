@@ -1,0 +1,104 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { ReadTx } from '../../foundation/platform/database/database.ts'
+import { sql } from '../../foundation/platform/database/sql.ts'
+import { type MergeState, openMergeStates } from './merge-states-contract.ts'
+import type { MergeView } from './merges-contract.ts'
+
+export interface MergeFilter {
+  readonly id?: string | undefined
+  readonly run?: string | undefined
+  readonly branch?: string | undefined
+  readonly state?: MergeState | 'open' | undefined
+  readonly before: { readonly at: Date; readonly id: string } | null
+  readonly limit: number
+}
+
+/** Newest first. Of each that is open: how many of its branch are before it, and what the first of them is doing. */
+export async function readMerges(tx: ReadTx, tenant: TenantId, filter: MergeFilter): Promise<readonly MergeView[]> {
+  const { id, run, branch, state, before, limit } = filter
+  const states = state === undefined ? null : state === 'open' ? [...openMergeStates] : [state]
+  const rows = await tx.query<Row>(sql`
+    select m.*, a.ahead, a.first_run, a.first_step, a.first_state from merges m
+    left join lateral (
+      select count(*)::int as ahead, (array_agg(o.run_id order by o.seq))[1] as first_run,
+        (array_agg(o.step order by o.seq))[1] as first_step, (array_agg(o.state order by o.seq))[1] as first_state
+      from merges o
+      where o.tenant_id = m.tenant_id and o.repo = m.repo and o.branch = m.branch and o.ended_at is null and o.seq < m.seq
+    ) a on m.ended_at is null
+    where m.tenant_id = ${tenant} and (${id ?? null}::text is null or m.task_id = ${id ?? null})
+      and (${run ?? null}::text is null or m.run_id = ${run ?? null})
+      and (${branch ?? null}::text is null or m.branch = ${branch ?? null})
+      and (${states}::text[] is null or m.state = any (${states}::text[]))
+      and (${before?.at ?? null}::timestamptz is null
+        or (m.queued_at, m.task_id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}))
+    order by m.queued_at desc, m.task_id desc limit ${limit}`)
+  return rows.map(toView)
+}
+
+interface Row {
+  readonly task_id: string
+  readonly run_id: string
+  readonly step: string
+  readonly item: number | null
+  readonly repo: string
+  readonly branch: string
+  readonly commit_id: string
+  readonly state: MergeState
+  readonly seq: number
+  readonly ahead: number | null
+  readonly first_run: string | null
+  readonly first_step: string | null
+  readonly first_state: MergeState | null
+  readonly target: string | null
+  readonly candidate: string | null
+  readonly files: string[]
+  readonly reason: string | null
+  readonly queued_at: Date
+  readonly started_at: Date | null
+  readonly ended_at: Date | null
+}
+
+function toView(row: Row): MergeView {
+  return {
+    id: row.task_id,
+    runId: row.run_id,
+    step: row.step,
+    item: row.item,
+    repo: row.repo,
+    branch: row.branch,
+    commit: row.commit_id,
+    state: row.state,
+    seq: Number(row.seq),
+    ahead: row.ahead,
+    explanation: explain(row),
+    target: row.target,
+    candidate: row.candidate,
+    files: row.files,
+    reason: row.reason,
+    queuedAt: row.queued_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+  }
+}
+
+/** Merges of a branch are done one at a time, in the order in which their steps became due. */
+function explain(row: Row): string {
+  const short = (commit: string | null) => commit?.slice(0, 12) ?? ''
+  switch (row.state) {
+    case 'queued':
+      if ((row.ahead ?? 0) === 0) return 'the next to be done'
+      return `number ${row.ahead! + 1}: after ${row.first_step} of ${row.first_run}, which is ${row.first_state}${row.ahead! > 1 ? `, and ${row.ahead! - 1} more` : ''}`
+    case 'rebasing':
+      return `is put on top of ${row.branch} at ${short(row.target)}`
+    case 'testing':
+      return `${short(row.candidate)} is being checked, on top of ${short(row.target)}`
+    case 'landing':
+      return `${row.branch} moves from ${short(row.target)} to ${short(row.candidate)}`
+    case 'merged':
+      return row.candidate === row.target
+        ? `${row.branch} held it already`
+        : `${row.branch} moved from ${short(row.target)} to ${short(row.candidate)}`
+    default:
+      return row.reason ?? row.state
+  }
+}

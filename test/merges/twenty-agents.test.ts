@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, test, vi } from 'vitest'
+import { makeRepository, rawGit } from '../../src/foundation/platform/git/git.fixture.ts'
+import { documentsOf, runCli, scratchFolder } from '../support/run-cli.ts'
+
+vi.setConfig({ testTimeout: 240_000 })
+const scratch = scratchFolder('merges')
+afterAll(() => scratch.remove())
+
+const agents = 20
+const shared = 5
+
+/** The head of each shared file tells how many lines follow, and each line names a file: blind merging breaks that. */
+const check = `set -eu
+for file in shared-*.txt; do
+  test "$(sed -n 's/^count: //p' "$file")" = "$(grep -c '^agent-' "$file" || true)"
+  for name in $(grep '^agent-' "$file" || true); do test -f "$name.txt"; done
+done
+`
+
+/** What an agent does: its own file, and an entry in one that it shares with others. */
+const edit = (agent: string) => `set -eu
+echo "work of ${agent}" > "agent-${agent}.txt"
+file="shared-$((${agent} % ${shared})).txt"
+grep -q "^agent-${agent}$" "$file" || echo "agent-${agent}" >> "$file"
+sed -i "s/^count: .*/count: $(grep -c '^agent-' "$file")/" "$file"
+`
+
+const workflows = {
+  'twenty.yaml': `name: twenty
+steps:
+  work:
+    map:
+      over: [${Array.from({ length: agents }, (_, n) => n).join(', ')}]
+      as: agent
+      step:
+        workspace: worktree
+        env: { AGENT: '\${{ agent }}' }
+        script: |
+${edit('$AGENT').replaceAll(/^/gm, '          ')}
+  deliver:
+    needs: work
+    map:
+      over: \${{ steps.work.outputs.commit }}
+      as: commit
+      step:
+        workflow: { name: integrate, inputs: { commit: '\${{ commit }}', agent: '\${{ index }}' } }
+`,
+  'integrate.yaml': `name: integrate
+inputs:
+  commit: { type: string }
+  agent: { type: json }
+steps:
+  merge:
+    merge:
+      commit: \${{ inputs.commit }}
+      checks: [{ name: tests, command: [sh, check.sh] }]
+      onConflict: hand-back
+  solve:
+    needs: merge
+    if: steps.merge.outputs.merged == false
+    base: main
+    env: { AGENT: '\${{ inputs.agent }}', CONFLICT: '\${{ steps.merge.outputs.conflict }}' }
+    script: |
+      case "$CONFLICT" in *"<<<<<<<"*) ;; *) echo "no conflict was handed over" >&2; exit 1 ;; esac
+${edit('$AGENT').replaceAll(/^/gm, '      ')}
+  again:
+    needs: solve
+    if: steps.merge.outputs.merged == false
+    workflow: { name: integrate, inputs: { commit: '\${{ steps.solve.outputs.commit }}', agent: '\${{ inputs.agent }}' } }
+`,
+}
+
+function project(name: string) {
+  const cwd = join(scratch.path, name)
+  const repository = join(cwd, 'repository')
+  const files = Object.fromEntries(Array.from({ length: shared }, (_, n) => [`shared-${n}.txt`, 'count: 0\n']))
+  makeRepository(repository, { ...files, 'check.sh': check })
+  mkdirSync(join(cwd, 'workflows'))
+  writeFileSync(join(cwd, 'leanvibe.yaml'), 'agents: 8\n')
+  for (const [file, text] of Object.entries(workflows)) writeFileSync(join(cwd, 'workflows', file), text)
+  return { cwd, repository }
+}
+
+/** Each state that the branch has had passes the tests; they are run on a copy of it. */
+function checkEveryCommit(repository: string): number {
+  const commits = rawGit(repository, 'rev-list', '--reverse', 'main').split('\n')
+  const tree = join(repository, '..', 'look')
+  for (const commit of commits) {
+    mkdirSync(tree)
+    execFileSync('sh', [
+      '-c',
+      `git -C "$1" archive "$2" | tar -x -C "$3" && cd "$3" && sh check.sh`,
+      'sh',
+      repository,
+      commit,
+      tree,
+    ])
+    rmSync(tree, { recursive: true })
+  }
+  return commits.length
+}
+
+test('20 agents on one repository with overlapping edits: every state of main passes, nothing is lost, the order is told', async () => {
+  const { cwd, repository } = project('twenty')
+  const from = performance.now()
+  const run = await runCli(['orchestrate', 'twenty', '--repo', repository, '--json'], { cwd, timeoutMs: 220_000 })
+  expect(run.code, run.stderr + run.stdout.slice(-3_000)).toBe(0)
+  const seconds = (performance.now() - from) / 1_000
+  for (let agent = 0; agent < agents; agent++) {
+    expect(readFileSync(join(repository, `agent-${agent}.txt`), 'utf8')).toBe(`work of ${agent}\n`)
+    expect(readFileSync(join(repository, `shared-${agent % shared}.txt`), 'utf8').split('\n')).toContain(
+      `agent-${agent}`,
+    )
+  }
+  expect(rawGit(repository, 'status', '--porcelain')).toBe('')
+  expect(checkEveryCommit(repository)).toBe(agents + 1)
+
+  const listed = documentsOf((await runCli(['merges', 'list', '--json'], { cwd })).stdout) as {
+    seq: number
+    state: string
+    target: string
+    candidate: string
+    endedAt: string
+    explanation: string
+  }[]
+  const merged = listed.filter(({ state }) => state === 'merged').sort((a, b) => a.seq - b.seq)
+  expect(merged).toHaveLength(agents)
+  // In the order in which they came, each on top of the one before.
+  expect(merged.slice(1).map(({ target }) => target)).toEqual(merged.slice(0, -1).map(({ candidate }) => candidate))
+  expect(listed.every(({ explanation }) => explanation !== '')).toBe(true)
+  console.log(
+    'merges',
+    JSON.stringify({ seconds: Math.round(seconds), merges: merged.length, conflicts: listed.length - agents }),
+  )
+})
+
+test.each(['merge.land.before', 'merge.land.after'])('a kill at %s is made good by the next start', async (point) => {
+  const { cwd, repository } = project(point)
+  writeFileSync(
+    join(cwd, 'one.yaml'),
+    `name: one
+steps:
+  work: { workspace: worktree, env: { AGENT: '3' }, script: ${JSON.stringify(edit('$AGENT'))} }
+  merge: { needs: work, merge: { commit: '\${{ steps.work.outputs.commit }}', checks: [{ name: tests, command: [sh, check.sh] }] } }
+outputs: { at: '\${{ steps.merge.outputs.commit }}' }
+`,
+  )
+  const env = { LEANVIBE_FAILPOINTS: `${point}=kill` }
+  const killed = await runCli(['orchestrate', 'one.yaml', '--repo', repository], { cwd, env })
+  expect(killed.code).toBeNull()
+  const [known] = documentsOf((await runCli(['runs', 'list', '--json'], { cwd })).stdout) as { id: string }[]
+  const run = known!.id
+  const end = await runCli(['orchestrate', '--resume', run], { cwd })
+  expect(end.code, end.stderr + end.stdout.slice(-2_000)).toBe(0)
+  expect(rawGit(repository, 'rev-list', '--count', 'main')).toBe('2')
+  expect(rawGit(repository, 'status', '--porcelain')).toBe('')
+  expect(readFileSync(join(repository, 'agent-3.txt'), 'utf8')).toBe('work of 3\n')
+})
