@@ -306,6 +306,36 @@ policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
 grant delete, insert, select, update to leanvibe_system;
 
+create table gateway_routes (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text collate "C" not null,
+  definition jsonb not null,
+  enabled boolean not null,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint gateway_routes_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX gateway_routes_name ON gateway_routes USING btree (tenant_id, name);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table gateway_settings (
+  tenant_id text collate "C" not null,
+  stopped_at timestamp with time zone,
+  updated_at timestamp with time zone not null,
+  constraint gateway_settings_pkey PRIMARY KEY (tenant_id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table idempotent_requests (
   tenant_id text collate "C" not null,
   caller text collate "C" not null,
@@ -450,6 +480,101 @@ create table migrations (
   constraint migrations_pkey PRIMARY KEY (version)
 );
 grant select to leanvibe_system;
+
+create table model_calls (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C",
+  task_id text collate "C",
+  agent_id text collate "C",
+  key_id text collate "C",
+  wire text not null,
+  asked text not null,
+  model text not null,
+  account text collate "C" not null,
+  provider text not null,
+  outcome text not null,
+  status integer,
+  streamed boolean not null,
+  counted boolean not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_tokens bigint not null,
+  cache_write_tokens bigint not null,
+  micro_usd bigint,
+  held_micro_usd bigint not null,
+  held_tokens bigint not null,
+  started_at timestamp with time zone not null,
+  ended_at timestamp with time zone not null,
+  wait_ms integer not null,
+  first_byte_ms integer,
+  constraint model_calls_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX model_calls_of_run ON model_calls USING btree (run_id) WHERE (run_id IS NOT NULL);
+CREATE INDEX model_calls_recent ON model_calls USING btree (started_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table model_contents (
+  tenant_id text collate "C" not null,
+  call_id text collate "C" not null,
+  request text not null,
+  answer text not null,
+  cut boolean not null,
+  kept_until timestamp with time zone not null,
+  constraint model_contents_pkey PRIMARY KEY (tenant_id, call_id)
+);
+CREATE INDEX model_contents_until ON model_contents USING btree (kept_until);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table model_keys (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  prefix text collate "C" not null,
+  hash bytea not null,
+  name text not null,
+  models text[],
+  team text,
+  workflow text collate "C",
+  run_id text collate "C",
+  task_id text collate "C",
+  attempt integer,
+  fence bigint,
+  agent_id text collate "C",
+  created_by text not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  constraint model_keys_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=70);
+CREATE INDEX model_keys_expiry ON model_keys USING btree (expires_at);
+CREATE UNIQUE INDEX model_keys_prefix ON model_keys USING btree (prefix);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table model_settings (
+  tenant_id text collate "C" not null,
+  keep_contents boolean not null,
+  keep_days integer not null,
+  rev integer not null default 1,
+  updated_at timestamp with time zone not null,
+  constraint model_settings_pkey PRIMARY KEY (tenant_id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
 
 create table past_attempts (
   tenant_id text collate "C" not null,

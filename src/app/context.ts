@@ -233,8 +233,12 @@ async function startWork(work: Work): Promise<LocalRunner> {
     preemptor.start(),
     startTimers(database, { handlers: orchestration.timers, onError }),
     startConsumer(database, {
-      name: 'merges',
-      handle: (tx, events) => merges.handle(tx, events, database.clock.now()),
+      name: 'task-ends',
+      handle: async (tx, events) => {
+        const now = database.clock.now()
+        await merges.handle(tx, events, now)
+        await orchestration.pathLeases.handle(tx, events, now)
+      },
       onError,
     }),
     startConsumer(database, {

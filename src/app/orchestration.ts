@@ -22,6 +22,7 @@ import { readTaskSpecs } from '../orchestration/coordinator/sql/read-task-specs.
 import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
 import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
 import { insertMerges } from '../orchestration/merges/merges-service.ts'
+import { PathLeases } from '../orchestration/path-leases/path-leases.ts'
 import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
@@ -137,6 +138,7 @@ export function createOrchestration(options: OrchestrationOptions) {
       stepsToKeep: (document, definition, again) => stepsToKeep(document.steps, graphOf(definition), again),
     },
   })
+  const pathLeases = new PathLeases({ queue: () => queue, dispatch })
   const engine: RunEngine = new RunEngine({
     onRunEnd: options.onRunEnd ?? null,
     ids,
@@ -146,6 +148,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     definitionOf: (tx, tenant, name, version) => catalog.read(tx, tenant, name, version),
     insertApprovals,
     insertMerges,
+    claimPaths: pathLeases.claim,
     insertBudgets,
     budgetsOfRuns,
     specsOf: readTaskSpecs,
@@ -198,6 +201,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     steering,
     engine,
     approvals,
+    pathLeases,
     checkpoints,
     exchange,
     /** The exchange as runners get it: what passes is counted. */

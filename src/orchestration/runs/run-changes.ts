@@ -4,6 +4,7 @@ import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { NewTask } from '../coordinator/sql/insert-tasks.ts'
 import type { TaskRef } from '../coordinator/task-queue.ts'
 import type { NewMerge } from '../merges/merges-store.ts'
+import type { NewPathClaim } from '../path-leases/path-leases.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { keyOf } from './run-rows.ts'
 
@@ -38,6 +39,7 @@ export class RunChanges {
   readonly approvals: NewApproval[] = []
   readonly eventWaits: NewEventWait[] = []
   readonly merges: NewMerge[] = []
+  readonly claims: NewPathClaim[] = []
   /** Tasks whose work is a run of another workflow. */
   readonly calls: TaskRef[] = []
   readonly #steps = new Map<string, RunRef & { row: StepRow; counts: boolean }>()

@@ -170,6 +170,15 @@ export function addTask(
     concurrency.push(`key:${spec.concurrency.key}`)
     changes.places.push({ tenant: run.tenant, key: `key:${spec.concurrency.key}`, max: spec.concurrency.limit })
   }
+  if (work?.paths !== undefined && run.repo !== null) {
+    // Dropped with the run, as the keys of its maps are. Until the claim is granted there is no place under it.
+    const opens = work.onOverlap === 'warn' ? null : `map:${run.id}/#paths/${taskId}`
+    if (opens !== null) {
+      concurrency.push(opens)
+      changes.places.push({ tenant: run.tenant, key: opens, max: 0 })
+    }
+    changes.claims.push({ ...ref, taskId, step: step.step, repo: run.repo.path, paths: work.paths, opens })
+  }
   const held = work === null ? noHolds : holdsOf({ ...ref, taskId }, work, input.budgets)
   changes.budgets.push(...held.budgets)
   const timeoutMs = held.timeoutMs ?? spec.timeoutMs ?? unlimited

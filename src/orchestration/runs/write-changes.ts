@@ -6,6 +6,7 @@ import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue, TaskRef } from '../coordinator/task-queue.ts'
 import type { NewMerge } from '../merges/merges-store.ts'
+import type { NewPathClaim } from '../path-leases/path-leases.ts'
 import type { NewApproval, NewEventWait, RunChanges } from './run-changes.ts'
 import { insertSteps, saveRuns, saveSteps } from './runs-store.ts'
 
@@ -14,6 +15,8 @@ export interface WriteTools {
   readonly insertApprovals: (tx: Tx, approvals: readonly NewApproval[], now: Date) => Promise<void>
   /** Puts merges into their queues; the `merges` part provides it. */
   readonly insertMerges: (tx: Tx, merges: readonly NewMerge[], now: Date) => Promise<void>
+  /** Claims files for tasks, and lets those begin whose files are free; the `path-leases` part provides it. */
+  readonly claimPaths: (tx: Tx, claims: readonly NewPathClaim[], now: Date) => Promise<readonly Shard[]>
   /** Keeps new budgets; the `budgets` part provides it. */
   readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** Starts the runs of tasks whose work is another workflow. */
@@ -41,9 +44,11 @@ export async function writeChanges(
   ])
   if (changes.approvals.length > 0) await tools.insertApprovals(tx, changes.approvals, now)
   if (changes.merges.length > 0) await tools.insertMerges(tx, changes.merges, now)
+  const begun = changes.claims.length === 0 ? [] : await tools.claimPaths(tx, changes.claims, now)
   await insertEventWaits(tx, changes.eventWaits, now)
   const calls = changes.calls.filter((call) => !queued.has(call.taskId))
-  return calls.length === 0 ? shards : [...shards, ...(await tools.startCalls(tx, calls, now))]
+  const ready = begun.length === 0 ? shards : [...shards, ...begun]
+  return calls.length === 0 ? ready : [...ready, ...(await tools.startCalls(tx, calls, now))]
 }
 
 async function insertEventWaits(tx: Tx, waits: readonly NewEventWait[], now: Date): Promise<void> {

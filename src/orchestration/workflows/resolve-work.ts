@@ -77,11 +77,12 @@ function placeInRepository(
   step: Worker,
   context: EvaluationContext,
   stepId: string,
-): Pick<ResolvedWork, 'base' | 'paths'> {
+): Pick<ResolvedWork, 'base' | 'paths' | 'onOverlap'> {
+  const warn = 'onOverlap' in step && step.onOverlap === 'warn' ? { onOverlap: step.onOverlap } : {}
   const base = 'base' in step && step.base !== undefined ? revisionOf(step.base, context, `${stepId}.base`) : undefined
   const paths =
     'paths' in step && step.paths !== undefined ? pathsOf(step.paths, context, `${stepId}.paths`) : undefined
-  return { ...(base === undefined ? {} : { base }), ...(paths === undefined ? {} : { paths }) }
+  return { ...(base === undefined ? {} : { base }), ...(paths === undefined ? {} : { paths }), ...warn }
 }
 
 /** A name of a commit that git cannot take for an option or a range. */

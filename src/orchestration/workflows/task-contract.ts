@@ -102,6 +102,8 @@ export interface ResolvedWork extends ResolvedCommon {
   readonly base?: string
   /** Globs of the files that it means to change; absent: it does not say. */
   readonly paths?: readonly string[]
+  /** Absent: it waits. */
+  readonly onOverlap?: 'warn'
   /** Plain variables, resolved. */
   readonly env: Readonly<Record<string, string>>
   /** Variable -> name of the secret; its value is read by the runner when it starts the process, and stored nowhere. */

@@ -155,6 +155,12 @@ const workShape = {
   workspace: z.enum(['none', 'worktree']).optional().describe('worktree: a git worktree of its own. Default none.'),
   base: baseField(),
   paths: pathsField(),
+  onOverlap: z
+    .enum(['wait', 'warn'])
+    .optional()
+    .describe(
+      'Where other work means to change the same `paths`: wait until it has ended, or only tell. Default wait.',
+    ),
   env: environmentSchema.optional(),
   outputs: outputsSchema.optional(),
 }
