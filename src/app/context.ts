@@ -175,7 +175,6 @@ export async function openPlatform(
     ]
     return {
       routes,
-      mounts: [gateway.mount],
       access: { ...access, authenticate: (local) => access.authenticate(firstToKnow(local, models.authenticate)) },
       serving: (url) => served.resolve(url),
       isReady: async () => {
