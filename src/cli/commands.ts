@@ -30,6 +30,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/approvals.ts')).approvals,
   },
   {
+    name: 'artifacts',
+    summary: 'list and copy what the steps of a run have kept, such as reports and the evidence of gates',
+    load: async () => (await import('./commands/artifacts.ts')).artifacts,
+  },
+  {
     name: 'merges',
     summary: 'show what is merged, in which order, and what waits for what',
     load: async () => (await import('./commands/merges.ts')).merges,

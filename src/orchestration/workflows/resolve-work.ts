@@ -169,7 +169,7 @@ export function resolveGate(
 }
 
 /** Where the repository of the run is, branches can be moved. */
-export const mergeCapability = 'merge'
+const mergeCapability = 'merge'
 
 function resolveMerge(
   definition: WorkflowDefinition,
