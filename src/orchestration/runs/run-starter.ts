@@ -43,6 +43,8 @@ export interface RunStarterOptions {
 
 export interface NewRun {
   readonly tenant: TenantId
+  /** Default: a new one. */
+  readonly id?: RunId | undefined
   readonly definition: WorkflowDefinition
   readonly version: number
   readonly from: Pick<RunRow, 'inputs' | 'repo' | 'priority' | 'parallel' | 'labels'>
@@ -141,10 +143,10 @@ export class RunStarter {
     }))
   }
 
-  #newRun({ tenant, definition, version, from, inherited, caller }: NewRun, now: Date): RunRow {
+  #newRun({ tenant, id, definition, version, from, inherited, caller }: NewRun, now: Date): RunRow {
     return {
       tenant,
-      id: this.#options.ids.next<RunId>('run'),
+      id: id ?? this.#options.ids.next<RunId>('run'),
       workflow: definition.name,
       version,
       state: 'pending',

@@ -2,12 +2,14 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import { parseWith } from '../../foundation/kernel/schema.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
+import type { Principal } from '../../foundation/platform/http/principal.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import type { StepGraph } from '../workflows/graph.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import { retryFrom } from './retry-run.ts'
 import { cancelRun, listRuns, pauseRun, resumeRun, retryRun, showRun, startRun } from './run-endpoints-contract.ts'
 import { runErrors } from './run-errors.ts'
+import { type RepeatableStart, startOnce } from './run-of-request.ts'
 import type { RunRow } from './run-rows.ts'
 import { type DetailSources, readRunDetail, toRunView } from './run-views.ts'
 import { startRunSchema } from './runs-contract.ts'
@@ -38,20 +40,23 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
     route({
       ...startRun,
       permission: 'runs:write',
-      handle: async ({ body, principal }) => {
+      handle: async ({ body, principal, idempotencyKey }) => {
         const request = parseWith(startRunSchema, body, 'run')
         if ((request.workflow === undefined) === (request.source === undefined)) {
           throw runErrors['start-ambiguous']('a run is started by exactly one of workflow and source')
         }
         const repo = request.repo === undefined ? null : await options.repoAt(request.repo)
-        const run = await runs.start(principal.tenant, {
+        const start = {
           what: request.source ?? { name: request.workflow! },
           inputs: request.inputs,
           repo,
           priority: request.priority ?? null,
           parallel: request.parallel ?? options.parallel,
           labels: request.labels,
-        })
+        }
+        const run = await startOnce(database, repeatable(principal, idempotencyKey, { start: body }), (id) =>
+          runs.start(principal.tenant, start, id),
+        )
         return toRunView(run)
       },
     }),
@@ -102,15 +107,21 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
     route({
       ...retryRun,
       permission: 'runs:write',
-      handle: async ({ params, body, principal }) => {
+      handle: async ({ params, body, principal, idempotencyKey }) => {
         const source = await find(principal.tenant, params.id)
         const { graphOf } = options
+        const retry = { source, from: body.from ?? null, runs, catalog, graphOf }
+        const request = repeatable(principal, idempotencyKey, { retry: params.id, ...body })
         return toRunView(
-          await runs.write(principal.tenant, (tx, now) =>
-            retryFrom(tx, { source, from: body.from ?? null, runs, catalog, graphOf }, now),
+          await startOnce(database, request, (id) =>
+            runs.write(principal.tenant, (tx, now) => retryFrom(tx, { ...retry, id }, now)),
           ),
         )
       },
     }),
   ]
+}
+
+function repeatable(principal: Principal, key: string | null, content: unknown): RepeatableStart | null {
+  return key === null ? null : { tenant: principal.tenant, caller: principal.key ?? principal.id, key, content }
 }

@@ -43,8 +43,9 @@ export class RunsService {
     this.#options = options
   }
 
-  async start(tenant: TenantId, start: RunStart): Promise<RunRow> {
-    return this.#write(tenant, (tx, now) => this.#begin(tx, tenant, start, now))
+  /** @param id of the run. Default: a new one. */
+  async start(tenant: TenantId, start: RunStart, id?: RunId): Promise<RunRow> {
+    return this.#write(tenant, (tx, now) => this.#begin(tx, tenant, start, now, id))
   }
 
   /** As `start`, in the caller's transaction: the run exists if, and only if, what caused it does. */
@@ -59,11 +60,12 @@ export class RunsService {
     tenant: TenantId,
     start: RunStart,
     now: Date,
+    id?: RunId,
   ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const { catalog, starter } = this.#options
     const { definition, version } = await catalog.store(tx, tenant, start.what, now)
     const inputs = catalog.resolveInputs(definition, start.inputs)
-    return starter.begin(tx, { tenant, definition, version, from: { ...start, inputs } }, now)
+    return starter.begin(tx, { tenant, id, definition, version, from: { ...start, inputs } }, now)
   }
 
   /** Starts a run of the same version with the same inputs that takes over what `inherited` holds. */
@@ -72,12 +74,13 @@ export class RunsService {
     source: RunRow,
     inherited: Inherited,
     now: Date,
+    id?: RunId,
   ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const { tenant, version } = source
     const definition = await this.#options.catalog.read(tx, tenant, source.workflow, version)
     const attempt = inherited.origin.kind === 'retry' ? String(Number(source.labels.attempt ?? 1) + 1) : null
     const from = attempt === null ? source : { ...source, labels: { ...source.labels, attempt } }
-    return this.#options.starter.begin(tx, { tenant, definition, version, from, inherited }, now)
+    return this.#options.starter.begin(tx, { tenant, id, definition, version, from, inherited }, now)
   }
 
   /** Ends a run: work under way when its runner has stopped it, all else at once; `finally` steps still run. */
