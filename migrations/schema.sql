@@ -347,6 +347,7 @@ create table idempotent_requests (
   headers jsonb,
   body text,
   expires_at timestamp with time zone not null,
+  wrote boolean not null default false,
   constraint idempotent_requests_pkey PRIMARY KEY (tenant_id, caller, key)
 );
 CREATE INDEX idempotent_requests_expiry ON idempotent_requests USING btree (expires_at);

@@ -368,13 +368,34 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
       const { key } = await newTenant()
       const { tenant } = await me(key)
       await send(key, 'k1', 'Ann')
-      await use.owner(`update idempotent_requests set status = null, body = null where tenant_id = $1`, [tenant])
+      await use.owner(`update idempotent_requests set status = null, body = null, wrote = false where tenant_id = $1`, [
+        tenant,
+      ])
       expect((await send(key, 'k1', 'Ann')).json()).toMatchObject({ code: 'idempotency-busy' })
       await use.owner(`update idempotent_requests set held_until = now() - interval '1 second' where tenant_id = $1`, [
         tenant,
       ])
       expect((await send(key, 'k1', 'Bea')).json()).toMatchObject({ code: 'idempotency-mismatch' })
       expect((await send(key, 'k1', 'Ann')).statusCode).toBe(201)
+    })
+
+    test('that took effect without an answer is never done again', async () => {
+      const { key, client } = await newTenant()
+      const { tenant } = await me(key)
+      await send(key, 'k1', 'Ann')
+      const [row] = await use.owner<{ wrote: boolean }>(`select wrote from idempotent_requests where tenant_id = $1`, [
+        tenant,
+      ])
+      expect(row).toEqual({ wrote: true })
+      const set = (what: string) => use.owner(`update idempotent_requests set ${what} where tenant_id = $1`, [tenant])
+      await set('status = null, body = null')
+      expect((await send(key, 'k1', 'Ann')).json()).toMatchObject({ code: 'idempotency-busy' })
+      await set(`held_until = now() - interval '1 second'`)
+      expect((await send(key, 'k1', 'Ann')).json()).toMatchObject({ status: 409, code: 'idempotency-unknown' })
+      expect((await client.call(contract.listMembers)).items).toHaveLength(1)
+      await set(`expires_at = now() - interval '1 second'`)
+      expect((await send(key, 'k1', 'Ann')).statusCode).toBe(201)
+      expect((await client.call(contract.listMembers)).items).toHaveLength(2)
     })
   })
 })

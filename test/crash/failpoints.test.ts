@@ -46,6 +46,7 @@ const points = [
 ].flatMap((name) => [name.replace('X', 'before'), name.replace('X', 'after')])
 /** Places on ways that no run of a workflow takes; the tests of their parts kill at them. */
 const ofOthers = [
+  'idempotency.done',
   'merge.land.after',
   'merge.land.before',
   'relay.published',

@@ -1,6 +1,8 @@
 import { type IdSource, systemIds } from '../../../foundation/kernel/ids.ts'
-import type { Database } from '../../../foundation/platform/database/database.ts'
+import { withBeforeCommit } from '../../../foundation/platform/database/before-commit.ts'
+import type { Database, Tx } from '../../../foundation/platform/database/database.ts'
 import { json, sql } from '../../../foundation/platform/database/sql.ts'
+import { httpErrors } from '../../../foundation/platform/http/http-errors.ts'
 import type { IdempotencyStore } from '../../../foundation/platform/http/idempotency.ts'
 import { createLoop, type Loop } from '../../../foundation/runtime/loop.ts'
 
@@ -20,6 +22,7 @@ interface Row {
   readonly headers: Record<string, string>
   readonly body: string | null
   readonly heldUntil: Date
+  readonly wrote: boolean
 }
 
 /** Keeps answers in the rows of their tenant. */
@@ -31,19 +34,20 @@ export function createIdempotencyStore(options: IdempotencyOptions): Idempotency
       const holder = ids.next<string>('idm')
       const row = await database.forTenant(tenant).write(async (tx) => {
         const now = database.clock.now()
-        // A row whose time is over, or whose process gave no answer within its hold, is taken over as if it were not there.
+        // A row whose time is over, or whose process committed nothing within its hold, is taken over as if it were not there.
         const [found] = await tx.query<Row>(sql`
           insert into idempotent_requests as r (tenant_id, caller, key, fingerprint, holder, held_until, expires_at)
           values (${tenant}, ${caller}, ${key}, ${fingerprint}, ${holder}, ${after(holdMs)}, ${after(keepMs)})
           on conflict (tenant_id, caller, key) do update set
-            holder = case when r.status is null and r.held_until <= ${now} and r.fingerprint = excluded.fingerprint
+            holder = case when r.status is null and not r.wrote and r.held_until <= ${now} and r.fingerprint = excluded.fingerprint
               or r.expires_at <= ${now} then excluded.holder else r.holder end,
             fingerprint = case when r.expires_at <= ${now} then excluded.fingerprint else r.fingerprint end,
             status = case when r.expires_at <= ${now} then null else r.status end,
             held_until = case when r.expires_at <= ${now} or r.status is null and r.held_until <= ${now}
-              and r.fingerprint = excluded.fingerprint then excluded.held_until else r.held_until end,
+              and not r.wrote and r.fingerprint = excluded.fingerprint then excluded.held_until else r.held_until end,
+            wrote = r.wrote and r.expires_at > ${now},
             expires_at = case when r.expires_at <= ${now} then excluded.expires_at else r.expires_at end
-          returning fingerprint, holder, status, headers, body, held_until as "heldUntil"`)
+          returning fingerprint, holder, status, headers, body, held_until as "heldUntil", wrote`)
         return found!
       })
       if (row.holder === holder) return { kind: 'fresh', holder }
@@ -51,8 +55,31 @@ export function createIdempotencyStore(options: IdempotencyOptions): Idempotency
       if (row.status !== null) {
         return { kind: 'done', answer: { status: row.status, headers: row.headers, body: row.body } }
       }
+      if (row.wrote && row.heldUntil <= database.clock.now()) return { kind: 'unknown' }
       const left = row.heldUntil.getTime() - database.clock.now().getTime()
       return { kind: 'busy', retryAfterMs: Math.max(1, Math.min(left, 1_000)) }
+    },
+    async perform({ tenant, caller, key }, holder, fn) {
+      let told = false
+      let over = false
+      const tell = async (tx: Tx) => {
+        // What outlives the request is not its effect, and a transaction of another tenant cannot see the row.
+        if (told || over || (tx.tenant !== null && tx.tenant !== tenant)) return
+        const ours = await tx.execute(sql`
+          update idempotent_requests set wrote = true
+          where tenant_id = ${tenant} and caller = ${caller} and key = ${key} and holder = ${holder}`)
+        if (ours === 0) {
+          throw httpErrors['idempotency-busy']('another request with this Idempotency-Key has taken over')
+        }
+        tx.afterCommit(() => {
+          told = true
+        })
+      }
+      try {
+        return await withBeforeCommit(tell, fn)
+      } finally {
+        over = true
+      }
     },
     async keep({ tenant, caller, key }, holder, { status, headers, body }) {
       await database.forTenant(tenant).write((tx) =>
@@ -63,12 +90,15 @@ export function createIdempotencyStore(options: IdempotencyOptions): Idempotency
       )
     },
     async release({ tenant, caller, key }, holder) {
-      await database.forTenant(tenant).write((tx) =>
-        tx.execute(sql`
+      await database.forTenant(tenant).write(async (tx) => {
+        await tx.execute(sql`
           delete from idempotent_requests
           where tenant_id = ${tenant} and caller = ${caller} and key = ${key} and holder = ${holder}
-            and status is null`),
-      )
+            and status is null and not wrote`)
+        await tx.execute(sql`
+          update idempotent_requests set held_until = ${database.clock.now()}
+          where tenant_id = ${tenant} and caller = ${caller} and key = ${key} and holder = ${holder} and status is null`)
+      })
     },
   }
 }

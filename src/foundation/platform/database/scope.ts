@@ -3,6 +3,7 @@ import { isAppError } from '../../kernel/errors.ts'
 import { failpoint } from '../../kernel/failpoints.ts'
 import type { TenantId } from '../../kernel/ids.ts'
 import type { Random } from '../../kernel/random.ts'
+import { beforeCommit } from './before-commit.ts'
 import type { ReadTx, Scope, Tx, WriteOptions } from './database.ts'
 import { databaseErrors, isConflict } from './database-errors.ts'
 import type { Role, Session } from './session.ts'
@@ -44,6 +45,7 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
 
   async function runOnce<T>(readOnly: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
     const begin = readOnly ? beginRead : beginWrite
+    const last = readOnly ? undefined : beforeCommit()
     const [result, done] = await backend.withSession(role, async (session) => {
       const transaction = new Transaction(session, begin, tenant)
       const endWatch = backend.watch?.(transaction)
@@ -52,6 +54,7 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
         if (readOnly) {
           transaction.release()
         } else {
+          if (last !== undefined && transaction.used) await last(transaction)
           failpoint(`commit.before.${purpose}`)
           await transaction.commit()
           failpoint(`commit.after.${purpose}`)

@@ -54,6 +54,11 @@ export class Transaction implements Tx {
     return this.#appendedEvents
   }
 
+  /** Whether it has sent anything. */
+  get used(): boolean {
+    return this.#state !== 'unused'
+  }
+
   get endHooks(): readonly (() => void)[] {
     return this.#endHooks
   }

@@ -86,6 +86,12 @@ export const httpErrors = defineErrors({
     when: 'an Idempotency-Key is sent again with another method, address or body',
     next: 'use a new key for each new write',
   },
+  'idempotency-unknown': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a write took effect, but the process that did it ended before its answer was kept for repeats',
+    next: 'look whether what was asked for is there, then go on with a new key',
+  },
   'idempotency-spent': {
     kind: 'conflict',
     retry: 'never',

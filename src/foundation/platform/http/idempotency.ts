@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { failpoint } from '../../kernel/failpoints.ts'
 import type { TenantId } from '../../kernel/ids.ts'
 import { httpErrors } from './http-errors.ts'
 
@@ -24,15 +25,22 @@ export type Beginning =
   | { readonly kind: 'done'; readonly answer: PreparedAnswer }
   /** The first one is still under way. */
   | { readonly kind: 'busy'; readonly retryAfterMs: number }
+  /** It took effect, but whoever did it ended before the answer was kept. */
+  | { readonly kind: 'unknown' }
   /** The key was used for another request. */
   | { readonly kind: 'other' }
 
 /** Keeps the answers to writes that carried an Idempotency-Key. */
 export interface IdempotencyStore {
   begin(write: RepeatableWrite): Promise<Beginning>
+  /**
+   * Runs `fn`: whatever it commits says, in the same transaction, that the write took effect, so that it is never done again.
+   * A transaction is rolled back with `idempotency-busy` where another holder has taken over.
+   */
+  perform<T>(write: RepeatableWrite, holder: string, fn: () => Promise<T>): Promise<T>
   /** Keeps the answer for repeats. Nothing happens where another holder has taken over. */
   keep(write: RepeatableWrite, holder: string, answer: PreparedAnswer): Promise<void>
-  /** Forgets a write that came to nothing, so that a repeat does it. */
+  /** Forgets a write that came to nothing, so that a repeat does it; one that took effect in part stays known. */
   release(write: RepeatableWrite, holder: string): Promise<void>
 }
 
@@ -58,9 +66,9 @@ export interface Performed {
 }
 
 /**
- * Does a write once per key. A repeat gets the first answer; failures that might pass another time are not kept. A process
- * that dies in between leaves the key to the next repeat once its hold has run out: what it had committed by then is done
- * again, unless the route itself makes use of the key.
+ * Does a write once per key. A repeat gets the first answer; failures that might pass another time are not kept. Where a
+ * process dies in between, a repeat does what was not committed once the hold has run out, and is told `idempotency-unknown`
+ * where it was.
  */
 export async function doOnce(
   store: IdempotencyStore,
@@ -77,6 +85,10 @@ export async function doOnce(
       throw httpErrors['idempotency-busy']('the request with this Idempotency-Key is still under way', {
         details: { retryAfterMs: beginning.retryAfterMs },
       })
+    case 'unknown':
+      throw httpErrors['idempotency-unknown'](
+        'the first request with this Idempotency-Key was done; its answer was lost',
+      )
     case 'other':
       throw httpErrors['idempotency-mismatch']('this Idempotency-Key was sent with another request before')
     case 'fresh':
@@ -86,11 +98,12 @@ export async function doOnce(
   async function performAs(holder: string): Promise<PreparedAnswer> {
     let done: Performed
     try {
-      done = await perform()
+      done = await store.perform(write, holder, perform)
     } catch (error) {
       await store.release(write, holder)
       throw error
     }
+    failpoint('idempotency.done')
     if (done.keep) await store.keep(write, holder, done.instead ?? done.answer)
     else await store.release(write, holder)
     return done.answer
