@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type GuidePart, readGuide } from './support/guide.ts'
-import { bin, scratchFolder } from './support/run-cli.ts'
+import { bin, scratchFolder, startCli } from './support/run-cli.ts'
 
 const guides = fileURLToPath(new URL('../docs/guides', import.meta.url))
 const scratch = scratchFolder('guides')
@@ -72,20 +73,68 @@ function endGroup(pid: number): void {
   }
 }
 
+/** A server behind the calls of a guide: each is then answered in a fraction of the time that it takes alone. */
+async function serve({ cwd, env }: ReturnType<typeof prepareFolder>) {
+  const cli = startCli(['serve', '--no-admin-key'], { cwd, env, timeoutMs: 300_000 })
+  const ended = cli.ended.then(({ stderr }) => Promise.reject(new Error(`the server ended: ${stderr}`)))
+  ended.catch(() => {})
+  await Promise.race([once(cli.child.stdout!, 'data'), ended])
+  return async () => {
+    cli.child.kill('SIGTERM')
+    await cli.ended
+  }
+}
+
+const manyCalls = 4
+const count = (text: string, what: RegExp) => text.match(what)?.length ?? 0
+
+/**
+ * The parts of a guide in stretches, each with how it is run. Many calls in a row get a server behind them; few are left to
+ * be the platform themselves, as a reader's first calls are, and so is what starts a server by itself.
+ */
+function stretchesOf(
+  parts: readonly GuidePart[],
+): { readonly parts: readonly GuidePart[]; readonly served: boolean }[] {
+  const starts = (part: GuidePart) => part.kind === 'sh' && /^leanvibe serve\b/m.test(part.text)
+  // A server reads the configuration once.
+  const configures = (part: GuidePart) =>
+    part.kind === 'sh' ? /^leanvibe init\b/m.test(part.text) : part.path === 'leanvibe.yaml'
+  const stretches: GuidePart[][] = []
+  for (const [index, part] of parts.entries()) {
+    const before = parts[index - 1]
+    const cut = before === undefined || starts(part) || starts(before) || configures(part) || configures(before)
+    if (cut) stretches.push([])
+    stretches.at(-1)!.push(part)
+  }
+  return stretches.map((each) => {
+    const calls = each.reduce((sum, part) => sum + (part.kind === 'sh' ? count(part.text, /\bleanvibe /g) : 0), 0)
+    return { parts: each, served: calls >= manyCalls && !each.some((part) => starts(part) || configures(part)) }
+  })
+}
+
+async function runPart(part: GuidePart, place: ReturnType<typeof prepareFolder>): Promise<void> {
+  if (part.kind === 'sh') await runBlock(part, place)
+  else {
+    mkdirSync(dirname(join(place.cwd, part.path)), { recursive: true })
+    writeFileSync(join(place.cwd, part.path), part.text)
+  }
+}
+
 const withCommands = readdirSync(guides).filter(
   (name) =>
     name.endsWith('.md') && readGuide(readFileSync(join(guides, name), 'utf8')).some(({ kind }) => kind === 'sh'),
 )
 
-describe.each(withCommands)('%s', (name) => {
-  const parts = readGuide(readFileSync(join(guides, name), 'utf8'))
+// Each in a folder of its own, some at a time: most of a call is the start of its process.
+describe.concurrent.each(withCommands)('%s', (name) => {
   test('runs as it is written', { timeout: 600_000 }, async () => {
     const place = prepareFolder(name)
-    for (const part of parts) {
-      if (part.kind === 'sh') await runBlock(part, place)
-      else {
-        mkdirSync(dirname(join(place.cwd, part.path)), { recursive: true })
-        writeFileSync(join(place.cwd, part.path), part.text)
+    for (const { parts, served } of stretchesOf(readGuide(readFileSync(join(guides, name), 'utf8')))) {
+      const stop = served ? await serve(place) : async () => {}
+      try {
+        for (const part of parts) await runPart(part, place)
+      } finally {
+        await stop()
       }
     }
   })
