@@ -5,6 +5,7 @@ import { z } from '../../kernel/schema.ts'
 import { parseDuration, parseSize } from '../../kernel/units.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
 import { modelsShape } from './models-schema.ts'
+import { gatewayShape } from './gateway-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
 
 const name = z
@@ -121,6 +122,7 @@ export const configFileSchema = z.strictObject({
       keep: durationSchema.refine((ms) => ms >= 172_800_000, 'expected at least 2d').optional(),
     })
     .optional(),
+  gateway: z.strictObject(gatewayShape).optional(),
   onRunEnd: argv.optional(),
   /** Go before the prices that come with the package. */
   prices: z.array(modelPriceSchema).max(1_000).optional(),
