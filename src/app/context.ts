@@ -35,6 +35,7 @@ import { firstToKnow } from '../security/authn/index.ts'
 import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
+import { openGateway } from './gateway.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { createModelAccess, openModels } from './models.ts'
@@ -99,6 +100,8 @@ export async function openPlatform(
     const { limiter } = access
     const webhooks = await openWebhooks({ loaded, database, runs, limiter, onCommit, onError })
     closers.push(() => webhooks[Symbol.asyncDispose]())
+    const gateway = await openGateway({ loaded, database, reader, limiter, work: options.work, onCommit, onError })
+    closers.push(() => gateway[Symbol.asyncDispose]())
     const streams = await openStreams({ loaded, database, reader, work: options.work, onCommit, onError })
     closers.push(() => streams.close())
     const onWarning = options.onWarning ?? reportWarning
@@ -162,6 +165,7 @@ export async function openPlatform(
       ...eventRoutes({ database, feed: streams.feed, runCreatedAt }),
       ...streams.routes,
       ...webhooks.routes,
+      ...gateway.routes,
       ...operations.routes,
       ...spending.routes,
       ...monitorRoutes(
@@ -175,6 +179,7 @@ export async function openPlatform(
     ]
     return {
       routes,
+      mounts: [gateway.mount],
       access: { ...access, authenticate: (local) => access.authenticate(firstToKnow(local, models.authenticate)) },
       serving: (url) => served.resolve(url),
       isReady: async () => {

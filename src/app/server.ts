@@ -12,6 +12,7 @@ import type { Database } from '../foundation/platform/database/database.ts'
 import { bearerTokenOf, createToken, writeTokenFile } from '../foundation/platform/http/bearer-token.ts'
 import { httpErrors } from '../foundation/platform/http/http-errors.ts'
 import type { HttpLogger } from '../foundation/platform/http/http-logger.ts'
+import type { Mount } from '../foundation/platform/http/mount.ts'
 import { type Route, route } from '../foundation/platform/http/route.ts'
 import { createServer, type HttpServer } from '../foundation/platform/http/server.ts'
 import type { Access } from './access.ts'
@@ -22,6 +23,7 @@ import { lockDataFolder } from './prepare-data-folder.ts'
 /** What the server needs of the platform it serves; `context.ts` builds it. */
 export interface Platform {
   readonly routes: readonly Route[]
+  readonly mounts: readonly Mount[]
   readonly access: Access
   /** Whether work can be done now: the database answers, the loops run. */
   isReady(): Promise<boolean>
@@ -76,6 +78,7 @@ export interface RunningServer {
   /** The key of the very first start on this database; null at every other. */
   createFirstKey(): Promise<string | null>
   readonly routes: readonly Route[]
+  readonly mounts: readonly Mount[]
   /** A request without a socket, for tests. */
   readonly inject: HttpServer['inject']
   /** Requests that came in, and those whose answer left as a whole. */
@@ -120,6 +123,7 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
     )
     const server: HttpServer = createServer({
       routes,
+      mounts: platform.mounts,
       authenticate: access.authenticate(bearerTokenOf(token, owner)),
       frontDoor: access.frontDoor,
       idempotency: access.idempotency,
@@ -147,6 +151,7 @@ export async function startServer(loaded: LoadedConfig, settings: ServerSettings
       lost: lock.lost,
       createFirstKey: access.createFirstKey,
       routes,
+      mounts: platform.mounts,
       inject: server.inject,
       figures: server.figures,
       close,

@@ -7,6 +7,7 @@ import { configErrors } from './config-errors.ts'
 import type { ReadConfigFile } from './config-file.ts'
 import * as schemas from './config-schema.ts'
 import { type Env, type EnvSetting, envSettings } from './env.ts'
+import type { GatewayConfig } from './gateway-schema.ts'
 import { type ModelsConfig, shapeModels } from './models.ts'
 import { type PoolConfig, type ResourceConfig, shapePools, shapeResources } from './pools.ts'
 import { folderUnder, type Project } from './project.ts'
@@ -52,6 +53,7 @@ export interface Config {
     /** How long received and delivered webhooks are kept. */
     readonly keepMs: number
   }
+  readonly gateway: GatewayConfig
   /** Program and arguments told when any run ends; null: nobody. */
   readonly onRunEnd: readonly string[] | null
   /** Prices of models besides and before those that come with the package. */
@@ -138,6 +140,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     blobs: choose(schemas.blobsSchema, [{ from: envSettings.blobs, value: env.settings.blobs }], values.blobs ?? null),
     events: { keepMs: values.events?.keep ?? 30 * day, resumeMs: values.events?.resume ?? day },
     webhooks: { allow: values.webhooks?.allow ?? [], keepMs: values.webhooks?.keep ?? 30 * day },
+    gateway: { allow: values.gateway?.allow ?? [], secrets: values.gateway?.secrets ?? [] },
     onRunEnd: values.onRunEnd ?? null,
     prices: values.prices ?? [],
     models: shapeModels(values.models, Object.keys(values.secrets ?? {}), complain),

@@ -16,13 +16,17 @@ import type { IdempotencyStore } from './idempotency.ts'
 import { parseJsonBody } from './json-body.ts'
 import { type Listener, type ListenOptions, listen } from './listener.ts'
 import { createMethodTable } from './method-table.ts'
+import { createMounts, type Mount } from './mount.ts'
 import { mayUse, type Principal } from './principal.ts'
 import { problemMediaType, toAppError, toProblem } from './problem.ts'
+import { requestIdOf } from './request-id.ts'
 import type { FailureForm, Route, Upgrade } from './route.ts'
 import { formatTraceparent, readTrace, type TraceContext } from './trace-context.ts'
 
 export interface ServerOptions {
   readonly routes: readonly Route[]
+  /** What answers all below a prefix by itself. Default: nothing does. */
+  readonly mounts?: readonly Mount[]
   readonly authenticate: Authenticate
   readonly logger?: HttpLogger
   readonly ids?: IdSource
@@ -93,6 +97,10 @@ export function createServer(options: ServerOptions): HttpServer {
   const listeners: Listener[] = []
   const methods = createMethodTable(routes)
   let closing: Promise<void> | null = null
+  const mounted = createMounts(options.mounts ?? [], {
+    ...{ authenticate, frontDoor, cors, ids, random, logger, upgrades, mostHeaders, drain: drain.signal },
+    trustProxy: options.trustProxy ?? [],
+  })
 
   const app = fastify({
     logger: false,
@@ -256,8 +264,9 @@ export function createServer(options: ServerOptions): HttpServer {
   return {
     async listen(where = {}) {
       await app.ready()
-      const handle = (request: IncomingMessage, response: Parameters<typeof app.routing>[1]) =>
-        app.routing(request, response)
+      const handle = (request: IncomingMessage, response: Parameters<typeof app.routing>[1]) => {
+        if (!mounted(request, response)) app.routing(request, response)
+      }
       const listener = await listen(where, { handle, upgrades, requestTimeoutMs })
       listeners.push(listener)
       return { url: listener.url, port: listener.port }
@@ -317,9 +326,4 @@ async function stop({ server, connections }: Listener, graceMs: number): Promise
   } finally {
     clearTimeout(cut)
   }
-}
-
-/** A caller's own request id, if it is harmless to repeat in headers and logs. */
-function requestIdOf(header: string | string[] | undefined): string | null {
-  return typeof header === 'string' && /^[\w.-]{1,64}$/.test(header) ? header : null
 }
