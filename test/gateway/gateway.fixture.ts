@@ -141,9 +141,13 @@ export interface TestGateway {
   close(): Promise<void>
 }
 
-export async function openGateway(kind: DatabaseKind = 'pglite', yaml = localAllowed): Promise<TestGateway> {
+export async function openGateway(
+  kind: DatabaseKind = 'pglite',
+  yaml = localAllowed,
+  work = false,
+): Promise<TestGateway> {
   const use = await openTestDatabase(kind)
-  const api = await startApi(use.db, { yaml })
+  const api = await startApi(use.db, { yaml, work })
   const { key, client } = await makeTenant(api, 'ten-a')
   return {
     use,

@@ -8,9 +8,31 @@ const columns: Query = sql`tenant_id, id, definition, rev, created_at, updated_a
 
 /** In the order of their names. */
 export async function listRouteRows(tx: ReadTx, tenant: TenantId): Promise<GatewayRoute[]> {
+  const { routes, broken } = await readRouteRows(tx, tenant)
+  if (broken[0] !== undefined) throw broken[0].error
+  return [...routes]
+}
+
+export interface RouteRows {
+  readonly routes: readonly GatewayRoute[]
+  /** Rows that this version cannot read. */
+  readonly broken: readonly { readonly id: string; readonly error: unknown }[]
+}
+
+/** One row that cannot be read must not keep the others from their work. */
+export async function readRouteRows(tx: ReadTx, tenant: TenantId): Promise<RouteRows> {
   const rows = await tx.query<RouteRow>(sql`
     select ${columns} from gateway_routes where tenant_id = ${tenant} order by name`)
-  return rows.map(toRoute)
+  const routes: GatewayRoute[] = []
+  const broken: { id: string; error: unknown }[] = []
+  for (const row of rows) {
+    try {
+      routes.push(toRoute(row))
+    } catch (error) {
+      broken.push({ id: row.id, error })
+    }
+  }
+  return { routes, broken }
 }
 
 /** Tenants with routes, or with a gateway that is stopped. In system scope. */

@@ -1,11 +1,12 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Database } from '../../../foundation/platform/database/database.ts'
 import type { AddressGuard } from '../../../foundation/platform/network/address-guard.ts'
+import type { LoggedEvent, LogPosition } from '../../../foundation/runtime/event-log.ts'
 import type { EventReader } from '../../../foundation/runtime/event-reader.ts'
 import { createLoop, type Loop } from '../../../foundation/runtime/loop.ts'
 import { fillSecrets, secretsIn } from './check-definition.ts'
 import type { GatewayRoute } from './gateway-route.ts'
-import { listGatewayTenants, listRouteRows, readStopped } from './gateway-store.ts'
+import { listGatewayTenants, readRouteRows, readStopped } from './gateway-store.ts'
 import { LiveRoute } from './live-route.ts'
 import { RouteTable } from './matching/match-route.ts'
 import { gatewaySubject, routeSubject } from './routes-service.ts'
@@ -26,6 +27,8 @@ export interface TenantRoutes {
   readonly stopped: boolean
   readonly routes: ReadonlyMap<string, LiveRoute>
   readonly table: RouteTable<LiveRoute>
+  /** The revision of each stored route, whether it could be brought to life or not. */
+  readonly seen: ReadonlyMap<string, number>
 }
 
 /** How long it rests after the log could not be read, ms. */
@@ -44,20 +47,31 @@ export class LiveRoutes implements AsyncDisposable {
   readonly #ending = new Set<Promise<void>>()
   #undici: Undici | null = null
 
-  private constructor(options: LiveRoutesOptions) {
+  private constructor(options: LiveRoutesOptions, from: LogPosition) {
     this.#options = options
-    const ready = Promise.withResolvers<void>()
-    this.#loop = createLoop({ step: () => this.#follow(ready.resolve), pollMs: restMs, onError: options.onError })
-    this.#ready = ready.promise
+    let start: LogPosition | null = from
+    this.#loop = createLoop({
+      step: () => {
+        const place = start
+        start = null
+        return this.#follow(place)
+      },
+      pollMs: restMs,
+      onError: options.onError,
+    })
   }
-
-  readonly #ready: Promise<void>
 
   /** Resolves when all routes that are there are live. */
   static async start(options: LiveRoutesOptions): Promise<LiveRoutes> {
-    const routes = new LiveRoutes(options)
-    await routes.#ready
-    return routes
+    const from = options.reader.head
+    const routes = new LiveRoutes(options, from)
+    try {
+      await routes.#loadAll()
+      return routes
+    } catch (error) {
+      await routes[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   of(tenant: TenantId): TenantRoutes | undefined {
@@ -77,37 +91,52 @@ export class LiveRoutes implements AsyncDisposable {
     return next
   }
 
-  /** Begins behind the log's present end, loads all, then follows. */
-  async #follow(onReady: () => void): Promise<void> {
-    const { reader, database } = this.#options
-    const { signal } = this.#closing
-    const from = reader.head
-    const tenants = await database.asSystem('gateway-routes').read(listGatewayTenants)
+  async #loadAll(): Promise<void> {
+    const tenants = await this.#options.database.asSystem('gateway-routes').read(listGatewayTenants)
     await Promise.all([...new Set([...tenants, ...this.#tenants.keys()])].map((tenant) => this.reload(tenant)))
-    onReady()
-    const matches = ({ subject }: { readonly subject: { readonly kind: string } }) =>
-      subject.kind === routeSubject || subject.kind === gatewaySubject
-    for await (const batch of await reader.open({ from, matches }, signal)) {
-      const changed = new Set(batch.map(({ tenant }) => tenant))
+  }
+
+  /** From a place in the log; null: from its end, after all was looked at again, because something was missed. */
+  async #follow(place: LogPosition | null): Promise<void> {
+    const { reader } = this.#options
+    const from = place ?? reader.head
+    if (place === null) await this.#loadAll()
+    const matches = ({ subject }: LoggedEvent) => subject.kind === routeSubject || subject.kind === gatewaySubject
+    for await (const batch of await reader.open({ from, matches }, this.#closing.signal)) {
+      const changed = new Set(batch.filter((event) => !this.#isKnown(event)).map(({ tenant }) => tenant))
       await Promise.all([...changed].map((tenant) => this.reload(tenant)))
     }
+  }
+
+  /** Whether what an event tells is live already: this process did it itself. */
+  #isKnown({ tenant, type, subject }: LoggedEvent): boolean {
+    const known = this.#tenants.get(tenant)
+    if (known === undefined) return false
+    if (subject.kind === gatewaySubject) return known.stopped === (type === 'gateway.stopped')
+    const route = known.seen.get(subject.id)
+    return type === 'gateway-route.removed' ? route === undefined : route !== undefined && route >= subject.rev
   }
 
   async #load(tenant: TenantId): Promise<void> {
     const { database } = this.#options
     const { rows, stopped } = await database.forTenant(tenant).read(async (tx) => ({
-      rows: await listRouteRows(tx, tenant),
+      rows: await readRouteRows(tx, tenant),
       stopped: await readStopped(tx, tenant),
     }))
     const former = this.#tenants.get(tenant)
     const routes = new Map<string, LiveRoute>()
-    for (const row of rows) {
+    for (const { id, error } of rows.broken)
+      this.#options.onError(new Error(`the managed route ${id} is unreadable`, { cause: error }))
+    for (const row of rows.routes) {
       const before = former?.routes.get(row.id) ?? null
       const live = before?.rev === row.rev ? before : await this.#bring(row, before)
       if (live !== null) routes.set(row.id, live)
     }
     if (this.#closing.signal.aborted) return
-    this.#tenants.set(tenant, { stopped, routes, table: new RouteTable([...routes.values()]) })
+    this.#tenants.set(tenant, {
+      ...{ stopped, routes, table: new RouteTable([...routes.values()]) },
+      seen: new Map(rows.routes.map(({ id, rev }) => [id, rev])),
+    })
     for (const [id, route] of former?.routes ?? []) {
       const successor = routes.get(id) ?? null
       if (successor !== route) this.#end(route.close(successor))
