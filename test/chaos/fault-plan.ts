@@ -45,6 +45,8 @@ export interface PlanSettings {
 const statements = ['lock-shards', 'assign-tasks', 'apply-counters', 'complete-tasks'] as const
 /** Longer than a runner may be silent (6 s) and than its task's lease is missed. */
 const pastLeaseMs = 9_000
+/** What is left of the time after a fault is over: until a process has started, or a statement to stop at has come. */
+const restMs = 3_000
 
 /** What is done to the fleet, decided by the seed alone. Every kind comes up before one comes up again; PostgreSQL's own restart once. */
 export function planFaults(settings: PlanSettings): readonly Fault[] {
@@ -59,14 +61,19 @@ export function planFaults(settings: PlanSettings): readonly Fault[] {
   if (wanted.includes('restart-postgres') && !kinds.includes('restart-postgres'))
     kinds[upTo(kinds.length - 1)] = 'restart-postgres'
   const every = durationMs / faults
-  return kinds.map((kind, n) => ({
-    kind,
-    at: Math.round(every * (n + 0.1 + random.next() * 0.6)),
-    victim: upTo((kind.includes('serve') ? serves : kind.includes('work') ? works : serves + works) - 1),
-    forMs: durationOf(kind, upTo),
-    byMs: random.next() < 0.5 ? -300_000 : 300_000,
-    statement: statements[upTo(statements.length - 1)]!,
-  }))
+  return kinds.map((kind, n) => {
+    const at = every * (n + 0.1 + random.next() * 0.6)
+    const victims = kind.includes('serve') ? serves : kind.includes('work') ? works : serves + works
+    const victim = upTo(victims - 1)
+    const forMs = durationOf(kind, upTo)
+    return {
+      ...{ kind, victim, forMs },
+      // All are over when the time is.
+      at: Math.max(0, Math.round(Math.min(at, durationMs - forMs - restMs))),
+      byMs: random.next() < 0.5 ? -300_000 : 300_000,
+      statement: statements[upTo(statements.length - 1)]!,
+    }
+  })
 }
 
 function durationOf(kind: FaultKind, upTo: (limit: number) => number): number {

@@ -110,10 +110,12 @@ export class FleetProcess {
   }
 
   /** Asks it to end, waits until it has, and returns how it ended. */
-  async end(): Promise<End> {
+  async end(limitMs = 45_000): Promise<End> {
     this.#stopped = true
     this.signal('SIGTERM')
-    return this.#cli!.ended
+    const end = await Promise.race([this.#cli!.ended, sleep(limitMs, null, { ref: false })])
+    if (end === null) throw new Error(`${this.name} has not ended ${limitMs} ms after it was asked to`)
+    return end
   }
 
   /** What it said on standard error in all of its lives. */

@@ -175,15 +175,16 @@ export class ReplicaChaos implements AsyncDisposable {
       const release = this.#watchRelease(victim, fault)
       await Promise.all([victim.killAndRestart(forMs), release])
     } else if (kind.endsWith('in-tick')) {
-      const stopped = Promise.withResolvers<void>()
-      const stop = () => {
-        victim.signal('SIGSTOP')
-        stopped.resolve()
-      }
-      victim.proxy.onNext(fault.statement, stop)
+      const seen = new Promise<void>((resolve) => {
+        victim.proxy.onNext(fault.statement, () => {
+          victim.signal('SIGSTOP')
+          resolve()
+        })
+      })
       // One that ticks for nobody now is stopped wherever it is.
-      await Promise.race([stopped.promise, sleep(5_000).then(stop)])
+      await Promise.race([seen, sleep(5_000)])
       victim.proxy.onNext(null)
+      victim.signal('SIGSTOP')
       await sleep(forMs)
       victim.signal('SIGCONT')
     } else if (kind.endsWith('past-lease')) {
