@@ -36,6 +36,7 @@ import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
 import { openGateway } from './gateway.ts'
+import { drainRunner } from './drain-runner.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { createModelAccess, openModels } from './models.ts'
@@ -264,7 +265,10 @@ async function startWork(work: Work): Promise<LocalRunner> {
     onError,
   })
   closers.push(async () => {
-    await runner.drain(AbortSignal.timeout(drainMs))
+    const signal = AbortSignal.timeout(drainMs)
+    // With the embedded database nobody else could do the work.
+    if (database.kind === 'postgres') await drainRunner({ database, tenant: defaultTenant, runner, signal, onError })
+    else await runner.drain(signal)
     await runner.close()
   })
   await orchestration.dispatchAll()

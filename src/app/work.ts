@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { armFailpoints } from '../foundation/kernel/failpoints.ts'
 import { asId, type RunnerId, type TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
@@ -7,10 +6,10 @@ import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import { keepEventPartitions } from '../foundation/runtime/event-partitions.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
-import { drainAgents } from '../orchestration/agents/drain-agents.ts'
 import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
+import { drainRunner } from './drain-runner.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { createModelAccess } from './models.ts'
@@ -47,7 +46,6 @@ export interface Worker {
 }
 
 const defaultTenant = asId<TenantId>('default')
-const drainPollMs = 200
 /** What is to be forgotten, and when, is for servers to say. */
 const keepAll = { keepEventsMs: 36_500 * 86_400_000, keepTicksMs: 36_500 * 86_400_000 }
 
@@ -135,21 +133,7 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       async drain(signal, onLeft) {
         // First of all nobody starts further agents here.
         await stopLoops()
-        let told = -1
-        while (!signal.aborted) {
-          const left = await database
-            .asSystem('worker-drain')
-            .write((tx) => drainAgents(tx, defaultTenant, runner.agents(), 'its runner ends', database.clock.now()))
-            .catch((error: unknown) => {
-              onError(error)
-              return null
-            })
-          if (left === 0) break
-          if (left !== null && left !== told) onLeft(left)
-          told = left ?? told
-          await delay(drainPollMs, undefined, { signal }).catch(() => {})
-        }
-        await runner.drain(signal)
+        await drainRunner({ database, tenant: defaultTenant, runner, signal, onLeft, onError })
       },
       close,
     }
