@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RunningServer } from '../src/app/server.ts'
-import { approve, createKeyEndpoint, startRun } from '../src/contract.ts'
+import { approve, createGatewayRoute, createKeyEndpoint, startGateway, startRun } from '../src/contract.ts'
 import { createSource } from '../src/external-api/webhooks/sources-contract.ts'
 import { asId, type TenantId } from '../src/foundation/kernel/ids.ts'
 import { openBlobStore } from '../src/foundation/platform/blobs/index.ts'
@@ -56,6 +56,9 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
     const run = await client.call(startRun, { body: { source, labels: { a: marker } } })
     await client.call(createKeyEndpoint, { body: { name: called } })
     await client.call(createSource, { body: { name: called, preset: 'github' } })
+    const targets = [{ name: 'main', weight: 1, upstreams: [{ name: 'one', url: `https://${marker}.example` }] }]
+    const managed = { name: called, match: { path: `/${called}/*` }, targets }
+    await client.call(createGatewayRoute, { body: managed as never })
     const { owner, db } = use
     for (const table of await tenantTables(owner)) {
       const [row] = await owner<{ found: boolean }>(
@@ -226,6 +229,34 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
       { name: 'up', role: 'owner', platform: true },
     )
     expect(reply.json()).toMatchObject({ code: 'key-beyond-giver' })
+  })
+
+  test('what answers below a prefix asks for a key, and knows the things of its own tenant alone', async () => {
+    const at = async (path: string, headers: Record<string, string>) => {
+      const before = statements.length
+      const reply = await fetch(api.server.localUrl + path, { headers })
+      const body = (await reply.text()).replaceAll(path.split('/')[2]!, 'ID').replaceAll(/"requestId":"[^"]*"/g, '')
+      return { status: reply.status, body, statements: statements.slice(before) }
+    }
+    expect(api.server.mounts.map(({ prefix }) => prefix)).toEqual(['/gateway'])
+    // The walk has stopped it.
+    await fetch(`${api.server.localUrl}${startGateway.path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: '{}',
+    })
+    for (const { prefix } of api.server.mounts) {
+      const own = { authorization: `Bearer ${key}` }
+      // The key is looked up once a second.
+      await at(`${prefix}/${called}/x`, own)
+      const theirs = await at(`${prefix}/${called}/x`, own)
+      expect(theirs).toEqual(await at(`${prefix}/${absent(called)}/x`, own))
+      expect(theirs.status).toBe(404)
+      expect((await at(`${prefix}/${called}/x`, { ...own, 'leanvibe-tenant': foreign })).status).toBe(403)
+      expect((await at(`${prefix}/${called}/x`, {})).status).toBe(401)
+      // Its own tenant is led to it: there is no such host.
+      expect((await at(`${prefix}/${called}/x`, { authorization: `Bearer ${theirKey}` })).status).toBe(502)
+    }
   })
 
   function find(method: string, path: string): Route {

@@ -125,6 +125,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/webhook.ts')).webhook,
   },
   {
+    name: 'gateway',
+    summary: 'manage routes to upstream agents and services; look at what was measured of them',
+    load: async () => (await import('./commands/gateway.ts')).gateway,
+  },
+  {
     name: 'streaming',
     summary: 'follow, replay and publish events; share them among the members of a group',
     load: async () => (await import('./commands/streaming.ts')).streaming,

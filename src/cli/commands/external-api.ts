@@ -67,6 +67,8 @@ function callPart(client: Client, part: (typeof externalParts)[number], command:
   switch (part.name) {
     case 'webhook':
       return client.call(part[which[command]])
+    case 'gateway':
+      return client.call(part[which[command]])
     case 'streaming':
       return client.call(part[which[command]])
   }

@@ -15,13 +15,13 @@ export const permissionsOfRole: Readonly<Record<Role, readonly string[]>> = {
   /** The daily work: runs and what belongs to them. */
   operator: [
     ...['*:read', 'runs:write', 'approvals:write', 'checkpoints:write', 'workflows:write', 'schedules:write'],
-    ...['artifacts:write', 'agents:write', 'events:write', 'models:write'],
+    ...['artifacts:write', 'agents:write', 'events:write', 'models:write', 'services:write'],
   ],
   viewer: ['*:read'],
   /** A program at work within a run. */
   agent: [
     ...['runs:read', 'events:read', 'artifacts:read', 'artifacts:write', 'checkpoints:read', 'checkpoints:write'],
-    ...['approvals:read', 'workflows:read', 'models:read', 'models:write'],
+    ...['approvals:read', 'workflows:read', 'models:read', 'models:write', 'services:read', 'services:write'],
   ],
 }
 

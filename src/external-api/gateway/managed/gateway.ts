@@ -50,7 +50,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     address: gatewayErrors['gateway-address-refused'],
   })
   const live = await LiveRoutes.start({ database, reader, guard, readSecret, checks: work, onError })
-  const onChange = live.reload.bind(live)
+  const onChange = live.changed.bind(live)
   const service = new RoutesService({ database, ids, guard, secretNames, onChange, onCommit })
   return {
     routes: gatewayRoutes({ service, live, replica: `${hostname()}:${process.pid}` }),

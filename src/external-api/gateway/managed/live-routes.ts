@@ -33,6 +33,8 @@ export interface TenantRoutes {
 
 /** How long it rests after the log could not be read, ms. */
 const restMs = 1_000
+/** Own changes whose events have not come by yet. */
+const mostOwn = 1_000
 
 /**
  * The routes of all tenants, in memory: a request asks no database. They follow the log, so that what another replica
@@ -44,6 +46,7 @@ export class LiveRoutes implements AsyncDisposable {
   readonly #reloads = new Map<TenantId, Promise<void>>()
   readonly #closing = new AbortController()
   readonly #loop: Loop
+  readonly #own = new Set<string>()
   readonly #ending = new Set<Promise<void>>()
   #undici: Undici | null = null
 
@@ -78,6 +81,15 @@ export class LiveRoutes implements AsyncDisposable {
     return this.#tenants.get(tenant)
   }
 
+  /** After a change of this process; its event will tell nothing new. */
+  async changed(tenant: TenantId, change: string | null): Promise<void> {
+    if (change !== null) {
+      if (this.#own.size >= mostOwn) this.#own.clear()
+      this.#own.add(change)
+    }
+    await this.reload(tenant)
+  }
+
   /** Looks at the rows of a tenant again. Resolves when what is stored now is live. */
   reload(tenant: TenantId): Promise<void> {
     const before = this.#reloads.get(tenant) ?? Promise.resolve()
@@ -109,10 +121,10 @@ export class LiveRoutes implements AsyncDisposable {
   }
 
   /** Whether what an event tells is live already: this process did it itself. */
-  #isKnown({ tenant, type, subject }: LoggedEvent): boolean {
+  #isKnown({ tenant, type, subject, data }: LoggedEvent): boolean {
     const known = this.#tenants.get(tenant)
     if (known === undefined) return false
-    if (subject.kind === gatewaySubject) return known.stopped === (type === 'gateway.stopped')
+    if (subject.kind === gatewaySubject) return this.#own.delete(String((data as { change?: unknown }).change))
     const route = known.seen.get(subject.id)
     return type === 'gateway-route.removed' ? route === undefined : route !== undefined && route >= subject.rev
   }

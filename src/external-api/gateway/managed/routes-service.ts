@@ -25,7 +25,7 @@ export interface RoutesServiceOptions {
   /** Names of the secrets that routes may use. */
   readonly secretNames: readonly string[]
   /** Awaited after each change, so that it is live here when it is answered; other replicas read the log. */
-  readonly onChange: (tenant: TenantId) => Promise<void>
+  readonly onChange: (tenant: TenantId, change: string | null) => Promise<void>
   /** Called after commits that appended events. */
   readonly onCommit: () => void
 }
@@ -100,19 +100,22 @@ export class RoutesService {
   }
 
   async setStopped(tenant: TenantId, stopped: boolean): Promise<void> {
-    await this.#change(tenant, async (tx, now) => {
+    const change = this.#options.ids.next<string>('gwc')
+    const act = async (tx: Tx, now: Date) => {
       await saveStopped(tx, tenant, stopped ? now : null, now)
       const subject = { kind: gatewaySubject, id: 'gateway', rev: 0 }
       const type = `gateway.${stopped ? 'stopped' : 'started'}`
-      await appendEvents(tx, [{ tenant, type, subject, runId: null, at: now, data: {} }])
-    })
+      await appendEvents(tx, [{ tenant, type, subject, runId: null, at: now, data: { change } }])
+    }
+    await this.#change(tenant, act, change)
   }
 
-  async #change<T>(tenant: TenantId, fn: (tx: Tx, now: Date) => Promise<T>): Promise<T> {
+  /** `change` tells an event of this process from those of others, where its subject does not. */
+  async #change<T>(tenant: TenantId, fn: (tx: Tx, now: Date) => Promise<T>, change: string | null = null): Promise<T> {
     const { database, onChange, onCommit } = this.#options
     const result = await database.forTenant(tenant).write((tx) => fn(tx, database.clock.now()))
     onCommit()
-    await onChange(tenant)
+    await onChange(tenant, change)
     return result
   }
 
