@@ -635,6 +635,39 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table questions (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  task_id text collate "C" not null,
+  step text collate "C" not null,
+  fence bigint not null,
+  key text collate "C" not null,
+  kind text collate "C" not null,
+  message text not null,
+  choices jsonb not null,
+  free_text boolean not null,
+  default_choice text,
+  details jsonb not null,
+  state text collate "C" not null,
+  rev integer not null default 1,
+  choice text,
+  answer text,
+  answered_by text collate "C",
+  deadline_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  answered_at timestamp with time zone,
+  constraint questions_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX questions_key ON questions USING btree (tenant_id, task_id, fence, key);
+CREATE INDEX questions_recent ON questions USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX questions_run ON questions USING btree (tenant_id, run_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table quota_accounts (
   tenant_id text collate "C" not null,
   id text collate "C" not null,

@@ -1,11 +1,25 @@
 import { expect, test } from 'vitest'
+import { shapeRules } from '../foundation/platform/config/agent-settings.ts'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
+import { unconfined } from '../foundation/platform/processes/index.ts'
 import type { ResolvedTask } from '../orchestration/workflows/workflow-contract.ts'
 import { choosePoolFrom, offerOfRegistered } from './choose-pool.ts'
 
 const pool = (name: string, capabilities: readonly string[], more: Partial<PoolConfig> = {}): PoolConfig => ({
   ...{ name, kind: 'command', agent: { argv: ['x'], prompt: 'stdin', timeoutMs: null }, capabilities },
-  ...{ agents: 1, slots: 1, weight: 1, labels: {}, region: null, taints: [], resources: null, env: [], strategy: null, models: null },
+  ...{
+    agents: 1,
+    slots: 1,
+    weight: 1,
+    labels: {},
+    region: null,
+    taints: [],
+    resources: null,
+    env: [],
+    strategy: null,
+    models: null,
+  },
+  ...{ driver: null, rules: shapeRules({}), confine: unconfined, timeoutMs: null },
   ...more,
 })
 const resources = { cpuCores: 1, memoryBytes: 2 ** 29, diskBytes: 2 ** 30, networkMbps: 10 }

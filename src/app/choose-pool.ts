@@ -14,7 +14,7 @@ export interface PoolOffer {
 
 function offerOf(pool: PoolConfig): PoolOffer {
   const profile = profileOf(pool.capabilities, registrationLabels(pool, null))
-  return { name: pool.name, takesPrompts: pool.agent !== null, profile }
+  return { name: pool.name, takesPrompts: pool.agent !== null || pool.driver !== null, profile }
 }
 
 /** Of all pools only the local one takes no prompts. */

@@ -26,6 +26,7 @@ import { mergeRoutes } from '../orchestration/merges/merges-routes.ts'
 import { MergesService } from '../orchestration/merges/merges-service.ts'
 import { monitorRoutes } from '../orchestration/monitor/monitor-routes.ts'
 import { MonitorService } from '../orchestration/monitor/monitor-service.ts'
+import { questionRoutes } from '../orchestration/questions/questions-routes.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
@@ -35,8 +36,8 @@ import { firstToKnow } from '../security/authn/index.ts'
 import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom } from './choose-pool.ts'
-import { openGateway } from './gateway.ts'
 import { drainRunner } from './drain-runner.ts'
+import { openGateway } from './gateway.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { createModelAccess, openModels } from './models.ts'
@@ -160,6 +161,7 @@ export async function openPlatform(
         parallel,
       }),
       ...approvalRoutes(database, orchestration.approvals),
+      ...questionRoutes(database, orchestration.questions),
       ...mergeRoutes(database),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),

@@ -23,6 +23,7 @@ import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
 import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
 import { insertMerges } from '../orchestration/merges/merges-service.ts'
 import { PathLeases } from '../orchestration/path-leases/path-leases.ts'
+import { QuestionsService } from '../orchestration/questions/questions-service.ts'
 import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
@@ -157,6 +158,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
   })
   const approvals = new ApprovalsService({ database, queue, dispatch })
+  const questions = new QuestionsService({ database })
   const exchange: ExchangeService = new ExchangeService({ database, queue, ticker, runners, random, onCommit })
   const meter = new AgentsMeter()
   const recording = {
@@ -201,6 +203,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     steering,
     engine,
     approvals,
+    questions,
     pathLeases,
     checkpoints,
     exchange,

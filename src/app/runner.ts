@@ -6,11 +6,15 @@ import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import { localPool, type PoolConfig } from '../foundation/platform/config/pools.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
-import { hostEnvironment, Supervisor, sweepLeftovers } from '../foundation/platform/processes/index.ts'
+import {
+  detectConfinement,
+  hostEnvironment,
+  Supervisor,
+  sweepLeftovers,
+} from '../foundation/platform/processes/index.ts'
 import { markerVariable } from '../foundation/platform/processes/process-table.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
 import type { AgentHost } from '../orchestration/agents/agents-host.ts'
-import { createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
 import { createGateWorker } from '../orchestration/gates/gate-worker.ts'
 import { runChecks } from '../orchestration/gates/run-checks.ts'
@@ -23,6 +27,7 @@ import type { AttemptGrant, HostedAgent } from '../orchestration/runners/hosted-
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
+import { createPoolAdapter } from './agent-adapters.ts'
 import { createAgentHost } from './agent-host.ts'
 import { dataLayoutOf } from './data-layout.ts'
 import type { Orchestration } from './orchestration.ts'
@@ -91,6 +96,9 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     gate: createGateWorker(checks),
     merge: createMergeWorker({ git, journal, runChecks: runMergeChecks, clock: database.clock }),
   }
+  const confinement = config.pools.some(({ confine }) => confine.mode !== 'off')
+    ? await detectConfinement(loaded.env.path)
+    : { bubblewrap: null, unshare: null, problem: null }
   const templates = new Map(config.pools.map((pool) => [pool.name, templateOf(pool, supervisor)]))
   const agents = config.pools.flatMap((pool) =>
     Array.from({ length: pool.agents }, (_, n) => templates.get(pool.name)!(`${id}.${pool.name}.${n + 1}`)),
@@ -151,12 +159,9 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
 
   /** Makes agents of a pool, all alike but for their names. */
   function templateOf(pool: PoolConfig, processes: Supervisor): (agentId: string) => HostedAgent {
-    const adapter = createCommandAdapter({
-      supervisor: processes,
-      artifacts,
-      agent: pool.agent,
-      workers: pool.name === localPool ? workers : {},
-      limits: { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes },
+    const adapter = createPoolAdapter(pool, {
+      ...{ loaded, supervisor: processes, artifacts, host: confinement, workers },
+      ask: orchestration.questions,
     })
     const open = hostEnvironment(loaded.config.env, (name) => loaded.env.variable(name))
     const own = Object.entries(loaded.secrets.environmentOf(pool.env)).map(
@@ -175,7 +180,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
       },
       adapter,
       ...(pool.models === null ? {} : { grant: (options.modelGrant ?? noModels)(pool.models) }),
-      promptTimeoutMs: pool.agent?.timeoutMs ?? null,
+      promptTimeoutMs: pool.timeoutMs,
       env: { ...open, ...Object.fromEntries(own), ...ourselves },
       masked: own.map(([, value]) => value),
     })

@@ -37,6 +37,24 @@ export const cliErrors = defineErrors({
     when: 'a step or task is named that a run does not have',
     next: 'see its steps and tasks with `leanvibe runs show RUN`',
   },
+  'pool-exists': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a pool is added whose name leanvibe.yaml has already',
+    next: 'give it another name with --name, or write over it with --force',
+  },
+  'agent-unknown': {
+    kind: 'input',
+    retry: 'never',
+    when: '`leanvibe agents add` is asked for an agent that it does not know, without a command',
+    next: 'name one of claude, codex, gemini, opencode, qwen, goose, or say acp or command and the program after --',
+  },
+  'choice-missing': {
+    kind: 'input',
+    retry: 'never',
+    when: 'approve or reject is said to a question that has no such choice',
+    next: 'see its choices with `leanvibe approvals list`, then `leanvibe approvals answer ID --choice CHOICE`',
+  },
   'file-exists': {
     kind: 'conflict',
     retry: 'never',

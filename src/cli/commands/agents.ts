@@ -13,6 +13,7 @@ import {
   showAgent,
   uncordonAgent,
 } from '../../orchestration/agents/agents-contract.ts'
+import { addAgent } from '../add-agent.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
@@ -27,6 +28,23 @@ export const agents: CliCommand = {
       .addOption(new Option('--state <state>', 'only those in this state').choices(agentStateSchema.options))
       .option('--all', 'also those that went with a former process')
       .action(act(list))
+    command
+      .command('add')
+      .description(
+        'add a pool of agents to leanvibe.yaml: claude, codex, gemini, opencode, qwen, goose, acp or command',
+      )
+      .argument('<agent>')
+      .argument('[program...]', 'after --: program and arguments, instead of the usual ones')
+      .option('--name <pool>', 'of the pool; default: that of the agent')
+      .option('--agents <n>', 'how many work at a time', Number)
+      .option('--env <names...>', 'further variables that it gets')
+      .option('--capability <names...>', 'what it can do; default: code')
+      .addOption(new Option('--network <rule>', 'what its processes reach').choices(['open', 'off']))
+      .addOption(
+        new Option('--confine <mode>', 'whether it is kept in its worktree').choices(['off', 'auto', 'required']),
+      )
+      .option('--force', 'write over a pool of that name')
+      .action(act(addAgent))
     command.command('show').description('show an agent and what it works on').argument('<agent>').action(act(show))
     command
       .command('cordon')

@@ -6,6 +6,7 @@ import {
   listApprovals,
   reject,
 } from '../../orchestration/approvals/approvals-contract.ts'
+import { answerOfAgent, listOfAgents, type QuestionAnswer, questionLines } from '../agent-questions.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { oneLine, printable } from '../text.ts'
@@ -33,6 +34,13 @@ export const approvals: CliCommand = {
       .argument('<approval>')
       .option('--comment <text>', 'kept with the answer')
       .action(act((context, id: string, options: AnswerOptions) => answer(context, reject, id, options)))
+    command
+      .command('answer')
+      .description('answer what an agent asks: by a choice, in words, or both')
+      .argument('<question>')
+      .option('--choice <id>', 'one of its choices')
+      .option('--text <words>', 'in free words, where it takes them')
+      .action(act((context, id: string, options: QuestionAnswer) => answerOfAgent(context, id, options)))
   },
 }
 
@@ -45,7 +53,9 @@ async function list(context: CliContext, { state }: { state: ApprovalView['state
   await withConnection(context, { work: false }, async ({ client }) => {
     const { items } = await client.call(listApprovals, { query: { state } })
     for (const item of items) out.document(item)
-    if (items.length === 0) out.lines(`no approval is ${state}`)
+    const asked = await listOfAgents(client, state)
+    for (const item of asked) out.document(item)
+    if (items.length + asked.length === 0) out.lines(`no approval is ${state}`)
     for (const item of items) {
       const deadline = item.deadlineAt === null ? '' : `, until ${item.deadlineAt} (then ${item.default ?? 'reject'})`
       out.lines(
@@ -56,6 +66,7 @@ async function list(context: CliContext, { state }: { state: ApprovalView['state
       if (item.comment !== null)
         out.lines(`  ${out.colors.dim(`${item.answeredBy ?? ''}: ${printable(item.comment)}`)}`)
     }
+    for (const item of asked) out.lines(...questionLines(item, out.colors))
   })
 }
 
@@ -66,6 +77,13 @@ async function answer(
   options: AnswerOptions,
 ): Promise<void> {
   const { out } = context
+  if (id.startsWith('qst_')) {
+    const wanted = endpoint === approve ? 'allow-once' : 'reject-once'
+    return answerOfAgent(context, id, {
+      meaning: wanted,
+      ...(options.comment === undefined ? {} : { text: options.comment }),
+    })
+  }
   await withConnection(context, { work: false }, async ({ client, embedded }) => {
     const item = await client.call(endpoint, { params: { id }, body: options })
     out.document(item)

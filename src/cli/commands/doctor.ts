@@ -22,7 +22,7 @@ async function run(context: CliContext, { fix = false }: { fix?: boolean }): Pro
     checks.push(...(await checksOr('server', async () => [await checkServer(folder)])), await checkDatabase(loaded))
     checks.push(...(await checksOr('leftovers', () => checkLeftovers(loaded, fix))))
   }
-  checks.push(await checkAgents(context.env), ...(await checkEnforcement()))
+  checks.push(await checkAgents(context.env), ...(await checkEnforcement(context.env.path)))
   return tell(context, checks)
 }
 

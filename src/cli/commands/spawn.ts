@@ -57,7 +57,7 @@ async function run(context: CliContext, options: Options): Promise<number> {
 }
 
 function choosePool(pools: readonly PoolConfig[], name: string | undefined): PoolConfig {
-  const able = pools.filter(({ agent }) => agent !== null)
+  const able = pools.filter(({ agent, driver }) => agent !== null || driver !== null)
   const found = name === undefined ? able[0] : able.find((pool) => pool.name === name)
   if (found !== undefined) return found
   const known = able.length === 0 ? 'leanvibe.yaml has none' : `there are ${able.map((pool) => pool.name).join(', ')}`

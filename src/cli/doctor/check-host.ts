@@ -3,6 +3,9 @@ import { arch, platform, release } from 'node:os'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { Env } from '../../foundation/platform/config/env.ts'
 import type { Git } from '../../foundation/platform/git/index.ts'
+import { detectConfinement } from '../../foundation/platform/processes/index.ts'
+import { findPreset } from '../add-agent.ts'
+import { agentPresets } from '../agent-presets.ts'
 import { findProgram } from '../find-program.ts'
 import { knownAgents } from '../known-agents.ts'
 import type { Check } from './check.ts'
@@ -52,18 +55,19 @@ export async function checkGit(git: Git): Promise<Check> {
 
 export async function checkAgents({ path }: Env): Promise<Check> {
   const found: string[] = []
+  for (const preset of agentPresets) if ((await findPreset(preset, path)) !== null) found.push(`${preset.name} (acp)`)
   for (const { program } of knownAgents) if ((await findProgram(program, path)) !== null) found.push(program)
   if (found.length > 0) return { name: 'agents on PATH', status: 'ok', detail: found.join(', ') }
   return {
     name: 'agents on PATH',
     status: 'note',
     detail: 'none; commands and scripts need none',
-    next: 'any program that takes a task can be a pool: see `leanvibe init`',
+    next: '`leanvibe agents add claude` (codex, gemini, opencode, qwen, goose) says what to install; any program that takes a task can be a pool',
   }
 }
 
 /** What work can do that nothing here prevents. */
-export async function checkEnforcement(name: string = platform()): Promise<readonly Check[]> {
+export async function checkEnforcement(searchPath: string, name: string = platform()): Promise<readonly Check[]> {
   const processes: Check =
     name === 'linux'
       ? {
@@ -76,15 +80,27 @@ export async function checkEnforcement(name: string = platform()): Promise<reado
           status: 'warn',
           detail: 'work is ended with its process group; what hides from it may stay',
         }
-  return [
-    processes,
-    await checkLimits(name),
-    {
+  return [processes, await checkLimits(name), await checkConfinement(searchPath, name)]
+}
+
+/** What can be kept from agents here, and from which. */
+async function checkConfinement(searchPath: string, name: string): Promise<Check> {
+  const { bubblewrap, unshare, problem } = await detectConfinement(searchPath, name)
+  const commands = 'the pool `local`, and pools with `confine.mode: off`, can read and reach what you can'
+  if (bubblewrap !== null) {
+    return {
       name: 'files and network',
-      status: 'note',
-      detail: 'not enforced: work runs as you, and can read and reach what you can',
-    },
-  ]
+      status: 'ok',
+      detail: `agents of pools with \`confine\` are kept in their worktree by bubblewrap, and off the network where the pool says so; ${commands}`,
+    }
+  }
+  const network = unshare === null ? 'nor can the network' : 'the network can, by namespaces'
+  return {
+    name: 'files and network',
+    status: 'note',
+    detail: `not enforced: files cannot be kept from agents here (${problem}), ${network}; what agents ask us for is checked all the same; ${commands}`,
+    next: name === 'linux' ? 'install bubblewrap' : 'run agents on Linux, or in containers',
+  }
 }
 
 /** Whether the kernel keeps work to the limits of its step. */

@@ -1,7 +1,11 @@
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
 import {
   CappedOutput,
+  type Confinement,
+  confineCommand,
+  type HostConfinement,
   type LimitBreach,
+  lackOf,
   type ProcessEnd,
   type Supervisor,
 } from '../../foundation/platform/processes/index.ts'
@@ -23,6 +27,7 @@ import { type CommandLine, commandLineOf } from './command-line.ts'
 import { LastLine } from './last-line.ts'
 import { processEndText, processError } from './process-verdict.ts'
 import { readSpending, spendingFile } from './read-spending.ts'
+import { sessionErrors } from './sessions/session-errors.ts'
 import { StdoutCapture } from './stdout-capture.ts'
 import type { StartProcess, TaskWorker } from './task-worker.ts'
 
@@ -36,6 +41,8 @@ export interface CommandAdapterOptions {
   readonly workers?: Readonly<Partial<Record<ResolvedTask['kind'], TaskWorker>>>
   /** From SIGTERM to SIGKILL. Default 5,000. */
   readonly graceMs?: number
+  /** What its processes may touch. Default: what the user may. */
+  readonly confine?: { readonly host: HostConfinement; readonly rules: Confinement }
 }
 
 /** Runs tasks as processes of this machine: commands, scripts, the commands of gates, and agents that are a program with a prompt. */
@@ -154,11 +161,14 @@ async function runProcess(
   let cpuSeconds = 0
   const limits = limitsOf(assignment)
   signal.throwIfAborted()
+  const all = {
+    ...{ ...env, LEANVIBE_SPENDING: spendingFile(context.tempdir) },
+    ...{ ...configVariables(context.config), ...line.env },
+  }
   const running = await options.supervisor.start({
     marker: `${assignment.taskId}.${assignment.fence}`,
-    file,
-    args,
-    env: { ...env, LEANVIBE_SPENDING: spendingFile(context.tempdir), ...configVariables(context.config), ...line.env },
+    ...confined(options.confine, { file, args, env: all, cwd: workdir }, context),
+    env: all,
     cwd: workdir,
     ...(line.stdin === null ? {} : { stdin: { content: line.stdin } }),
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
@@ -216,6 +226,18 @@ function failed(
 
 function cancelledBy(signal: AbortSignal): AttemptError {
   return { code: 'cancelled', message: String(signal.reason), retry: 'never' }
+}
+
+/** The command within the bounds of its pool. @throws confinement-missing */
+function confined(
+  bounds: CommandAdapterOptions['confine'],
+  command: { readonly file: string; readonly args: readonly string[]; env: Record<string, string>; cwd: string },
+  { workdir, outdir, tempdir, tree }: AttemptContext,
+) {
+  if (bounds === undefined) return { file: command.file, args: command.args }
+  const lack = lackOf(bounds.host, bounds.rules)
+  if (lack !== null) throw sessionErrors['confinement-missing'](lack)
+  return confineCommand(bounds.host, bounds.rules, { ...command, folders: [workdir, outdir, tempdir], git: tree })
 }
 
 /** `config: { model: x }` of an agent step reaches its program as LEANVIBE_CONFIG_MODEL. */

@@ -2,10 +2,12 @@ import { strategyNames } from '../../balancing/strategy-names-contract.ts'
 import { isAppError } from '../../kernel/errors.ts'
 import { modelPriceSchema } from '../../kernel/model-price.ts'
 import { z } from '../../kernel/schema.ts'
-import { parseDuration, parseSize } from '../../kernel/units.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
-import { modelsShape } from './models-schema.ts'
+import { agentKinds, confineSchema, permissionsSchema } from './agent-kinds.ts'
+import { acpSchema } from './agent-settings.ts'
+import { durationSchema, sizeSchema } from './config-units.ts'
 import { gatewayShape } from './gateway-schema.ts'
+import { modelsShape } from './models-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
 
 const name = z
@@ -14,18 +16,6 @@ const name = z
 const label = z.string().regex(/^[A-Za-z0-9][\w./-]{0,99}$/, 'expected letters, digits and _ . / -')
 const variable = z.string().regex(/^[A-Za-z_]\w*$/, 'expected the name of an environment variable')
 const argv = z.array(z.string()).min(1, 'expected a program and its arguments')
-const unit = (parse: (text: string) => number, example: string) =>
-  z.string(`expected text such as ${example}`).transform((text, context) => {
-    try {
-      return parse(text)
-    } catch (error) {
-      if (!isAppError(error)) throw error
-      context.addIssue({ code: 'custom', message: `${error.message}: expected text such as ${example}` })
-      return z.NEVER
-    }
-  })
-export const durationSchema = unit(parseDuration, '30s, 5m or 2h')
-export const sizeSchema = unit(parseSize, '512KB or 64MB')
 export const agentsSchema = z.int().min(1).max(1_000)
 export const parallelSchema = z.int().min(1).max(10_000)
 export const portSchema = z.int().min(0).max(65_535)
@@ -54,6 +44,17 @@ const resourcesSchema = z.strictObject({
 })
 
 const poolSchema = z.strictObject({
+  /** What its agents are. Default: `acp` where `acp:` is there, else `command`. */
+  kind: z.enum(agentKinds).optional(),
+  acp: acpSchema.optional(),
+  /** What its agents may do: allow, ask people, or never (off). */
+  permissions: permissionsSchema.optional(),
+  /** How long their questions wait for people. */
+  ask: durationSchema.optional(),
+  /** How long they may say nothing. */
+  silence: durationSchema.optional(),
+  /** What their processes may touch. */
+  confine: confineSchema.optional(),
   /** Program and arguments of the agent; `{prompt}`, `{prompt-file}` and `{depth}` stand for the task. */
   command: argv.optional(),
   prompt: z.enum(['argument', 'stdin', 'file']).optional(),

@@ -1,4 +1,7 @@
 import type { StrategyName } from '../../balancing/strategies.ts'
+import type { Confinement } from '../processes/confinement/confinement.ts'
+import { type AgentKind, shapeConfinement } from './agent-kinds.ts'
+import { type DriverSettings, type SessionRules, shapeDriver, shapeRules } from './agent-settings.ts'
 import type { ConfigFile } from './config-schema.ts'
 
 /** How a command agent takes its task. */
@@ -12,9 +15,17 @@ export interface CommandAgent {
 /** Agents of one kind, as the in-process runner registers them. */
 export interface PoolConfig {
   readonly name: string
-  readonly kind: 'command'
-  /** Null: the pool does the commands and scripts of workflows, and takes no prompts. */
+  readonly kind: AgentKind
+  /** Null: its agents are no commands, or it does the commands and scripts of workflows and takes no prompts. */
   readonly agent: CommandAgent | null
+  /** How its agents are talked to; null: they are plain commands. */
+  readonly driver: DriverSettings | null
+  /** What agents that are talked to may do. */
+  readonly rules: SessionRules
+  /** What its processes may touch. Paths are as the file has them: relative to the project, `~` for the home folder. */
+  readonly confine: Confinement
+  /** Most milliseconds for a prompt, whatever its step allows. */
+  readonly timeoutMs: number | null
   readonly capabilities: readonly string[]
   readonly agents: number
   readonly slots: number
@@ -59,11 +70,21 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
       complain(['pools', name, 'agents'], 'say `agents:` at the top of the file for the pool `local`')
     if (!isLocal && pool.command === undefined)
       complain(['pools', name], 'expected `command`: program and arguments of the agent')
+    const kind: AgentKind = pool.kind ?? (pool.acp === undefined ? 'command' : 'acp')
+    if (isLocal && (kind !== 'command' || pool.confine !== undefined || pool.permissions !== undefined))
+      complain(['pools', name], 'the pool `local` runs commands of workflows as the user who starts it')
+    if (kind === 'command' && pool.acp !== undefined) complain(['pools', name, 'acp'], 'contradicts kind: command')
     return {
       name,
-      kind: 'command',
+      kind,
       agent:
-        isLocal || pool.command === undefined ? null : shapeAgent(name, { ...pool, command: pool.command }, complain),
+        isLocal || kind !== 'command' || pool.command === undefined
+          ? null
+          : shapeAgent(name, { ...pool, command: pool.command }, complain),
+      driver: kind === 'acp' && !isLocal && pool.command !== undefined ? shapeDriver(pool.command, pool.acp) : null,
+      rules: shapeRules(pool),
+      confine: shapeConfinement(pool.confine, kind === 'command' ? 'off' : 'auto'),
+      timeoutMs: isLocal ? null : (pool.timeout ?? null),
       capabilities: pool.capabilities ?? (isLocal ? ['command', 'script'] : [name]),
       agents: isLocal ? localAgents : (pool.agents ?? 1),
       slots: pool.slots ?? 1,

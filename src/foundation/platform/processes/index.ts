@@ -1,4 +1,14 @@
 export { CappedOutput, defaultOutputCap } from './capped-output.ts'
+export { confineCommand } from './confinement/confine-command.ts'
+export {
+  type Confinement,
+  enforcedBy,
+  type HostConfinement,
+  lackOf,
+  type NetworkRule,
+  unconfined,
+} from './confinement/confinement.ts'
+export { detectConfinement } from './confinement/detect-confinement.ts'
 export { watchDisk } from './disk-watch.ts'
 export type { FamilyTarget } from './find-families.ts'
 export { folderBytes } from './folder-bytes.ts'

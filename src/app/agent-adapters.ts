@@ -1,0 +1,45 @@
+import { dirname, join, resolve } from 'node:path'
+import { placeConfinement } from '../foundation/platform/config/agent-kinds.ts'
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import { localPool, type PoolConfig } from '../foundation/platform/config/pools.ts'
+import type { HostConfinement, Supervisor } from '../foundation/platform/processes/index.ts'
+import { createAcpDriver } from '../orchestration/agents/acp/acp-driver.ts'
+import { createSessionMemory } from '../orchestration/agents/acp/acp-resume.ts'
+import type { AgentAdapter } from '../orchestration/agents/agent-adapter.ts'
+import type { AskPort } from '../orchestration/agents/ask-contract.ts'
+import { type CommandAdapterOptions, createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
+import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
+import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
+import { packageFolder } from './package-info.ts'
+
+export interface AgentAdaptersOptions {
+  readonly loaded: LoadedConfig
+  readonly supervisor: Supervisor
+  readonly artifacts: ArtifactSink
+  /** What this host can keep processes from. */
+  readonly host: HostConfinement
+  readonly ask: AskPort
+  /** Who does the tasks that are part of the product, in the pool `local`. */
+  readonly workers: NonNullable<CommandAdapterOptions['workers']>
+}
+
+/** What runs the work of a pool, by the kind of its agents. */
+export function createPoolAdapter(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
+  const { loaded, supervisor, artifacts, host, ask } = options
+  const { config, env } = loaded
+  const limits = { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes }
+  const placed = placeConfinement(pool.confine, (path) => resolve(config.project.root, path), env.homeFolder)
+  // What work needs to call us back.
+  const rules = { ...placed, read: [...placed.read, packageFolder, dirname(process.execPath)] }
+  if (pool.driver === null) {
+    const workers = pool.name === localPool ? options.workers : {}
+    return createCommandAdapter({ supervisor, artifacts, agent: pool.agent, workers, limits, confine: { host, rules } })
+  }
+  const driver = createAcpDriver({
+    settings: pool.driver,
+    rules: pool.rules,
+    processes: { supervisor, host, rules },
+    memory: createSessionMemory(join(config.dataFolder, 'agent-sessions')),
+  })
+  return createSessionAdapter(driver, { artifacts, ask, limits })
+}

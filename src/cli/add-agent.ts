@@ -1,0 +1,87 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Document, isMap, parseDocument } from 'yaml'
+import { parseConfigFile } from '../foundation/platform/config/config-file.ts'
+import { configFileName, findProject } from '../foundation/platform/config/project.ts'
+import { type AgentPreset, agentPresets } from './agent-presets.ts'
+import { cliErrors } from './cli-errors.ts'
+import type { CliContext } from './command.ts'
+import { findProgram } from './find-program.ts'
+import { whileWriting } from './write-files.ts'
+
+export interface AddAgentOptions {
+  readonly name?: string
+  readonly agents?: number
+  readonly env?: readonly string[]
+  readonly capability?: readonly string[]
+  readonly network?: 'open' | 'off'
+  readonly confine?: 'off' | 'auto' | 'required'
+  readonly force?: boolean
+}
+
+/** Adds a pool to the project's leanvibe.yaml, whose comments and order stay as they are. */
+export async function addAgent(
+  context: CliContext,
+  what: string,
+  argv: readonly string[],
+  options: AddAgentOptions,
+): Promise<void> {
+  const preset = agentPresets.find(({ name }) => name === what)
+  const found = preset === undefined ? null : await findPreset(preset, context.env.path)
+  if (preset === undefined && what !== 'acp' && what !== 'command') {
+    throw cliErrors['agent-unknown'](`${what} is no agent that can be added`)
+  }
+  const command = argv.length > 0 ? argv : preset === undefined ? [] : (found ?? preset.commands[0]!)
+  if (command.length === 0) throw cliErrors['agent-unknown'](`${what} needs a program and its arguments after --`)
+  const name = options.name ?? preset?.name ?? command[0]!.split('/').at(-1)!.toLowerCase()
+  const pool = poolOf(preset, what, command, options)
+  const file = await writePool(context, name, pool, options.force === true)
+  const { out } = context
+  out.document({ type: 'agent-added', pool: name, file, ...pool })
+  out.lines(`${out.colors.green('✔')} pool ${name} in ${file}: ${command.join(' ')}`)
+  if (preset !== undefined && found === null && argv.length === 0) {
+    const how = preset.npm === null ? `install ${preset.title}` : `npm install --global ${preset.npm}`
+    out.lines(`${out.colors.yellow('!')} ${command[0]} is not on the PATH`, `${out.colors.cyan('next')}  ${how}`)
+  } else
+    out.lines(`${out.colors.cyan('next')}  leanvibe spawn --pool ${name} "..."   a server that runs must be restarted`)
+}
+
+/** The command of a preset as it can be started here; null: its program is not on the search path. */
+export async function findPreset(preset: AgentPreset, searchPath: string): Promise<readonly string[] | null> {
+  for (const command of preset.commands) if ((await findProgram(command[0]!, searchPath)) !== null) return command
+  return null
+}
+
+function poolOf(preset: AgentPreset | undefined, what: string, command: readonly string[], options: AddAgentOptions) {
+  const confine = {
+    ...(options.confine === undefined ? {} : { mode: options.confine }),
+    ...(options.network === undefined ? {} : { network: options.network }),
+    ...(preset === undefined ? {} : { write: preset.write }),
+  }
+  const env = [...new Set([...(preset?.env ?? []), ...(options.env ?? [])])]
+  return {
+    ...(what === 'command' ? {} : { kind: 'acp' }),
+    command,
+    capabilities: options.capability ?? ['code', ...(preset === undefined ? [] : [preset.name])],
+    agents: options.agents ?? 1,
+    ...(env.length === 0 ? {} : { env }),
+    ...(Object.keys(confine).length === 0 ? {} : { confine }),
+  }
+}
+
+async function writePool({ cwd }: CliContext, name: string, pool: object, force: boolean): Promise<string> {
+  const project = await findProject(cwd)
+  const file = project.configFile ?? join(project.root, configFileName)
+  return whileWriting(file, async () => {
+    const text = project.configFile === null ? '' : await readFile(file, 'utf8')
+    const document = text.trim() === '' ? new Document({}) : parseDocument(text)
+    if (!isMap(document.contents)) document.contents = document.createNode({}) as never
+    if (!force && document.hasIn(['pools', name])) throw cliErrors['pool-exists'](`${file} has a pool ${name} already`)
+    document.setIn(['pools', name], document.createNode(pool))
+    const written = document.toString({ lineWidth: 120 })
+    // What would be refused at the next start is refused now, and nothing is written.
+    parseConfigFile(file, written)
+    await writeFile(file, written)
+    return file
+  })
+}

@@ -1,0 +1,82 @@
+import { Readable, Writable } from 'node:stream'
+import { agent, methods, ndJsonStream } from '@agentclientprotocol/sdk'
+import { performScript } from '../sessions/peer-script.fixture.ts'
+
+// An agent of the tests, written with the official SDK. It does what its prompt says, and what its arguments say it must
+// get wrong before.
+const fault = process.argv[2] ?? ''
+if (fault === 'mute') setInterval(() => {}, 60_000)
+else if (fault === 'banner') process.stdout.write('Welcome to the agent!\n')
+
+const cancels = new Map<string, () => void>()
+let spent = { input: 0, output: 0 }
+
+const app = agent({ name: 'peer' })
+  .onRequest(methods.agent.initialize, () => ({
+    protocolVersion: fault === 'version' ? 99 : 1,
+    agentCapabilities: { loadSession: true },
+    authMethods: [],
+  }))
+  .onRequest(methods.agent.session.new, ({ params }) => {
+    if (fault === 'nameless') return { sessionId: '' }
+    if (fault === 'die') process.exit(3)
+    return { sessionId: `session-${process.pid}-${params.cwd.length}` }
+  })
+  .onRequest(methods.agent.session.load, async ({ params, client }) => {
+    const update = {
+      sessionUpdate: 'agent_message_chunk',
+      content: { type: 'text', text: 'words of the past' },
+    } as const
+    await client.notify(methods.client.session.update, { sessionId: params.sessionId, update })
+    return {}
+  })
+  .onRequest(methods.agent.session.prompt, async ({ params, client }) => {
+    const { sessionId } = params
+    const text = params.prompt.map((block) => (block.type === 'text' ? block.text : '')).join('')
+    spent = { input: 0, output: 0 }
+    const cancelled = new Promise<'cancelled'>((resolve) => cancels.set(sessionId, () => resolve('cancelled')))
+    let asked = 0
+    const work = performScript(text, {
+      say: (words) =>
+        client.notify(methods.client.session.update, {
+          sessionId,
+          update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: words } },
+        }),
+      ask: async (title, kind) => {
+        asked += 1
+        const { outcome } = await client.request(methods.client.session.requestPermission, {
+          sessionId,
+          toolCall: { toolCallId: `call-${asked}`, title, kind: kind as 'execute' },
+          options: [
+            { optionId: 'yes', name: 'Yes', kind: 'allow_once' },
+            { optionId: 'no', name: 'No', kind: 'reject_once' },
+          ],
+        })
+        return outcome.outcome === 'selected' && outcome.optionId === 'yes'
+      },
+      spent: async (input, output) => {
+        spent = { input, output }
+      },
+      garbage: async () => {
+        process.stdout.write(`{"jsonrpc":"2.0","method":"session/update","params":${'x'.repeat(33 * 1_048_576)}`)
+        await new Promise(() => {})
+      },
+      die: (code) => process.stdout.write('{"jsonrpc":"2.0","met', () => process.exit(code)),
+    })
+    const end = await Promise.race([work, cancelled])
+    if (end === 'cancelled') return { stopReason: 'cancelled' }
+    if (end === 'refused') return { stopReason: 'refusal' }
+    if (end !== 'done') throw new Error(end.failed)
+    const usage = { inputTokens: spent.input, outputTokens: spent.output, totalTokens: spent.input + spent.output }
+    return { stopReason: 'end_turn', usage }
+  })
+  .onNotification(methods.agent.session.cancel, ({ params }) => cancels.get(params.sessionId)?.())
+
+if (fault !== 'mute') {
+  app.connect(
+    ndJsonStream(
+      Writable.toWeb(process.stdout) as WritableStream<Uint8Array>,
+      Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
+    ),
+  )
+}

@@ -1,0 +1,130 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
+import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { json, type Query, sql } from '../../foundation/platform/database/sql.ts'
+import type { AskAnswer, AskChoice, AskQuestion } from '../agents/ask-contract.ts'
+import type { QuestionView } from './questions-contract.ts'
+
+export interface QuestionRow {
+  readonly id: string
+  readonly run_id: string
+  readonly task_id: string
+  readonly step: string
+  readonly kind: QuestionView['kind']
+  readonly message: string
+  readonly choices: readonly AskChoice[]
+  readonly free_text: boolean
+  readonly default_choice: string | null
+  readonly details: JsonObject
+  readonly state: QuestionView['state']
+  readonly rev: number
+  readonly choice: string | null
+  readonly answer: string | null
+  readonly answered_by: string | null
+  readonly deadline_at: Date
+  readonly created_at: Date
+  readonly answered_at: Date | null
+}
+
+const columns: Query = sql`id, run_id, task_id, step, kind, message, choices, free_text, default_choice, details, state, rev, choice, answer, answered_by, deadline_at, created_at, answered_at`
+
+/** Null: it was asked before, with the same key by the same lease. */
+export async function insertQuestion(
+  tx: Tx,
+  id: string,
+  question: AskQuestion,
+  deadlineAt: Date,
+  now: Date,
+): Promise<string | null> {
+  const rows = await tx.query<{ id: string }>(sql`
+    insert into questions (tenant_id, id, run_id, task_id, step, fence, key, kind, message, choices, free_text, default_choice, details, state, deadline_at, created_at)
+    values (${question.tenant}, ${id}, ${question.runId}, ${question.taskId}, ${question.step}, ${question.fence}, ${question.key},
+      ${question.kind}, ${question.message}, ${json(question.choices)}::jsonb, ${question.freeText}, ${question.defaultChoice},
+      ${json(question.details)}::jsonb, 'pending', ${deadlineAt}, ${now})
+    on conflict (tenant_id, task_id, fence, key) do nothing returning id`)
+  return rows[0]?.id ?? null
+}
+
+export async function findByKey(
+  tx: ReadTx,
+  { tenant, taskId, fence, key }: AskQuestion,
+): Promise<QuestionRow | undefined> {
+  const rows = await tx.query<QuestionRow>(sql`
+    select ${columns} from questions
+    where tenant_id = ${tenant} and task_id = ${taskId} and fence = ${fence} and key = ${key}`)
+  return rows[0]
+}
+
+export async function findQuestions(
+  tx: ReadTx,
+  tenant: TenantId,
+  ids: readonly string[],
+): Promise<readonly QuestionRow[]> {
+  return tx.query<QuestionRow>(sql`
+    select ${columns} from questions where tenant_id = ${tenant} and id = any(${ids}::text[])`)
+}
+
+export async function lockQuestion(tx: Tx, tenant: TenantId, id: string): Promise<QuestionRow | undefined> {
+  const rows = await tx.query<QuestionRow>(
+    sql`select ${columns} from questions where tenant_id = ${tenant} and id = ${id} for update`,
+  )
+  return rows[0]
+}
+
+export async function closeQuestion(
+  tx: Tx,
+  tenant: TenantId,
+  id: string,
+  state: QuestionView['state'],
+  answer: Pick<AskAnswer, 'choice' | 'text' | 'by'> | null,
+  now: Date,
+): Promise<void> {
+  await tx.execute(sql`
+    update questions set state = ${state}, rev = rev + 1, choice = ${answer?.choice ?? null}, answer = ${answer?.text ?? null},
+      answered_by = ${answer?.by ?? null}, answered_at = ${now}
+    where tenant_id = ${tenant} and id = ${id}`)
+}
+
+/** Newest first, before the given place. What nobody closed in time counts as expired. */
+export async function listQuestions(
+  tx: ReadTx,
+  tenant: TenantId,
+  filter: {
+    readonly state?: string | undefined
+    readonly run?: string | undefined
+    readonly before: { readonly at: Date; readonly id: string } | null
+    readonly limit: number
+    readonly now: Date
+  },
+): Promise<QuestionView[]> {
+  const { state = null, run = null, before, limit, now } = filter
+  const rows = await tx.query<QuestionRow>(sql`
+    select ${columns} from questions
+    where tenant_id = ${tenant} and (${run}::text is null or run_id = ${run})
+      and (${state}::text is null or ${state} = case when state = 'pending' and deadline_at <= ${now} then 'expired' else state end)
+      and (${before?.at ?? null}::timestamptz is null or (created_at, id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}))
+    order by created_at desc, id desc limit ${limit}`)
+  return rows.map((row) => toQuestionView(row, now))
+}
+
+export function toQuestionView(row: QuestionRow, now: Date): QuestionView {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    taskId: row.task_id,
+    step: row.step,
+    kind: row.kind,
+    message: row.message,
+    choices: [...row.choices],
+    freeText: row.free_text,
+    defaultChoice: row.default_choice,
+    details: row.details as QuestionView['details'],
+    state: row.state === 'pending' && row.deadline_at <= now ? 'expired' : row.state,
+    choice: row.choice,
+    text: row.answer,
+    answeredBy: row.answered_by,
+    deadlineAt: row.deadline_at.toISOString(),
+    createdAt: row.created_at.toISOString(),
+    answeredAt: row.answered_at?.toISOString() ?? null,
+  }
+}
