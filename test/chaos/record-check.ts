@@ -51,12 +51,15 @@ export async function checkRecord(chaos: ReplicaChaos, run: ChaosRun): Promise<R
   expect([...arrivals.runs.keys()].filter((n) => !runs.some(({ arrival }) => Number(arrival) === n))).toEqual([])
   // Every task ended once: one end in the log, one attempt that succeeded, and its output is what that very attempt printed.
   const tasks = await owner<TaskRow>(`
-    select t.id, t.state, t.output, t.fence::int,
-      (select array_agg(a.task_id || '.' || a.fence) from attempts a
-        where a.tenant_id = t.tenant_id and a.task_id = t.id and a.outcome = 'succeeded') as succeeded,
-      (select count(*)::int from events e where e.tenant_id = t.tenant_id and e.subject_kind = 'task' and e.subject_id = t.id
-        and e.type in ('task.succeeded', 'task.failed', 'task.cancelled', 'task.timed-out', 'task.skipped')) as ends
-    from tasks t`)
+    with won as (
+      select tenant_id, task_id, array_agg(task_id || '.' || fence) as attempts from attempts
+      where outcome = 'succeeded' group by 1, 2),
+    ended as (
+      select tenant_id, subject_id, count(*)::int as n from events where subject_kind = 'task'
+        and type in ('task.succeeded', 'task.failed', 'task.cancelled', 'task.timed-out', 'task.skipped') group by 1, 2)
+    select t.id, t.state, t.output, t.fence::int, won.attempts as succeeded, coalesce(ended.n, 0) as ends
+    from tasks t left join won on won.tenant_id = t.tenant_id and won.task_id = t.id
+    left join ended on ended.tenant_id = t.tenant_id and ended.subject_id = t.id`)
   const done = new Set(traces(chaos).flatMap(([what, attempt]) => (what === 'done' ? [attempt!] : [])))
   const wrong = tasks.filter(({ id, state, fence, output, succeeded, ends }) => {
     const [attempt] = succeeded ?? []

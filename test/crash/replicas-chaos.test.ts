@@ -41,7 +41,9 @@ test(`3 servers and 4 runners on one PostgreSQL, ${faults} faults in ${minutes} 
     samples = run.samples
     await untilEnded(chaos, 60_000)
     const record = await checkRecord(chaos, run)
+    tell('the record is checked')
     await checkShutdown(chaos)
+    tell('all have ended')
     const figures = { seed, ...figuresOf(run), ...record }
     console.log('replicas', JSON.stringify(figures))
     expect(figures.stallMs).toBeLessThanOrEqual(2_500)

@@ -46,6 +46,34 @@ eachDatabase('partitions of the event log', (use) => {
     expect(await place('old')).toEqual([{ partition: 'events_default' }])
   })
 
+  test('are made while events are written, by several processes at once', async () => {
+    await clear()
+    const writing = new AbortController()
+    const writers = Array.from({ length: 6 }, async (_, writer) => {
+      let written = 0
+      while (!writing.signal.aborted) await change(`w${writer}-${written++}`, now())
+      return written
+    })
+    const { url } = use()
+    const processes = await Promise.all(
+      (url === undefined ? [] : [1, 2, 3, 4]).map(() => openDatabase({ kind: 'postgres', url, poolSize: 2 })),
+    )
+    const databases = url === undefined ? [use().db] : processes
+    try {
+      for (let round = 0; round < 4; round++) {
+        const rounds = await Promise.all(databases.map((database) => keepEventPartitions(database)))
+        expect(rounds.flatMap(({ made }) => made).length).toBeLessThanOrEqual(5)
+        expect(rounds.flatMap(({ dropped }) => dropped)).toEqual([])
+      }
+    } finally {
+      writing.abort()
+      const written = (await Promise.all(writers)).reduce((sum, n) => sum + n, 0)
+      await Promise.all(processes.map((database) => database.close()))
+      const [row] = await use().owner<{ n: number }>('select count(*)::int as n from event_batches')
+      expect(row!.n).toBe(written)
+    }
+  })
+
   test('the log reads across partitions as if there were none', async () => {
     await clear()
     await keepEventPartitions(use().db)

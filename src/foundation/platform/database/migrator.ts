@@ -7,7 +7,7 @@ const errors = defineErrors({
   'database-ahead': {
     kind: 'conflict',
     retry: 'never',
-    when: 'the database has migrations that this version of the program does not know',
+    when: 'the database has migrations that this version of the program does not know; on PostgreSQL those of low risk, which only add, are no hindrance',
     next: 'run the version of leanvibe that last ran on this database, or a newer one',
   },
   'database-behind': {
@@ -36,7 +36,13 @@ export type OwnerClient = Pick<ClientBase, 'query'>
 interface AppliedRow {
   readonly version: number
   readonly name: string
+  readonly risk: string
   readonly checksum: string
+}
+
+export interface MigrateOptions {
+  /** Whether a database with further migrations will do if they only add (risk `low`): for versions that run side by side. Default false. */
+  readonly mayBeAhead?: boolean
 }
 
 export interface MigrateResult {
@@ -50,28 +56,37 @@ export interface MigrateResult {
  * Brings the schema up to date as the owner of the tables. Any number of processes may do so at once: the row of the
  * version is inserted first in the transaction of its migration, so the slower ones wait there and then move on.
  */
-export async function migrate(owner: OwnerClient, folder?: string): Promise<MigrateResult> {
+export async function migrate(
+  owner: OwnerClient,
+  folder?: string,
+  options: MigrateOptions = {},
+): Promise<MigrateResult> {
   const migrations = await readMigrations(folder)
   await createVersionTable(owner)
   const applied: string[] = []
   for (;;) {
-    const next = findNext(migrations, await readApplied(owner))
+    const next = findNext(migrations, await readApplied(owner), options)
     if (!next) return { applied, version: migrations.length - 1 }
     if (await applyMigration(owner, next)) applied.push(next.name)
   }
 }
 
-/** Refuses a schema that is not exactly the one of the migrations. */
-export async function assertMigrated(owner: OwnerClient, folder?: string): Promise<void> {
+/** Refuses a schema that is not the one of the migrations. */
+export async function assertMigrated(owner: OwnerClient, folder?: string, options: MigrateOptions = {}): Promise<void> {
   const migrations = await readMigrations(folder)
   const found = await owner.query<{ found: boolean }>(`select to_regclass('public.migrations') is not null as found`)
-  const next = findNext(migrations, found.rows[0]?.found ? await readApplied(owner) : [])
+  const next = findNext(migrations, found.rows[0]?.found ? await readApplied(owner) : [], options)
   if (next) throw errors['database-behind'](`the database lacks the migration ${next.name}`)
 }
 
-function findNext(migrations: readonly Migration[], applied: readonly AppliedRow[]): Migration | undefined {
+function findNext(
+  migrations: readonly Migration[],
+  applied: readonly AppliedRow[],
+  { mayBeAhead = false }: MigrateOptions,
+): Migration | undefined {
   for (const row of applied) {
     const migration = migrations[row.version]
+    if (!migration && mayBeAhead && row.risk === 'low') continue
     if (!migration) throw errors['database-ahead'](`the database has the migration ${row.name}, unknown here`)
     if (migration.checksum !== row.checksum) {
       throw errors['migration-changed'](`${row.name} differs from the text that was applied to this database`)
@@ -81,7 +96,7 @@ function findNext(migrations: readonly Migration[], applied: readonly AppliedRow
 }
 
 async function readApplied(owner: OwnerClient): Promise<readonly AppliedRow[]> {
-  return (await owner.query<AppliedRow>('select version, name, checksum from migrations order by version')).rows
+  return (await owner.query<AppliedRow>('select version, name, risk, checksum from migrations order by version')).rows
 }
 
 /** The lock is needed here alone: two `create table if not exists` at once make one of them fail. */

@@ -6,21 +6,23 @@ import type { Database } from '../database.ts'
 import { createDatabaseClock } from '../database-clock.ts'
 import { translateError } from '../database-errors.ts'
 import { createHints } from '../hints.ts'
-import { migrate } from '../migrator.ts'
+import { assertMigrated, migrate } from '../migrator.ts'
 import type { CommonOptions } from '../open-database.ts'
 import { checkServer } from './check-server.ts'
 import { createHintListener } from './hint-listener.ts'
 import { openPools } from './pools.ts'
 import { ownerConfig, type PostgresOptions } from './postgres-options.ts'
 
-/** Migrates, checks the server, then opens both pools and the listening connection. */
+/** Migrates, or sees to it that others have, checks the server, then opens both pools and the listening connection. */
 export async function openPostgres(options: PostgresOptions & CommonOptions): Promise<Database> {
   const {
     clock = systemClock,
     random = systemRandom,
     onWarning = (error) => process.emitWarning(String(error)),
   } = options
-  if (options.migrate ?? true) await withOwner(options, (owner) => migrate(owner, options.migrations))
+  // Where versions run side by side, the newer one may have added to the schema.
+  const prepare = (options.migrate ?? true) ? migrate : assertMigrated
+  await withOwner<unknown>(options, (owner) => prepare(owner, options.migrations, { mayBeAhead: true }))
   const mode = await checkServer(options)
   const pools = openPools(options, mode)
   const listener = createHintListener(options, {

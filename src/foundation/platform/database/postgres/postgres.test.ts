@@ -1,3 +1,5 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -67,6 +69,45 @@ test('many processes may migrate at once', async () => {
   const databases = await Promise.all(Array.from({ length: 6 }, () => open({ url: server.url('fresh') })))
   await Promise.all(databases.map((db) => db.forTenant(a).read((tx) => tx.query(sql`select * from things`))))
   await Promise.all(databases.map((db) => db.close()))
+})
+
+test('versions that run side by side: what a newer one only added is no hindrance, what it changed is', async () => {
+  await asSuperuser((client) => client.query('create database versions'))
+  const url = server.url('versions')
+  const older = await open({ url })
+  const newer = await mkdtemp(join(tmpdir(), 'leanvibe-migrations-'))
+  try {
+    await cp(migrations, newer, { recursive: true })
+    await writeFile(
+      join(newer, '0002_more.sql'),
+      '-- risk: low: adds a table\ncreate table more (id text primary key);\n',
+    )
+    // Told not to migrate, the newer program waits for whoever may.
+    await expect(open({ url, migrations: newer, migrate: false })).rejects.toSatisfy(withCode('database-behind'))
+    await using next = await open({ url, migrations: newer })
+    await using told = await open({ url, migrations: newer, migrate: false })
+    await older.forTenant(a).write((tx) => tx.execute(insert('old')))
+    expect(await exists(next, 'old')).toBe(true)
+    expect(await exists(told, 'old')).toBe(true)
+    // The older one goes on, and also starts again.
+    for (const migrate of [true, false]) {
+      await using again = await open({ url, migrate })
+      expect(await exists(again, 'old')).toBe(true)
+    }
+    await writeFile(join(newer, '0003_less.sql'), '-- risk: medium: drops what 0002 replaced\ndrop table more;\n')
+    await (await open({ url, migrations: newer })).close()
+    for (const migrate of [true, false]) {
+      await expect(open({ url, migrate })).rejects.toSatisfy(withCode('database-ahead'))
+    }
+  } finally {
+    await older.close()
+    await rm(newer, { recursive: true })
+  }
+})
+
+test('an empty database is refused where nothing may be migrated', async () => {
+  await asSuperuser((client) => client.query('create database empty'))
+  await expect(open({ url: server.url('empty'), migrate: false })).rejects.toSatisfy(withCode('database-behind'))
 })
 
 test('two writers that deadlock both get through', async () => {
