@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   llm: () => import('./benches/llm.ts'),
   streams: () => import('./benches/streams.ts'),
   peers: () => import('./benches/peers.ts'),
+  replicas: () => import('./benches/replicas.ts'),
   balance: () => import('./benches/balance.ts'),
   scaling: () => import('./benches/scaling.ts'),
 }
