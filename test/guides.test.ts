@@ -4,9 +4,12 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFile
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
+import { openTestDatabase } from './support/databases.ts'
 import { type GuidePart, readGuide } from './support/guide.ts'
 import { bin, scratchFolder, startCli } from './support/run-cli.ts'
 
+/** Guides whose commands need a PostgreSQL: it is in DATABASE_URL then, and all others have the embedded database. */
+const onPostgres: ReadonlySet<string> = new Set(['replicas.md'])
 const guides = fileURLToPath(new URL('../docs/guides', import.meta.url))
 const scratch = scratchFolder('guides')
 afterAll(() => scratch.remove())
@@ -129,13 +132,19 @@ const withCommands = readdirSync(guides).filter(
 describe.concurrent.each(withCommands)('%s', (name) => {
   test('runs as it is written', { timeout: 600_000 }, async () => {
     const place = prepareFolder(name)
-    for (const { parts, served } of stretchesOf(readGuide(readFileSync(join(guides, name), 'utf8')))) {
-      const stop = served ? await serve(place) : async () => {}
-      try {
-        for (const part of parts) await runPart(part, place)
-      } finally {
-        await stop()
+    const database = onPostgres.has(name) ? await openTestDatabase('postgres') : null
+    if (database !== null) place.env.DATABASE_URL = database.url!
+    try {
+      for (const { parts, served } of stretchesOf(readGuide(readFileSync(join(guides, name), 'utf8')))) {
+        const stop = served ? await serve(place) : async () => {}
+        try {
+          for (const part of parts) await runPart(part, place)
+        } finally {
+          await stop()
+        }
       }
+    } finally {
+      await database?.close()
     }
   })
 })

@@ -22,6 +22,7 @@ export function openConfigured(
     systemUrl: secrets.databaseSystemUrl?.reveal(),
     ownerUrl: secrets.databaseOwnerUrl?.reveal(),
     poolSize: config.database.poolSize,
+    migrate: config.database.migrate,
     onWarning: onError,
   })
 }

@@ -56,7 +56,9 @@ eachDatabase('partitions of the event log', (use) => {
     })
     const { url } = use()
     const processes = await Promise.all(
-      (url === undefined ? [] : [1, 2, 3, 4]).map(() => openDatabase({ kind: 'postgres', url, poolSize: 2 })),
+      (url === undefined ? [] : [url, url, url, url]).map((each) =>
+        openDatabase({ kind: 'postgres', url: each, poolSize: 2 }),
+      ),
     )
     const databases = url === undefined ? [use().db] : processes
     try {

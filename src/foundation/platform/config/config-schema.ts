@@ -98,7 +98,11 @@ export const configFileSchema = z.strictObject({
   parallel: parallelSchema.optional(),
   workflows: z.string().min(1).optional(),
   database: z
-    .strictObject({ kind: z.enum(['pglite', 'postgres']).optional(), poolSize: poolSizeSchema.optional() })
+    .strictObject({
+      kind: z.enum(['pglite', 'postgres']).optional(),
+      poolSize: poolSizeSchema.optional(),
+      migrate: z.boolean().optional(),
+    })
     .optional(),
   server: z.strictObject(serverShape).optional(),
   rateLimits: z.record(name, rateLimitSchema).optional(),

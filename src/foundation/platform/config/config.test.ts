@@ -125,7 +125,13 @@ describe('who wins', () => {
       'postgres',
       { env: { DATABASE_URL: 'postgres://h/d' }, yaml: 'database: { poolSize: 3 }' },
       (c) => c.database,
-      { kind: 'postgres', poolSize: 3 },
+      { kind: 'postgres', poolSize: 3, migrate: true },
+    ],
+    [
+      'a schema that is for others to migrate',
+      { env: { DATABASE_URL: 'postgres://h/d' }, yaml: 'database: { migrate: false }' },
+      (c) => c.database,
+      { kind: 'postgres', poolSize: 10, migrate: false },
     ],
     [
       'prompt by stdin where nothing is said',
@@ -223,6 +229,11 @@ describe('contradictions', () => {
       'a pool of connections for the embedded database',
       { yaml: 'database: { poolSize: 3 }' },
       /poolSize means nothing/,
+    ],
+    [
+      'migrations of an embedded database left to others',
+      { yaml: 'database: { migrate: false }' },
+      /migrate means nothing/,
     ],
     [
       'a system URL alone',

@@ -20,7 +20,14 @@ export interface Config {
   readonly dataFolder: string
   /** Absolute; YAML files in it can be started by name. */
   readonly workflowFolder: string
-  readonly database: { readonly kind: 'pglite' } | { readonly kind: 'postgres'; readonly poolSize: number }
+  readonly database:
+    | { readonly kind: 'pglite' }
+    | {
+        readonly kind: 'postgres'
+        readonly poolSize: number
+        /** False: others bring the schema up to date. */
+        readonly migrate: boolean
+      }
   readonly server: ServerConfig
   /** Limits of requests by their name, where they differ from the usual ones; null: none. */
   readonly rateLimits: Readonly<Record<string, { readonly requests: number; readonly windowMs: number } | null>>
@@ -169,13 +176,14 @@ function chooseDataFolder({ env, file, project, cwd, flags }: ConfigSources, { r
 
 function chooseDatabase({ env, file }: ConfigSources, { choose, refuse }: Chooser): Config['database'] {
   const kind = file?.values.database?.kind
-  const filePoolSize = file?.values.database?.poolSize
+  const inFile = file?.values.database
   if (env.databaseUrl === null) {
     if (kind === 'postgres')
       refuse(`${file!.locate(['database', 'kind'])}: database.kind: postgres needs DATABASE_URL in the environment`)
-    if (filePoolSize !== undefined && kind !== 'postgres') {
+    for (const name of ['poolSize', 'migrate'] as const) {
+      if (inFile?.[name] === undefined || kind === 'postgres') continue
       refuse(
-        `${file!.locate(['database', 'poolSize'])}: database.poolSize means nothing to the embedded database: set DATABASE_URL or remove it`,
+        `${file!.locate(['database', name])}: database.${name} means nothing to the embedded database: set DATABASE_URL or remove it`,
       )
     }
     for (const name of ['poolSize', 'systemUrl', 'ownerUrl'] as const) {
@@ -192,7 +200,8 @@ function chooseDatabase({ env, file }: ConfigSources, { choose, refuse }: Choose
   if (!/^postgres(ql)?:\/\//.test(env.databaseUrl))
     refuse('DATABASE_URL does not begin with postgres:// or postgresql://')
   const offers = [{ from: envSettings.poolSize, value: numeric(env.settings.poolSize) }]
-  return { kind: 'postgres', poolSize: choose(schemas.poolSizeSchema, offers, filePoolSize ?? 10) }
+  const poolSize = choose(schemas.poolSizeSchema, offers, inFile?.poolSize ?? 10)
+  return { kind: 'postgres', poolSize, migrate: inFile?.migrate ?? true }
 }
 
 function deepFreeze<T>(value: T): T {

@@ -14,7 +14,7 @@ const errors = defineErrors({
     kind: 'conflict',
     retry: 'never',
     when: 'the database lacks migrations and the program was told not to run them',
-    next: 'run `leanvibe migrate` first',
+    next: 'start a process that may migrate first: one without `database.migrate: false`, whose login owns the tables',
   },
   'migration-changed': {
     kind: 'conflict',

@@ -12,7 +12,7 @@ import { startWireProxy, type WireProxy } from '../../../../../test/support/wire
 import { isAppError } from '../../../kernel/errors.ts'
 import { asId, type TenantId } from '../../../kernel/ids.ts'
 import type { Database } from '../database.ts'
-import { openDatabase, type PostgresOptions } from '../open-database.ts'
+import { type CommonOptions, openDatabase, type PostgresOptions } from '../open-database.ts'
 import { sql } from '../sql.ts'
 
 const migrations = join(import.meta.dirname, '..', 'test-migrations')
@@ -33,7 +33,7 @@ afterAll(async () => {
   await server.destroy()
 })
 
-const open = (options: Partial<PostgresOptions> = {}) =>
+const open = (options: Partial<PostgresOptions & CommonOptions> = {}) =>
   openDatabase({ kind: 'postgres', url: server.url(), migrations, ...options })
 
 const proxied = () => Object.assign(new URL(server.url()), { port: String(proxy.port) }).href
