@@ -68,6 +68,7 @@ export function createPermissions(
       }
       if (rule === 'off') return { ...refused, always: true, reason: `the pool does not allow ${name}` }
       const choices = action.choices ?? usualChoices
+      await context.note(`asks people: may it ${words[action.kind]}? ${action.title}`)
       const answer = await context.ask({
         key: action.key,
         kind: 'permission',
