@@ -39,6 +39,8 @@ export async function untilEnded(chaos: ReplicaChaos, limitMs: number): Promise<
 export async function checkRecord(chaos: ReplicaChaos, run: ChaosRun): Promise<RecordFigures> {
   const owner = async <Row>(text: string, values: readonly unknown[] = []) =>
     (await chaos.query(text, values)) as unknown as Row[]
+  // What follows joins all that was recorded, of which the planner knows nothing yet.
+  await chaos.query('analyze')
   // Each arrival has exactly the run that it was told of, however often it had to be asked for.
   const runs = await owner<{ arrival: string; ids: string[]; states: string[] }>(
     `select labels->>'arrival' as arrival, array_agg(id) as ids, array_agg(state) as states from runs group by 1`,

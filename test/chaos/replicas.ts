@@ -122,7 +122,6 @@ export class ReplicaChaos implements AsyncDisposable {
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    // The checks join all that was recorded, which the planner expects to be little.
     const client = new pg.Client({ connectionString: this.server.url(), options: '-c enable_nestloop=off' })
     client.on('error', () => {})
     await client.connect()
