@@ -75,9 +75,15 @@ export function createScheduleLook(
     })
   }
 
-  /** Notes the ends of runs, and wakes the schedules whose slots wait for them. */
+  const readDue = async (tx: ReadTx) => {
+    const now = database.clock.now()
+    const due = await listDue(tx, now, mostDue)
+    return { due, nextIn: due.length > 0 ? null : await nextDueIn(tx, now) }
+  }
+
+  /** Notes the ends of runs, and wakes the schedules whose slots wait for them. False: none has ended. */
   const closeSlots = async (open: Awaited<ReturnType<typeof openRunsOfSlots>>) => {
-    if (open.length === 0) return
+    if (open.length === 0) return false
     const ended = await system.read((tx) => options.endedRuns(tx, open))
     const ends = new Map(ended.map((run) => [`${run.tenant}/${run.runId}`, run]))
     for (const slot of open) {
@@ -92,15 +98,16 @@ export function createScheduleLook(
         }
       })
     }
+    return ended.length > 0
   }
 
   return async (signal) => {
-    const { open, due, nextIn } = await system.read(async (tx) => {
-      const now = database.clock.now()
-      const due = await listDue(tx, now, mostDue)
-      return { open: await openRunsOfSlots(tx, mostOpen), due, nextIn: due.length > 0 ? 0 : await nextDueIn(tx, now) }
-    })
-    await closeSlots(open)
+    const first = await system.read(async (tx) => ({
+      open: await openRunsOfSlots(tx, mostOpen),
+      ...(await readDue(tx)),
+    }))
+    // A schedule whose slots waited for a run that ended is due by that.
+    const { due, nextIn } = (await closeSlots(first.open)) ? await system.read(readDue) : first
     let fired = 0
     for (const row of due) {
       if (signal.aborted) return false
