@@ -18,8 +18,8 @@ const commits = [
 ]
 /** Commits that no run of this workflow makes: they come with time, with a server, or with calls of other parts. */
 const elsewhere = [
-  ...['attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness', 'model-calls'],
-  ...['model-upkeep', 'nats-relay'],
+  ...['agent-limits', 'attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness'],
+  ...['model-calls', 'model-upkeep', 'nats-relay'],
   ...[
     'quotas',
     'rate-limits',
