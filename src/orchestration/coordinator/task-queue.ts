@@ -137,7 +137,11 @@ export class TaskQueue {
     }
     const settled = deltas.budgets.filter((delta) => delta.held + delta.spent < 0)
     if (settled.length > 0) {
-      const reasons = settled.map(({ tenant, budget }) => ({ tenant, reason: `budget:${budget}`, limit: wakeBatch }))
+      const reasons = settled.map(({ tenant, budget, held, spent }) => {
+        // Of agents at work everybody takes one: as many are woken as there is room for.
+        const limit = budget.endsWith(':agents') ? Math.min(wakeBatch, -held - spent) : wakeBatch
+        return { tenant, reason: `budget:${budget}`, limit }
+      })
       shards.push(...(await admitWaiting(tx, reasons, now)))
     }
     if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now)))

@@ -130,6 +130,7 @@ async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): P
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
         (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
           select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit
+              when 'agents' then 0
               when 'runs' then 1
               when 'wall-ms' then least(h.amount, ceil(coalesce((d.usage->>'wallSeconds')::float8 * 1000, h.amount)))
               when 'cpu-ms' then least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))

@@ -52,6 +52,7 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
         (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
           select d.tenant_id, h.budget, sum(d.n * h.amount) as held, sum(case b.unit
+              when 'agents' then 0
               when 'runs' then d.n
               when 'wall-ms' then (select sum(least(h.amount, ceil(ms))) from unnest(d.walls) as ms)
               when 'cpu-ms' then (select sum(least(h.amount, ceil(coalesce(ms, h.amount)))) from unnest(d.cpus) as ms)
