@@ -9,10 +9,13 @@ import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
 import { AgentsService } from '../orchestration/agents/agents-service.ts'
 import { poolRoutes } from '../orchestration/agents/pools-routes.ts'
 import { nextPoolRev, readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
+import { agentLimitId, keptLimits, limitAgents } from '../orchestration/budgets/agent-limits.ts'
+import { admitWaiting, holdTasks } from '../orchestration/coordinator/sql/hold-tasks.ts'
 import { LivenessJob } from '../orchestration/liveness/liveness-jobs.ts'
 import { livenessRoutes } from '../orchestration/liveness/liveness-routes.ts'
-import { LivenessService, type RunControl } from '../orchestration/liveness/liveness-service.ts'
+import { type AgentLimits, LivenessService, type RunControl } from '../orchestration/liveness/liveness-service.ts'
 import type { OutputWatch } from '../orchestration/liveness/output-watch.ts'
+import { bindTasks, lockUnbound } from '../orchestration/runs/bind-budget.ts'
 import { readEndedRuns } from '../orchestration/runs/ended-runs.ts'
 import { leasesOfAgent } from '../orchestration/runs/leases-of-agent.ts'
 import * as livenessFigures from '../orchestration/runs/liveness-figures.ts'
@@ -57,11 +60,13 @@ export function createOperations(options: OperationsOptions): Operations {
   const schedules = new SchedulesService({ database, catalog, repoAt, parallel })
   const runs = scheduledRunsOf(orchestration)
   const scaling = new ScalingService({ database, pools: poolPort })
-  const liveness = new LivenessService({ database, ids: systemIds, control: runControlOf(orchestration), dispatch })
+  const limits = agentLimitsOf(orchestration)
+  const control = runControlOf(orchestration)
+  const liveness = new LivenessService({ database, ids: systemIds, control, limits, dispatch })
   const startRegistry = (host: AgentHost | null) =>
     new AgentsJob(database, { runners, host, meter, onShards, onError }).start()
   const startWatch = () =>
-    new LivenessJob(database, { service: liveness, figures: livenessFigures, output, onError }).start()
+    new LivenessJob(database, { service: liveness, figures: livenessFigures, limits, output, onError }).start()
   return {
     routes: [
       ...agentRoutes(agents),
@@ -105,6 +110,24 @@ export function scheduledRunsOf({ catalog, starter, steering }: Orchestration): 
       return starter.begin(tx, { tenant, definition, version, from: { ...start, inputs } }, now)
     },
     cancel: (tx, refs, reason, now) => steering.cancelOpen(tx, refs, reason, now),
+  }
+}
+
+/** How many agents of a tenant may be at work, kept as a budget. */
+export function agentLimitsOf({ database, dispatch }: Orchestration): AgentLimits {
+  return {
+    kept: keptLimits,
+    budgetOf: agentLimitId,
+    keep: (tenant, limit) =>
+      limitAgents(database, tenant, limit, {
+        lockUnbound,
+        bind: bindTasks,
+        hold: holdTasks,
+        async wake(tx, { tenant, name, most }, now) {
+          const shards = await admitWaiting(tx, [{ tenant, reason: `budget:${name}`, limit: most }], now)
+          if (shards.length > 0) await dispatch(tx, shards, now)
+        },
+      }),
   }
 }
 

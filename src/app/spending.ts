@@ -42,13 +42,18 @@ export interface Spending {
 
 /** How many tasks one look wakes for a budget; the rest is woken by what these give back. */
 const wakeBatch = 100
+/** The same where it is known how many can be served. */
+const mostServed = 1_000
 
 export function createSpending({ database, dispatch, prices: own, onCommit, onError }: SpendingOptions): Spending {
   const prices = new PriceTable(own)
   const spender = new Spender({ database, onError })
   const quotas = new QuotaBroker({ database, onError })
   const wake = async (tx: Tx, budgets: readonly WaitedFor[], now: Date) => {
-    const reasons = budgets.map(({ tenant, name }) => ({ tenant, reason: `budget:${name}`, limit: wakeBatch }))
+    const reasons = budgets.map(({ tenant, name, most }) => {
+      const limit = most === undefined ? wakeBatch : Math.min(most, mostServed)
+      return { tenant, reason: `budget:${name}`, limit }
+    })
     const shards = await admitWaiting(tx, reasons, now)
     if (shards.length > 0) await dispatch(tx, shards, now)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runControlOf } from '../../src/app/operations.ts'
+import { agentLimitsOf, runControlOf } from '../../src/app/operations.ts'
 import { type RunId, systemIds, type TaskId } from '../../src/foundation/kernel/ids.ts'
 import { LivenessJob } from '../../src/orchestration/liveness/liveness-jobs.ts'
 import { LivenessService } from '../../src/orchestration/liveness/liveness-service.ts'
@@ -28,14 +28,16 @@ function place(use: TestDatabase) {
   const platform = new TestPlatform(use)
   const { database, parts } = platform
   const output = new OutputWatch()
+  const limits = agentLimitsOf(parts)
   const service = new LivenessService({
     database,
     ids: systemIds,
     control: runControlOf(parts),
+    limits,
     dispatch: parts.dispatch,
   })
   const onError = (error: unknown) => platform.errors.push(error)
-  const job = new LivenessJob(database, { service, figures, output, onError })
+  const job = new LivenessJob(database, { service, figures, limits, output, onError })
   return {
     platform,
     service,
@@ -203,32 +205,63 @@ eachDatabase('liveness', (use) => {
     await platform.check()
   })
 
-  test('a fan-out is held back, the youngest run first, and goes on by itself when there is room', async () => {
+  test('a fan-out is held back at the lease, is told, and goes on by itself as others end', async () => {
     const { platform, look, findings, set } = place(use())
     await platform.register(20)
     await set('runaway_fan_out', { maxParallelAgents: 8 })
-    const old = await platform.start(wide(6))
-    platform.advance(1_000)
-    const young = await platform.start(wide(30))
-    await platform.main.take()
+    const run = await platform.start(wide(30))
+    expect(await platform.main.take()).toHaveLength(8)
+    const waiting = (await platform.tasks(run.id)).filter((task) => task.state === 'waiting')
+    expect(new Set(waiting.map((task) => task.reason))).toEqual(new Set([`budget:tenant:${tenant}:agents`]))
     await look()
     expect((await findings())[0]).toMatchObject({
       detector: 'runaway_fan_out',
       state: 'open',
-      runs: [young.id],
-      explanation: expect.stringContaining('20 tasks are at work at a time, and maxParallelAgents is 8'),
+      runs: [],
+      explanation: expect.stringMatching(
+        /^8 tasks are at work at a time, and maxParallelAgents is 8; \d+ more wait until others end/,
+      ),
     })
+    expect((await platform.run(run.id)).state).toBe('running')
+    await platform.check()
+    const ended = await platform.work(run.id, () => ({ output: {} }))
+    expect(ended.state).toBe('succeeded')
+    await look()
+    expect((await findings())[0]).toMatchObject({ state: 'continued', answeredBy: 'room' })
+    await platform.check()
+  })
+
+  test('a fan-out that somebody is to be asked about: the youngest runs stop, and go on at the answer', async () => {
+    const { platform, look, findings, set, service } = place(use())
+    await platform.register(20)
+    await set('runaway_fan_out', { maxParallelAgents: 8, action: 'ask' })
+    const old = await platform.start(wide(6))
+    platform.advance(1_000)
+    const young = await platform.start(wide(30))
+    expect(await platform.main.take()).toHaveLength(8)
+    await look()
+    const [finding] = await findings()
+    expect(finding).toMatchObject({ detector: 'runaway_fan_out', state: 'open', runs: [young.id] })
     expect((await platform.run(young.id)).state).toBe('paused')
     expect((await platform.run(old.id)).state).toBe('running')
     await platform.main.finish([...platform.main.held.values()], () => ({ output: {} }))
+    expect(await platform.main.take()).toEqual([])
+    await service.answer(tenant, finding!.id, 'continue', 'ann')
+    expect((await platform.work(young.id, () => ({ output: {} }))).state).toBe('succeeded')
+    await platform.check()
+  })
+
+  test('a fan-out that is only to be told is not held back', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register(20)
+    await set('runaway_fan_out', { maxParallelAgents: 8, action: 'note' })
+    await platform.start(wide(12))
+    expect(await platform.main.take()).toHaveLength(12)
     await look()
-    expect((await findings())[0]).toMatchObject({ state: 'continued', answeredBy: 'room' })
-    expect((await platform.run(young.id)).state).toBe('running')
-    await platform.main.take()
-    await look()
-    const [again, ...others] = await findings()
-    expect(others).toEqual([])
-    expect(again).toMatchObject({ state: 'open', answeredBy: null, runs: [young.id] })
+    expect((await findings())[0]).toMatchObject({
+      state: 'noted',
+      explanation: expect.stringContaining('it is only told'),
+    })
     await platform.check()
   })
 

@@ -82,7 +82,12 @@ export function holdsOf(
   }
   timeoutMs = Math.max(leastTimeoutMs, timeoutMs)
   const wall = timeoutMs + killGraceMs
-  const hold: Readonly<Record<string, number>> = { runs: 1, 'wall-ms': wall, 'cpu-ms': Math.ceil(wall * cores) }
+  const hold: Readonly<Record<string, number>> = {
+    runs: 1,
+    agents: 1,
+    'wall-ms': wall,
+    'cpu-ms': Math.ceil(wall * cores),
+  }
   return {
     budgetIds: all.map((budget) => budget.id),
     holds: all.map((budget) => hold[budget.unit] ?? 0),

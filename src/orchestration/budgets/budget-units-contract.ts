@@ -7,6 +7,8 @@ export const unitTable = {
   'wall-seconds': { ledger: 'wall-ms', factor: 1_000 },
   /** 1 is the whole window of a subscription. */
   'subscription-share': { ledger: 'subscription-ppm', factor: 1_000_000 },
+  /** Tasks that agents work on at a time: held while they do, never spent. */
+  agents: { ledger: 'agents', factor: 1 },
 } as const
 
 export type BudgetUnit = keyof typeof unitTable

@@ -30,6 +30,8 @@ export interface BudgetUpkeepOptions {
 export interface WaitedFor {
   readonly tenant: TenantId
   readonly name: string
+  /** No more than so many of those who wait can be served. Default: it is not known. */
+  readonly most?: number
 }
 
 const batch = 500
@@ -104,9 +106,12 @@ export class BudgetUpkeep {
     const rooms = await readRooms(tx, names)
     this.#rooms = rooms
     const keyOf = ({ tenant, name }: WaitedFor) => `${tenant}/${name}`
-    const grown = names.filter((name) => {
+    const grown = names.flatMap((name) => {
+      const room = rooms.get(keyOf(name)) ?? 0
+      // Agents at work: whoever is woken and finds no agent stays ready, so that room for others may be left.
+      if (name.name.endsWith(':agents')) return room > 0 ? [{ ...name, most: room }] : []
       const known = before.get(keyOf(name))
-      return known !== undefined && (rooms.get(keyOf(name)) ?? 0) > known
+      return known !== undefined && room > known ? [name] : []
     })
     if (grown.length > 0) await waiting.wake(tx, grown, now)
     return names.length > 0

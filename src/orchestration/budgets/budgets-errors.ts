@@ -31,6 +31,12 @@ export const budgetErrors = defineErrors({
     when: 'no budget of this tenant has the id',
     next: 'list them with `leanvibe budgets list`',
   },
+  'budget-busy': {
+    kind: 'unavailable',
+    retry: 'later',
+    when: 'a limit of agents at work cannot begin because a transaction that is older than it does not end',
+    next: 'nothing: it is tried again within seconds',
+  },
   'budget-invalid': {
     kind: 'input',
     retry: 'never',

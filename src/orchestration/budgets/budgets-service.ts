@@ -49,6 +49,11 @@ export class BudgetsService {
     if (hardLimit !== null && softLimit !== null && softLimit > hardLimit) {
       throw budgetErrors['budget-invalid'](`the soft limit ${softLimit} is beyond the hard limit ${hardLimit}`)
     }
+    if (unit === 'agents' && (softLimit !== null || (wish.window !== 'total' && wish.window !== 'run'))) {
+      throw budgetErrors['budget-invalid'](
+        'agents at work are limited at every moment: they have no window and no soft limit',
+      )
+    }
     // A run or a task has one window anyway.
     const timeWindow = wish.window === 'run' && (scope === 'run' || scope === 'task') ? 'total' : wish.window
     const ledger = unitTable[unit].ledger

@@ -126,35 +126,41 @@ function judge(
   return found
 }
 
-/** The runs to hold back so that no more than the limit is at work: the youngest first. Pausing starts nothing more of them. */
-export function findFanOut(
-  runs: readonly RunAtWork[],
-  policyOf: (tenant: TenantId) => LivenessPolicy,
-): (Suspicion & { readonly atWork: number; readonly limit: number })[] {
+/**
+ * Tenants that want more agents than they may have. The limit is kept where tasks are leased; here it is told, and the youngest
+ * runs are named that would have to stop for the others to keep to it. Where the policy is only to tell, nothing is kept.
+ */
+export function findFanOut(runs: readonly RunAtWork[], policyOf: (tenant: TenantId) => LivenessPolicy): Suspicion[] {
   return [...Map.groupBy(runs, (run) => run.tenant)].flatMap(([tenant, own]) => {
-    const { maxParallelAgents: limit, enabled } = policyOf(tenant).runaway_fan_out
+    const { maxParallelAgents: limit, enabled, action } = policyOf(tenant).runaway_fan_out
     const atWork = own.reduce((sum, run) => sum + run.atWork, 0)
-    if (!enabled || limit === null || atWork <= limit) return []
-    const chosen: RunId[] = []
-    let left = atWork
-    for (const run of [...own].sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime())) {
-      if (left <= limit) break
-      chosen.push(run.runId)
-      left -= run.atWork
-    }
+    const heldBack = own.reduce((sum, run) => sum + run.heldBack, 0)
+    if (!enabled || limit === null || atWork + heldBack <= limit) return []
+    if (action !== 'note' && heldBack === 0) return []
+    const waiting = heldBack === 0 ? '' : `; ${heldBack} more wait until others end`
     return [
       {
         tenant,
         detector: 'runaway_fan_out' as const,
         subject: { kind: 'tenant' as const, id: tenant },
-        runs: chosen,
+        runs: action === 'act' ? [] : beyond(own, limit),
         schedules: [],
-        explanation: `${atWork} tasks are at work at a time, and maxParallelAgents is ${limit}`,
-        atWork,
-        limit,
+        explanation: `${atWork} tasks are at work at a time, and maxParallelAgents is ${limit}${waiting}`,
       },
     ]
   })
+}
+
+/** The youngest runs, so many that the others keep to the limit. */
+function beyond(runs: readonly RunAtWork[], limit: number): RunId[] {
+  const chosen: RunId[] = []
+  let left = runs.reduce((sum, run) => sum + run.atWork + run.heldBack, 0)
+  for (const run of [...runs].sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime())) {
+    if (left <= limit) break
+    chosen.push(run.runId)
+    left -= run.atWork + run.heldBack
+  }
+  return chosen
 }
 
 function shortened(text: string): string {

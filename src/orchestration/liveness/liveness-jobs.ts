@@ -11,7 +11,7 @@ import {
   type Suspicion,
 } from './detectors.ts'
 import type { DetectorName, LivenessPolicy } from './liveness-contract.ts'
-import { byRoom, type LivenessService, mergePolicy } from './liveness-service.ts'
+import { type AgentLimits, agentLimitOf, byRoom, type LivenessService, mergePolicy } from './liveness-service.ts'
 import { answeredFindings, type FindingRow, openFindings, overdueFindings, readPolicies } from './liveness-store.ts'
 import type { OutputWatch } from './output-watch.ts'
 
@@ -26,6 +26,7 @@ export interface LivenessFigures {
 export interface LivenessJobOptions {
   readonly service: LivenessService
   readonly figures: LivenessFigures
+  readonly limits: AgentLimits
   /** What attempts of this process print; null: it runs none. */
   readonly output: OutputWatch | null
   /** Milliseconds between looks. Default 2,000. */
@@ -76,8 +77,8 @@ export class LivenessJob {
       const { default: answer } = policies(finding.tenant)[finding.detector]
       await this.#options.service.settle(finding, answer, 'deadline')
     }
-    const limited = rows.some((row) => row.detector === 'runaway_fan_out')
-    if (limited || held.length > 0) await this.#fanOut(policies, held)
+    const limited = rows.filter((row) => row.detector === 'runaway_fan_out').map((row) => row.tenant)
+    if (limited.length > 0 || held.length > 0) await this.#fanOut(policies, limited, held)
     const monotonic = this.#database.clock.monotonic()
     if (monotonic - this.#slowAt < slowEveryMs) return
     this.#slowAt = monotonic
@@ -154,19 +155,25 @@ export class LivenessJob {
     })
   }
 
-  /** Holds back what is too much, and lets those go on that were held back when there is room for all of them. */
-  async #fanOut(policies: Policies, held: readonly FindingRow[]): Promise<void> {
-    const { service, figures } = this.#options
-    const system = this.#database.asSystem('liveness')
-    const runs = await system.read((tx) => figures.runsAtWork(tx))
+  /** Sees to it that limits are kept as the policies say, tells who wants more, and ends what was told when nobody waits. */
+  async #fanOut(policies: Policies, tenants: readonly TenantId[], held: readonly FindingRow[]): Promise<void> {
+    const { service, figures, limits } = this.#options
+    const { kept, runs } = await this.#database.asSystem('liveness').read(async (tx) => ({
+      kept: await limits.kept(tx, tenants),
+      runs: await figures.runsAtWork(
+        tx,
+        tenants.map((tenant) => ({ tenant, budget: limits.budgetOf(tenant) })),
+      ),
+    }))
+    for (const tenant of tenants) {
+      const wanted = agentLimitOf(policies(tenant))
+      if (wanted !== (kept.get(tenant) ?? null)) await limits.keep(tenant, wanted)
+    }
     for (const suspicion of findFanOut(runs, policies)) await service.raise(suspicion, policies(suspicion.tenant))
-    const atWork = (tenant: TenantId) =>
-      runs.filter((run) => run.tenant === tenant).reduce((sum, run) => sum + run.atWork, 0)
     for (const finding of held) {
-      const { action, maxParallelAgents: limit } = policies(finding.tenant).runaway_fan_out
-      if (action !== 'act') continue
-      // Well below the limit, so that they do not come and go with every task.
-      if (limit === null || atWork(finding.tenant) <= limit * 0.8) await service.settle(finding, 'continue', byRoom)
+      if (policies(finding.tenant).runaway_fan_out.action !== 'act') continue
+      const waits = runs.some((run) => run.tenant === finding.tenant && run.heldBack > 0)
+      if (!waits) await service.settle(finding, 'continue', byRoom)
     }
   }
 

@@ -1,7 +1,7 @@
 import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { parseWith } from '../../foundation/kernel/schema.ts'
-import type { Database, Tx } from '../../foundation/platform/database/database.ts'
+import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { Suspicion } from './detectors.ts'
@@ -34,10 +34,26 @@ export interface RunControl {
   pauseSchedules(tx: Tx, tenant: TenantId, names: readonly string[], now: Date): Promise<void>
 }
 
+/** How many tasks of a tenant agents work on at a time; the `budgets` part keeps it. */
+export interface AgentLimits {
+  /** The limits that are kept now, of those tenants that have one. */
+  kept(tx: ReadTx, tenants: readonly TenantId[]): Promise<ReadonlyMap<TenantId, number>>
+  /** Keeps to a limit from now on; null: to none. */
+  keep(tenant: TenantId, limit: number | null): Promise<void>
+  /** The budget for which tasks wait that are kept back. */
+  budgetOf(tenant: TenantId): string
+}
+
+/** The limit that a policy wants to be kept; null: none. */
+export function agentLimitOf({ runaway_fan_out: policy }: LivenessPolicy): number | null {
+  return policy.enabled && policy.action !== 'note' ? policy.maxParallelAgents : null
+}
+
 export interface LivenessServiceOptions {
   readonly database: Database
   readonly ids: IdSource
   readonly control: RunControl
+  readonly limits: AgentLimits
   /** Matches what became ready with free slots, in the same transaction. */
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
 }
@@ -61,14 +77,17 @@ export class LivenessService {
   }
 
   async setPolicy(tenant: TenantId, detector: DetectorName, change: JsonObject): Promise<LivenessPolicy> {
-    const { database } = this.#options
-    return database.forTenant(tenant).write(async (tx) => {
+    const { database, limits } = this.#options
+    const saved = await database.forTenant(tenant).write(async (tx) => {
       const rows = await readPolicies(tx, tenant)
       const own = { ...rows.find((row) => row.detector === detector)?.policy, ...change }
       const policy = mergePolicy([...rows.filter((row) => row.detector !== detector), { detector, policy: own }])
       await savePolicy(tx, tenant, detector, own, database.clock.now())
       return policy
     })
+    // Should this fail, the next look of any process makes up for it.
+    if (detector === 'runaway_fan_out') await limits.keep(tenant, agentLimitOf(saved))
+    return saved
   }
 
   async list(tenant: TenantId, filter: Parameters<typeof listFindings>[2]): Promise<FindingView[]> {
@@ -89,24 +108,22 @@ export class LivenessService {
       const shards: Shard[] = []
       let done = 'it is only told'
       let runs = suspicion.runs
-      const holds = detector === 'runaway_fan_out'
-      if (action !== 'note') {
+      // A limit is kept where tasks are leased: nothing needs to be paused for it.
+      const holds = detector === 'runaway_fan_out' && action === 'act'
+      if (holds) done = 'they begin when there is room'
+      else if (action !== 'note') {
         const { paused, shards: freed } = await control.pause(tx, tenant, suspicion.runs, now)
         await control.pauseSchedules(tx, tenant, suspicion.schedules, now)
         shards.push(...freed)
         runs = paused
-        done = told(
-          paused,
-          suspicion.schedules,
-          action === 'ask' ? 'it waits for an answer' : 'it goes on when there is room',
-        )
+        done = told(paused, suspicion.schedules, 'it waits for an answer')
       }
       if (action === 'act' && !holds) {
         shards.push(...(await control.cancel(tx, tenant, suspicion.runs, `${detector}: ${suspicion.explanation}`, now)))
         runs = suspicion.runs
         done = `ended ${runs.length === 0 ? 'nothing: all had ended' : runs.join(', ')}`
       }
-      const asked = action === 'ask' || (action === 'act' && holds)
+      const asked = action === 'ask' || holds
       const row: FindingRow = {
         ...{ tenant, detector, action, rev: 1, subjectKind: subject.kind, subjectId: subject.id, foundAt: now },
         id: ids.next<string>('fnd'),

@@ -104,14 +104,29 @@ export interface RunAtWork {
   readonly startedAt: Date
   /** Tasks that agents work on. */
   readonly atWork: number
+  /** Tasks that wait until fewer are at work; counted as far as 10,000 of a tenant. */
+  readonly heldBack: number
 }
 
-/** Open runs that agents work on, with how many tasks at a time. */
-export async function runsAtWork(tx: ReadTx): Promise<readonly RunAtWork[]> {
+/** Open runs that agents work on, or that one of these budgets keeps from it, with how many tasks at a time. */
+export async function runsAtWork(
+  tx: ReadTx,
+  budgets: readonly { readonly tenant: TenantId; readonly budget: string }[],
+): Promise<readonly RunAtWork[]> {
   return tx.query(sql`
-    select w.tenant_id as tenant, w.run_id as "runId", r.created_at as "startedAt", w.count as "atWork"
-    from (select tenant_id, run_id, count(*)::int as count from tasks
-      where state in ('leased', 'running') group by tenant_id, run_id) w
+    select w.tenant_id as tenant, w.run_id as "runId", r.created_at as "startedAt", w.work as "atWork", w.held as "heldBack"
+    from (
+      select tenant_id, run_id, count(*) filter (where state <> 'waiting')::int as work,
+        count(*) filter (where state = 'waiting')::int as held
+      from (
+        select tenant_id, run_id, state from tasks where state in ('leased', 'running')
+        union all
+        select t.tenant_id, t.run_id, t.state
+        from unnest(${budgets.map((b) => b.tenant)}::text[], ${budgets.map((b) => b.budget)}::text[]) as i(tenant_id, budget)
+        cross join lateral (
+          select t.tenant_id, t.run_id, t.state from tasks t
+          where t.tenant_id = i.tenant_id and t.state = 'waiting' and t.reason = 'budget:' || i.budget limit 10000) t) some_tasks
+      group by tenant_id, run_id) w
     join runs r on r.tenant_id = w.tenant_id and r.id = w.run_id
     where r.state <> 'paused'`)
 }
