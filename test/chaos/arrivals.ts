@@ -98,6 +98,8 @@ export async function keepArriving(settings: ArrivalSettings, signal: AbortSigna
         if (performance.now() > deadline) return
         const what = isAppError(error) ? error.code : messageOf(error)
         refusals.set(what, (refusals.get(what) ?? 0) + 1)
+        // It was done, and nobody can say any more with which answer.
+        if (what === 'idempotency-unknown') return
         await sleep(attempt < 3 ? 20 : 300)
       }
     }
