@@ -11,7 +11,11 @@ import { spreadResults } from '../harness/report.ts'
 
 const program = fileURLToPath(new URL('../../bin/leanvibe.js', import.meta.url))
 const workflow = 'name: one\nsteps:\n  only: { command: [node, --version] }\n'
-const idleMs = 5_000
+/** Until loops know that nothing happens, and then for so long. */
+const restMs = 10_000
+const idleMs = 20_000
+/** Linux counts processor time in hundredths of a second. */
+const ticksPerSecond = 100
 
 /** How soon the embedded platform is of use, and what it takes up when it has nothing to do. */
 export const bench: Bench = {
@@ -20,20 +24,26 @@ export const bench: Bench = {
     const cold: number[] = []
     const warm: number[] = []
     const memory: number[] = []
+    const processor: number[] = []
     for (let round = 0; round < rounds; round++) {
       const folder = await mkdtemp(join(tmpdir(), 'leanvibe-boot-'))
       await writeFile(join(folder, 'one.yaml'), workflow)
       cold.push(await timeToFirstTask(folder))
       warm.push(await timeToFirstTask(folder))
-      memory.push(await idleMemory(folder))
+      const idle = await whenIdle(folder)
+      memory.push(idle.mebibytes)
+      processor.push(idle.percent)
       await rm(folder, { recursive: true, force: true })
-      note(`round ${round + 1}/${rounds}: cold ${cold.at(-1)} ms, warm ${warm.at(-1)} ms, idle ${memory.at(-1)} MiB`)
+      note(
+        `round ${round + 1}/${rounds}: cold ${cold.at(-1)} ms, warm ${warm.at(-1)} ms, idle ${memory.at(-1)} MiB, ${processor.at(-1)} % of a core`,
+      )
     }
     return {
       results: [
         ...spreadResults('first task done, new data folder', cold, 'ms'),
         ...spreadResults('first task done, old data folder', warm, 'ms'),
         ...spreadResults('resident when idle, all processes', memory, 'MiB'),
+        ...spreadResults('processor when idle, all processes', processor, '% of a core'),
       ],
       ratios: {},
     }
@@ -64,8 +74,8 @@ async function timeToFirstTask(folder: string): Promise<number> {
   return milliseconds
 }
 
-/** Mebibytes that the server and its children hold in memory after some seconds of rest. Linux only. */
-async function idleMemory(folder: string): Promise<number> {
+/** What the server and its children hold in memory after some seconds of rest, and what they do then. Linux only. */
+async function whenIdle(folder: string): Promise<{ readonly mebibytes: number; readonly percent: number }> {
   const child = start(folder, ['serve'], 'pipe')
   const exited = once(child, 'exit')
   await Promise.race([
@@ -73,14 +83,42 @@ async function idleMemory(folder: string): Promise<number> {
     exited.then(([code]) => Promise.reject(new Error(`serve ended: ${code}`))),
   ])
   child.stdout!.resume()
+  await delay(restMs)
+  const before = await processorTicks(child.pid!)
+  const began = performance.now()
   await delay(idleMs)
+  const seconds = ((await processorTicks(child.pid!)) - before) / ticksPerSecond
+  const percent = Math.round((seconds / (performance.now() - began)) * 1_000 * 10_000) / 100
   const kilobytes = await residentKilobytes(child.pid!)
   child.kill('SIGTERM')
   await exited
-  return Math.round(kilobytes / 1_024)
+  return { mebibytes: Math.round(kilobytes / 1_024), percent }
+}
+
+/** Processor time of a process and its children by now. */
+async function processorTicks(pid: number): Promise<number> {
+  const times = await Promise.all(
+    (await familyOf(pid)).map(async (member) => {
+      const stat = await readFile(`/proc/${member}/stat`, 'utf8').catch(() => '')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
+    }),
+  )
+  return times.reduce((sum, time) => sum + time, 0)
 }
 
 async function residentKilobytes(pid: number): Promise<number> {
+  const sizes = await Promise.all(
+    (await familyOf(pid)).map(async (member) => {
+      const status = await readFile(`/proc/${member}/status`, 'utf8').catch(() => '')
+      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0)
+    }),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** A process and all that it has started, directly or not. */
+async function familyOf(pid: number): Promise<number[]> {
   const parents = new Map<number, number>()
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue
@@ -89,11 +127,5 @@ async function residentKilobytes(pid: number): Promise<number> {
   }
   const family = [pid]
   for (const member of family) for (const [child, parent] of parents) if (parent === member) family.push(child)
-  const sizes = await Promise.all(
-    family.map(async (member) => {
-      const status = await readFile(`/proc/${member}/status`, 'utf8').catch(() => '')
-      return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0)
-    }),
-  )
-  return sizes.reduce((sum, size) => sum + size, 0)
+  return family
 }

@@ -2,6 +2,7 @@ import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
+import { isQuiet } from '../foundation/runtime/loop.ts'
 import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
 import { ApprovalsService, closeApprovals, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
@@ -159,7 +160,13 @@ export function createOrchestration(options: OrchestrationOptions) {
   })
   const approvals = new ApprovalsService({ database, queue, dispatch })
   const questions = new QuestionsService({ database })
-  const exchange: ExchangeService = new ExchangeService({ database, queue, ticker, runners, random, onCommit })
+  const exchange: ExchangeService = new ExchangeService({
+    ...{ database, queue, ticker, runners, random },
+    // A runner that only says that it lives has told no events.
+    onCommit: () => {
+      if (!isQuiet(database.pulse)) onCommit()
+    },
+  })
   const meter = new AgentsMeter()
   const recording = {
     ...{ database, onCommit, spendersOf: spendersOfTasks },

@@ -82,55 +82,43 @@ export class LivenessJob {
     const monotonic = this.#database.clock.monotonic()
     if (monotonic - this.#slowAt < slowEveryMs) return
     this.#slowAt = monotonic
-    await this.#letMovedOn()
-    const seen = await this.#seen()
-    for (const suspicion of await this.#suspicions(policies, seen)) {
+    let seen = await lookAround(this.#database, this.#options.figures)
+    // What is let go changes what there is to see.
+    if (seen.open.length > 0 && (await this.#letMovedOn(seen)))
+      seen = await lookAround(this.#database, this.#options.figures)
+    for (const suspicion of this.#suspicions(policies, seen)) {
       const policy = policies(suspicion.tenant)
       if (!policy[suspicion.detector].enabled) continue
       await this.#options.service.raise(suspicion, policy)
     }
   }
 
-  /** A task that moves again, or has ended, answers for itself: its run goes on. */
-  async #letMovedOn(): Promise<void> {
-    const system = this.#database.asSystem('liveness')
-    const open = await system.read((tx) => openFindings(tx, 'no_progress'))
-    if (open.length === 0) return
-    const ago = new Date(this.#database.clock.now().getTime() - 1_000)
-    const silent = new Map(
-      (await system.read((tx) => this.#options.figures.silentTasks(tx, ago, most))).map((task) => [task.taskId, task]),
-    )
-    for (const finding of open) {
-      const task = silent.get(finding.subjectId)
-      if (task === undefined || task.progressAt > finding.foundAt) {
-        await this.#options.service.settle(finding, 'continue', 'progress')
-      }
-    }
+  /** A task that moves again, or has ended, answers for itself: its run goes on. False: none does. */
+  async #letMovedOn({ open, silent }: Seen): Promise<boolean> {
+    const known = new Map(silent.map((task) => [task.taskId, task]))
+    const moved = open.filter((finding) => {
+      const task = known.get(finding.subjectId)
+      return task === undefined || task.progressAt > finding.foundAt
+    })
+    for (const finding of moved) await this.#options.service.settle(finding, 'continue', 'progress')
+    return moved.length > 0
   }
 
-  async #suspicions(policies: Policies, seen: SeenUntil): Promise<readonly Suspicion[]> {
-    const { figures } = this.#options
-    const now = this.#database.clock.now()
-    const ago = (ms: number) => new Date(now.getTime() - ms)
-    return this.#database.asSystem('liveness').read(async (tx) => {
-      const silent = await figures.silentTasks(tx, ago(1_000), most)
-      const failing = await figures.failingTasks(tx, 2, most)
-      const runs = await figures.recentRuns(tx, ago(runsWithinMs), mostRuns)
-      const byTenant = <T extends { readonly tenant: TenantId }>(
-        items: readonly T[],
-        find: (own: readonly T[], policy: LivenessPolicy) => Suspicion[],
-      ) => [...Map.groupBy(items, (item) => item.tenant)].flatMap(([tenant, own]) => find(own, policies(tenant)))
-      const fresh = silent.filter((task) => {
-        const until = seen('no_progress', task.taskId)
-        return until === null || task.progressAt > until
-      })
-      return [
-        ...byTenant(fresh, (own, policy) => findNoProgress(own, policy, now)),
-        ...byTenant(failing, (own, policy) => findRepeatedAttempts(own, policy, seen)),
-        ...byTenant(runs, (own, policy) => findRepeatedRuns(own, policy, now, seen)),
-        ...this.#circling(policies),
-      ]
+  #suspicions(policies: Policies, { now, until, silent, failing, runs }: Seen): readonly Suspicion[] {
+    const byTenant = <T extends { readonly tenant: TenantId }>(
+      items: readonly T[],
+      find: (own: readonly T[], policy: LivenessPolicy) => Suspicion[],
+    ) => [...Map.groupBy(items, (item) => item.tenant)].flatMap(([tenant, own]) => find(own, policies(tenant)))
+    const fresh = silent.filter((task) => {
+      const answered = until('no_progress', task.taskId)
+      return answered === null || task.progressAt > answered
     })
+    return [
+      ...byTenant(fresh, (own, policy) => findNoProgress(own, policy, now)),
+      ...byTenant(failing, (own, policy) => findRepeatedAttempts(own, policy, until)),
+      ...byTenant(runs, (own, policy) => findRepeatedRuns(own, policy, now, until)),
+      ...this.#circling(policies),
+    ]
   }
 
   #circling(policies: Policies): Suspicion[] {
@@ -176,13 +164,27 @@ export class LivenessJob {
       if (!waits) await service.settle(finding, 'continue', byRoom)
     }
   }
+}
 
-  async #seen(): Promise<SeenUntil> {
-    const since = new Date(this.#database.clock.now().getTime() - answersKeptMs)
-    const rows = await this.#database.asSystem('liveness').read((tx) => answeredFindings(tx, since))
-    const until = new Map(rows.map((row) => [`${row.detector}/${row.subject}`, row.until]))
-    return (detector, subject) => until.get(`${detector}/${subject}`) ?? null
-  }
+type Seen = Awaited<ReturnType<typeof lookAround>>
+
+/** Everything that the slower detectors judge, in one look. */
+function lookAround(database: Database, figures: LivenessFigures) {
+  const now = database.clock.now()
+  const ago = (ms: number) => new Date(now.getTime() - ms)
+  return database.asSystem('liveness').read(async (tx) => ({
+    now,
+    open: await openFindings(tx, 'no_progress'),
+    until: untilOf(await answeredFindings(tx, ago(answersKeptMs))),
+    silent: await figures.silentTasks(tx, ago(1_000), most),
+    failing: await figures.failingTasks(tx, 2, most),
+    runs: await figures.recentRuns(tx, ago(runsWithinMs), mostRuns),
+  }))
+}
+
+function untilOf(rows: Awaited<ReturnType<typeof answeredFindings>>): SeenUntil {
+  const until = new Map(rows.map((row) => [`${row.detector}/${row.subject}`, row.until]))
+  return (detector, subject) => until.get(`${detector}/${subject}`) ?? null
 }
 
 function policiesOf(rows: Awaited<ReturnType<typeof readPolicies>>): Policies {
