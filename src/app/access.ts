@@ -24,6 +24,7 @@ import type { Authenticate } from '../foundation/platform/http/bearer-token.ts'
 import type { FrontDoor } from '../foundation/platform/http/front-door.ts'
 import type { IdempotencyStore } from '../foundation/platform/http/idempotency.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
+import type { EventReader } from '../foundation/runtime/event-reader.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import type { RunsService } from '../orchestration/runs/runs-service.ts'
 import {
@@ -41,6 +42,8 @@ export interface AccessOptions {
   readonly config: Config
   readonly blobs: BlobStore
   readonly runs: RunsService
+  /** Tells of keys that were revoked elsewhere. */
+  readonly reader: EventReader
   /** False for a call that only looks: nothing is swept or purged. */
   readonly work: boolean
   readonly onError: (error: unknown) => void
@@ -62,8 +65,8 @@ export interface Access {
 
 const home = asId<TenantId>('default')
 
-export function createAccess({ database, config, blobs, runs, work, onError }: AccessOptions): Access {
-  const authenticator = new Authenticator({ database, standingOf, onError })
+export function createAccess({ database, config, blobs, runs, reader, work, onError }: AccessOptions): Access {
+  const authenticator = new Authenticator({ database, standingOf, feed: reader, onError })
   const onChange = () => authenticator.forget()
   const keys = new KeysService({
     database,

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { packageFolder } from './package-info.ts'
 
@@ -26,6 +26,19 @@ export function createDefinitionFiles(
   projectFolder: string,
   builtInFolder: string = join(packageFolder, 'workflows'),
 ): DefinitionFiles {
+  /** Texts as they were last read: a file is read again when its time or its size is another. */
+  const texts = new Map<string, { readonly stamp: string; readonly text: string }>()
+  async function read(file: string): Promise<string> {
+    const { mtimeMs, ctimeMs, size, ino } = await stat(file)
+    const stamp = `${mtimeMs} ${ctimeMs} ${size} ${ino}`
+    const known = texts.get(file)
+    if (known?.stamp === stamp) return known.text
+    const text = await readFile(file, 'utf8')
+    // What was written within this moment may be written again within it: clocks of files are coarse.
+    if (Date.now() - mtimeMs > 1_000) texts.set(file, { stamp, text })
+    return text
+  }
+
   async function list(): Promise<readonly DefinitionFile[]> {
     const found = new Map<string, DefinitionFile>()
     // In a checkout of the program itself the two folders are one.
@@ -35,7 +48,7 @@ export function createDefinitionFiles(
     ] as const) {
       if (origin === 'project' && projectFolder === builtInFolder) continue
       for (const { name, file } of await namesIn(folder)) {
-        found.set(name, { name, origin, file, text: await readFile(file, 'utf8') })
+        found.set(name, { name, origin, file, text: await read(file) })
       }
     }
     return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))

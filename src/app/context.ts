@@ -97,7 +97,11 @@ export async function openPlatform(
     const storage = createStorage({ database, loaded })
     const onCommit = () => ticker?.poke()
     const { runs } = orchestration
-    const access = createAccess({ database, config, blobs: storage.blobs, runs, work: options.work, onError })
+    const access = createAccess({
+      ...{ database, config, runs, reader, onError },
+      blobs: storage.blobs,
+      work: options.work,
+    })
     closers.push(() => access.close())
     const { limiter } = access
     const webhooks = await openWebhooks({ loaded, database, runs, limiter, onCommit, onError })

@@ -12,27 +12,35 @@ export interface FoundWorkflow {
   readonly file: string
 }
 
+type Described = Pick<WorkflowSummary, 'description' | 'steps'>
+
+/** What was read of texts that are listed again and again: reading one takes milliseconds. */
+const described = new Map<string, Described>()
+const mostDescribed = 500
+
 /** A file that does not parse is still listed, so that its author finds it; what is wrong with it is for `validate`. */
 export function toSummary(found: FoundWorkflow, version: number | null): WorkflowSummary {
+  const { name, origin } = found
+  return { name, origin, version, ...describe(found) }
+}
+
+function describe({ text, file }: FoundWorkflow): Described {
+  const known = described.get(text)
+  if (known !== undefined) return known
+  const made = readDescription(text, file)
+  if (described.size >= mostDescribed) described.delete(described.keys().next().value!)
+  described.set(text, made)
+  return made
+}
+
+function readDescription(text: string, file: string): Described {
   try {
-    const { definition } = parseWorkflow(found.text, found.file)
-    return {
-      name: found.name,
-      description: definition.description ?? null,
-      origin: found.origin,
-      version,
-      steps: countSteps(definition),
-    }
+    const { definition } = parseWorkflow(text, file)
+    return { description: definition.description ?? null, steps: countSteps(definition) }
   } catch (error) {
     if (!isAppError(error, 'workflow-invalid')) throw error
-    const description: unknown = parseDocument(found.text).get('description')
-    return {
-      name: found.name,
-      description: typeof description === 'string' ? description : null,
-      origin: found.origin,
-      version,
-      steps: 0,
-    }
+    const description: unknown = parseDocument(text).get('description')
+    return { description: typeof description === 'string' ? description : null, steps: 0 }
   }
 }
 

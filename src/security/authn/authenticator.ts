@@ -3,6 +3,8 @@ import type { Database, ReadTx } from '../../foundation/platform/database/databa
 import { type Authenticate, readCredential } from '../../foundation/platform/http/bearer-token.ts'
 import { httpErrors } from '../../foundation/platform/http/http-errors.ts'
 import type { Principal } from '../../foundation/platform/http/principal.ts'
+import type { LoggedEvent } from '../../foundation/runtime/event-log.ts'
+import type { EventReader } from '../../foundation/runtime/event-reader.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import { permissionsOfRole, type Role, runnerPermissions } from '../authz/roles-contract.ts'
 import { isKey, prefixOf } from './key-format.ts'
@@ -24,6 +26,10 @@ export interface AuthenticatorOptions {
   readonly standingOf: (tx: ReadTx, tenant: TenantId, memberId: string | null) => Promise<Standing>
   /** How long a key is remembered without a look at its row, ms. Default 1,000: so long a revoked one may live elsewhere. */
   readonly rememberMs?: number
+  /** Tells of changes of keys, members and tenants. While it is read, keys are remembered for `followedMs`. */
+  readonly feed?: Pick<EventReader, 'open'>
+  /** Default 30,000: so long a revoked key may live here after this process has lost its database. */
+  readonly followedMs?: number
   /** How often uses are recorded, ms. Default 10,000. */
   readonly recordMs?: number
   readonly onError: (error: unknown) => void
@@ -34,6 +40,8 @@ interface Remembered {
   readonly found: Promise<{ readonly key: KeyRow; readonly standing: Standing } | null>
 }
 
+/** Subjects whose changes may take rights away. */
+const concerned: ReadonlySet<string> = new Set(['key', 'member', 'tenant'])
 const mostRemembered = 10_000
 const hour = 3_600_000
 
@@ -47,6 +55,9 @@ export class Authenticator {
   #sweepAt: number
   readonly #unlisten: () => void
   readonly #recorder: Loop
+  readonly #closing = new AbortController()
+  readonly #follower: Loop | null
+  #isFollowing = false
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -58,6 +69,11 @@ export class Authenticator {
       pollMs: options.recordMs ?? 10_000,
       onError: options.onError,
     })
+    const { feed } = options
+    this.#follower =
+      feed === undefined
+        ? null
+        : createLoop({ step: () => this.#follow(feed), pollMs: 1_000, onError: options.onError })
   }
 
   readonly authenticate: Authenticate = async (headers, { ip }) => {
@@ -87,8 +103,24 @@ export class Authenticator {
   /** Records the last uses and ends. */
   async stop(): Promise<void> {
     this.#unlisten()
+    this.#closing.abort()
+    await this.#follower?.stop()
     await this.#recorder.stop()
     await this.#record()
+  }
+
+  /** What takes rights away is in the log, and the log leaves nothing out: a hint may be lost, an event is not. */
+  async #follow(feed: Pick<EventReader, 'open'>): Promise<void> {
+    const matches = ({ subject }: LoggedEvent) => concerned.has(subject.kind)
+    try {
+      const batches = await feed.open({ matches }, this.#closing.signal)
+      this.forget()
+      this.#isFollowing = true
+      for await (const _ of batches) this.forget()
+    } finally {
+      this.#isFollowing = false
+      this.forget()
+    }
   }
 
   #find(prefix: string): Remembered['found'] {
@@ -101,7 +133,8 @@ export class Authenticator {
       return key === null ? null : { key, standing: await standingOf(tx, key.tenant, key.memberId) }
     })
     if (this.#remembered.size >= mostRemembered) this.#remembered.clear()
-    this.#remembered.set(prefix, { until: now + this.#rememberMs, found })
+    const rememberMs = this.#isFollowing ? (this.#options.followedMs ?? 30_000) : this.#rememberMs
+    this.#remembered.set(prefix, { until: now + rememberMs, found })
     // A failure is not remembered; who asked first hears of it.
     found.catch(() => this.#remembered.delete(prefix))
     return found

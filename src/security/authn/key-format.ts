@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash as digest, timingSafeEqual } from 'node:crypto'
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 
 export type KeyKind = 'key' | 'runner'
@@ -28,7 +28,7 @@ export function prefixOf(text: string): string | null {
 }
 
 export function hashKey(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return digest('sha256', text, 'buffer')
 }
 
 /** In a time that does not tell how much of it is right. */
