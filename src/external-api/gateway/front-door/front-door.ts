@@ -1,7 +1,7 @@
 import type { FrontDoor, LimitState, Verdict } from '../../../foundation/platform/http/front-door.ts'
 import type { Principal } from '../../../foundation/platform/http/principal.ts'
 import { callerOf } from './caller-address.ts'
-import type { Limiter } from './limiter.ts'
+import type { Limiter, Taking } from './limiter.ts'
 import { limitsInstead, type RateLimits } from './rate-limits.ts'
 import { type RateLimit, resetSeconds } from './token-bucket.ts'
 
@@ -20,20 +20,27 @@ const letIn: Verdict = { allowed: true, retryAfterMs: 0, states: [] }
 export function createFrontDoor(limiter: Limiter, limits: RateLimits): FrontDoor {
   const failures = new Map<string, number>()
 
-  async function pass(applied: readonly Applied[]): Promise<Verdict> {
-    const taken: Applied[] = []
-    const states: LimitState[] = []
-    for (const one of applied) {
-      const answer = limiter.take(one.key, one.limit)
-      const { taken: ok, tokens, waitMs } = answer instanceof Promise ? await answer : answer
-      states.push(stateOf(one, tokens))
-      if (!ok) {
-        for (const { key } of taken) limiter.putBack(key)
-        return { allowed: false, retryAfterMs: waitMs, states: [states.at(-1)!] }
+  /** Answers at once where the limiter does: most requests wait for nobody. */
+  function pass(applied: readonly Applied[], from = 0, states: LimitState[] = []): Promise<Verdict> | Verdict {
+    for (let n = from; n < applied.length; n++) {
+      const { key, limit } = applied[n]!
+      const taking = limiter.take(key, limit)
+      if (taking instanceof Promise) {
+        return taking.then((known) => refusalOf(applied, n, known, states) ?? pass(applied, n + 1, states))
       }
-      taken.push(one)
+      const refusal = refusalOf(applied, n, taking, states)
+      if (refusal !== null) return refusal
     }
     return { allowed: true, retryAfterMs: 0, states }
+  }
+
+  function refusalOf(applied: readonly Applied[], n: number, taking: Taking, states: LimitState[]): Verdict | null {
+    const { taken, tokens, waitMs } = taking
+    const state = stateOf(applied[n]!, tokens)
+    states.push(state)
+    if (taken) return null
+    for (const { key } of applied.slice(0, n)) limiter.putBack(key)
+    return { allowed: false, retryAfterMs: waitMs, states: [state] }
   }
 
   return {

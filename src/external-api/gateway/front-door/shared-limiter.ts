@@ -1,6 +1,6 @@
 import type { Database } from '../../../foundation/platform/database/database.ts'
 import { createLoop } from '../../../foundation/runtime/loop.ts'
-import type { Limiter } from './limiter.ts'
+import type { Limiter, Taking } from './limiter.ts'
 import { dropFullBuckets, type SliceRequest, takeSlices } from './rate-buckets-store.ts'
 import { type RateLimit, waitFor } from './token-bucket.ts'
 
@@ -94,8 +94,27 @@ export function createSharedLimiter(options: SharedLimiterOptions): Limiter {
     await system().write((tx) => dropFullBuckets(tx, new Date(database.clock.now().getTime() - day)))
   }
 
+  async function takeLater(key: string, own: Held): Promise<Taking> {
+    own.waiting += 1
+    try {
+      await fetchSlice(key)
+    } finally {
+      own.waiting -= 1
+    }
+    return spend(own)
+  }
+
+  function spend(own: Held): Taking {
+    if (own.tokens < 1) {
+      const waitMs = Math.max(1, Math.ceil(own.emptyUntil - database.clock.monotonic()), waitFor(0, own.limit))
+      return { taken: false, tokens: 0, waitMs }
+    }
+    own.tokens -= 1
+    return { taken: true, tokens: Math.max(0, own.tokens + own.shared), waitMs: 0 }
+  }
+
   return {
-    async take(key, limit) {
+    take(key, limit) {
       let own = held.get(key)
       if (own === undefined) {
         if (held.size >= mostHeld) held.delete(held.keys().next().value!)
@@ -103,21 +122,7 @@ export function createSharedLimiter(options: SharedLimiterOptions): Limiter {
         held.set(key, own)
       }
       own.usedAt = database.clock.monotonic()
-      if (own.tokens < 1 && own.usedAt >= own.emptyUntil) {
-        own.waiting += 1
-        try {
-          await fetchSlice(key)
-        } finally {
-          own.waiting -= 1
-        }
-      }
-      const left = () => Math.max(0, own.tokens + own.shared)
-      if (own.tokens < 1) {
-        const waitMs = Math.max(1, Math.ceil(own.emptyUntil - database.clock.monotonic()), waitFor(0, limit))
-        return { taken: false, tokens: 0, waitMs }
-      }
-      own.tokens -= 1
-      return { taken: true, tokens: left(), waitMs: 0 }
+      return own.tokens < 1 && own.usedAt >= own.emptyUntil ? takeLater(key, own) : spend(own)
     },
     putBack(key) {
       const own = held.get(key)
