@@ -95,4 +95,41 @@ describe('what else an ACP agent may do', () => {
     const { reports } = await perform('', { silence: 1_500 }, promptOf({ say: 'x' }, { hang: true }))
     expect(reports[0]).toMatchObject({ outcome: 'failed', error: { code: 'agent-silent' } })
   })
+
+  it('files go through us: those of the worktree, and no others', async () => {
+    const steps = [
+      { call: 'write', with: ['notes/a.txt', 'one\ntwo\n'] },
+      { call: 'read', with: ['notes/a.txt'] },
+      { call: 'read', with: ['/etc/passwd'] },
+      { call: 'write', with: ['../planted', 'x'] },
+      { call: 'read', with: ['missing.txt'] },
+    ] as const
+    const { reports } = await perform('', {}, promptOf(...steps))
+    const { text } = reports[0]!.output as { text: string }
+    expect(text.split('\n')).toEqual([
+      ...['written', 'one', 'two', '', 'refused: path-outside: /etc/passwd is outside the worktree'],
+      ...['refused: path-outside: ../planted is outside the worktree', 'refused: there is no such file'],
+    ])
+  })
+
+  it('commands go through us when people allow it: in the worktree, and ended with the session', async () => {
+    people.answer = ({ details, choices }) => ({
+      choice: choices.find(({ meaning }) => meaning === (details.command === 'pwd' ? 'allow-once' : 'reject-once'))!.id,
+    })
+    const { reports } = await perform('', {}, promptOf({ call: 'run', with: ['pwd'] }, { call: 'run', with: ['id'] }))
+    people.answer = null
+    const { text } = reports[0]!.output as { text: string }
+    expect(text).toMatch(/^0: \S*\/workspaces\/tsk_same\.\d+\//)
+    expect(text).toContain('refused: permission-denied: id: it was refused')
+  })
+
+  it('one that reports an edit outside its worktree, where nothing keeps it in, is ended', async () => {
+    const { reports } = await perform('', {}, promptOf({ call: 'edited', with: ['/etc/hosts'] }))
+    expect(reports[0]).toMatchObject({
+      ...{
+        outcome: 'failed',
+        error: { code: 'path-outside', retry: 'never', message: expect.stringContaining('/etc/hosts') },
+      },
+    })
+  })
 })

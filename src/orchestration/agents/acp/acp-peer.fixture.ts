@@ -57,6 +57,31 @@ const app = agent({ name: 'peer' })
       spent: async (input, output) => {
         spent = { input, output }
       },
+      call: async (name, [first = '', ...rest]) => {
+        try {
+          if (name === 'read') {
+            return (await client.request(methods.client.fs.readTextFile, { sessionId, path: first })).content
+          }
+          if (name === 'write') {
+            await client.request(methods.client.fs.writeTextFile, { sessionId, path: first, content: rest[0] ?? '' })
+            return 'written'
+          }
+          if (name === 'edited') {
+            const update = {
+              ...{ sessionUpdate: 'tool_call', toolCallId: 'e1', title: 'Edit', kind: 'edit', status: 'completed' },
+              locations: [{ path: first }],
+            } as const
+            await client.notify(methods.client.session.update, { sessionId, update })
+            await new Promise((resolve) => setTimeout(resolve, 20_000))
+            return 'still here'
+          }
+          await using terminal = await client.createTerminal({ sessionId, command: first, args: rest })
+          const { exitCode } = await terminal.waitForExit()
+          return `${exitCode}: ${(await terminal.currentOutput()).output}`
+        } catch (error) {
+          return `refused: ${(error as Error).message}`
+        }
+      },
       garbage: async () => {
         process.stdout.write(`{"jsonrpc":"2.0","method":"session/update","params":${'x'.repeat(33 * 1_048_576)}`)
         await new Promise(() => {})

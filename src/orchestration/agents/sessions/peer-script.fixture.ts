@@ -16,6 +16,8 @@ export type PeerStep =
   | { readonly garbage: true }
   | { readonly refuse: true }
   | { readonly fail: string }
+  /** Something that only its protocol knows; what comes of it is said. */
+  | { readonly call: string; readonly with: readonly string[] }
 
 /** How the peer of one protocol does what is not the same for all. */
 export interface PeerTools {
@@ -25,6 +27,7 @@ export interface PeerTools {
   spent(input: number, output: number): Promise<void>
   garbage(): Promise<void>
   die(code: number): void
+  call?(name: string, args: readonly string[]): Promise<string>
 }
 
 export type PeerEnd = 'done' | 'refused' | { readonly failed: string }
@@ -48,7 +51,8 @@ export async function performScript(prompt: string, tools: PeerTools): Promise<P
     else if ('die' in step) {
       tools.die(step.die)
       await new Promise(() => {})
-    } else if ('garbage' in step) await tools.garbage()
+    } else if ('call' in step) await tools.say(`${await tools.call!(step.call, step.with)}\n`)
+    else if ('garbage' in step) await tools.garbage()
     else if ('refuse' in step) return 'refused'
     else return { failed: step.fail }
   }
