@@ -23,7 +23,7 @@ export interface LiveRouteOptions {
 }
 
 /** How long requests under way may take to leave an upstream that is no longer wanted. */
-const graceMs = 60_000
+const leavingMs = 60_000
 
 /** A managed route at work in this process. */
 export class LiveRoute {
@@ -92,7 +92,7 @@ export class LiveRoute {
   }
 
   /** Ends its checks, and the connections that `successor` does not go on with. */
-  async close(successor: LiveRoute | null): Promise<void> {
+  async close(successor: LiveRoute | null, graceMs = leavingMs): Promise<void> {
     for (const check of this.#checks) check.stop()
     const kept = new Set(successor?.upstreams)
     await Promise.all(this.upstreams.filter((upstream) => !kept.has(upstream)).map((each) => each.close(graceMs)))

@@ -187,10 +187,8 @@ export class LiveRoutes implements AsyncDisposable {
     await this.#loop.stop()
     await Promise.allSettled(this.#reloads.values())
     const live = [...this.#tenants.values()].flatMap(({ routes }) => [...routes.values()])
-    for (const route of live) {
-      for (const { pool } of route.upstreams) void pool.destroy()
-      this.#end(route.close(null))
-    }
+    // The server has let its answers finish by now.
+    for (const route of live) this.#end(route.close(null, 0))
     await Promise.allSettled(this.#ending)
   }
 }

@@ -89,6 +89,7 @@ export class Upstream implements Candidate {
 
   /** Lets what is under way end, up to `graceMs`. */
   async close(graceMs: number): Promise<void> {
+    if (graceMs === 0) return this.pool.destroy()
     const cut = setTimeout(() => void this.pool.destroy(), graceMs)
     cut.unref()
     try {
