@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   backlog: () => import('./benches/backlog.ts'),
   boot: () => import('./benches/boot.ts'),
   budgets: () => import('./benches/budgets.ts'),
+  gateway: () => import('./benches/gateway.ts'),
   ingest: () => import('./benches/ingest.ts'),
   llm: () => import('./benches/llm.ts'),
   streams: () => import('./benches/streams.ts'),
