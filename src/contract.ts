@@ -1,10 +1,10 @@
 /** The shapes of everything that crosses the API: schemas and endpoints. Runs anywhere. */
 export * from './enterprise/tenants/members-contract.ts'
 export * from './enterprise/tenants/tenants-contract.ts'
-export * from './external-api/models/models-contract.ts'
 export * from './external-api/gateway/managed/gateway-contract.ts'
 export * from './external-api/gateway/managed/route-definition-contract.ts'
 export * from './external-api/gateway/managed/upstreams/breaker-states-contract.ts'
+export * from './external-api/models/models-contract.ts'
 export * from './external-api/streams/cloud-event-contract.ts'
 export * from './external-api/streams/streams-contract.ts'
 export * from './external-api/webhooks/sources-contract.ts'
