@@ -54,7 +54,7 @@ async function checkRows(database: Database, place: CrashPlace, tasks: number): 
   for (const row of worked) {
     // One attempt succeeded, its output is what that very attempt printed, and its work was done.
     expect(row.succeeded, row.id).toEqual([`${row.id}.${row.fence}`])
-    expect(row.output, row.id).toEqual({ attempt: row.succeeded![0] })
+    expect(row.output, row.id).toEqual({ attempt: row.succeeded![0], commit: expect.stringMatching(/^[0-9a-f]{40}$/) })
     expect(effects.get(row.succeeded![0]!), row.id).toBe(row.item)
   }
   return { lost }

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { makeRepository, rawGit } from '../../src/foundation/platform/git/git.fixture.ts'
 import { ModelServer } from '../support/model-server/index.ts'
 import { documentsOf, runCli, scratchFolder } from '../support/run-cli.ts'
-import { peersThere } from './peers.ts'
+import { peersThere, preparePeers, preparePeersMs } from './peers.ts'
 
 // Real coding agents from npm, driven through the whole program: edit, test, gate, merge. Their models are scripted.
 
@@ -84,6 +84,7 @@ const peers: Readonly<Record<string, Peer>> = {
 
 describe.skipIf(!peersThere)('a real coding agent', () => {
   let server: ModelServer
+  beforeAll(preparePeers, preparePeersMs)
   beforeAll(async () => {
     server = await ModelServer.start()
   })

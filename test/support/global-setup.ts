@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node'
 import { migrationsHash, readMigrations } from '../../src/foundation/platform/database/migration-files.ts'
 import { migrate } from '../../src/foundation/platform/database/migrator.ts'
 import { prepareImage } from '../../src/foundation/platform/database/pglite/image.ts'
+import { installPeers } from '../peers/install-peers.ts'
 import { type PostgresServer, removeStaleServers, startPostgresServer } from './postgres-server.ts'
 
 declare module 'vitest' {
@@ -17,7 +18,8 @@ declare module 'vitest' {
 
 /**
  * Serves databases to the test files, each made when the first one asks: `/pglite` answers with the path of a migrated
- * image, `/postgres` with the URL of the one server of this run and the name of a migrated template database.
+ * image, `/postgres` with the URL of the one server of this run and the name of a migrated template database. `/peers`
+ * answers when the programs of test/peers are installed.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeStaleServers()
@@ -25,6 +27,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   let server: Promise<PostgresServer> | undefined
 
   async function serve(url: URL): Promise<unknown> {
+    if (url.pathname === '/peers') return once_('peers', async () => installPeers().then(() => true))
     const migrations = url.searchParams.get('migrations') ?? undefined
     const key = migrationsHash(await readMigrations(migrations)).slice(0, 16)
     if (url.pathname === '/pglite') return { image: await once_(`image ${key}`, () => prepareImage({ migrations })) }
