@@ -3,7 +3,7 @@ import type { Orchestration } from '../../src/app/orchestration.ts'
 import type { AgentId, RunnerId, TenantId } from '../../src/foundation/kernel/ids.ts'
 import type { Database } from '../../src/foundation/platform/database/database.ts'
 import { createGit } from '../../src/foundation/platform/git/index.ts'
-import { createFunctionAdapter, type TaskFunction } from '../../src/orchestration/agents/function-adapter.ts'
+import { createInlineAdapter, type InlineFunction } from '../../src/orchestration/agents/inline-adapter.ts'
 import { noLogs } from '../../src/orchestration/runners/log-sink.ts'
 import { Runner } from '../../src/orchestration/runners/runner.ts'
 import { Workspaces } from '../../src/orchestration/workspaces/index.ts'
@@ -18,14 +18,14 @@ export interface FunctionRunnerOptions {
   /** What the agents can do. Default nothing in particular. */
   readonly capabilities?: readonly string[]
   /** What a task does. It is called with its lease committed. */
-  readonly perform: TaskFunction
+  readonly perform: InlineFunction
 }
 
 /** The product's runner with one agent a tenant, whose tasks are functions of this process. It is not started yet. */
 export async function createFunctionRunner(options: FunctionRunnerOptions): Promise<Runner> {
   const { database, orchestration, tenants, slots, perform } = options
   const id = `runner-${process.pid}` as RunnerId
-  const adapter = createFunctionAdapter({ noop: perform })
+  const adapter = createInlineAdapter({ noop: perform })
   const agents = tenants.map((tenant) => ({
     registration: {
       tenant,

@@ -9,7 +9,7 @@ import { systemIds } from '../../src/foundation/kernel/ids.ts'
 import { createGit } from '../../src/foundation/platform/git/index.ts'
 import { AgentsJob } from '../../src/orchestration/agents/agents-jobs.ts'
 import { AgentsService } from '../../src/orchestration/agents/agents-service.ts'
-import { createFunctionAdapter } from '../../src/orchestration/agents/function-adapter.ts'
+import { createInlineAdapter } from '../../src/orchestration/agents/inline-adapter.ts'
 import { noLogs } from '../../src/orchestration/runners/log-sink.ts'
 import { Runner } from '../../src/orchestration/runners/runner.ts'
 import { leasesOfAgent } from '../../src/orchestration/runs/leases-of-agent.ts'
@@ -34,7 +34,7 @@ function replica(use: TestDatabase, broken: { is: boolean } = { is: false }) {
   const folder = mkdtempSync(join(tmpdir(), 'leanvibe-scaling-'))
   const workspaces = new Workspaces({ folder, git: createGit(), clock: database.clock, alone: true })
   const held: (() => void)[] = []
-  const adapter = createFunctionAdapter({
+  const adapter = createInlineAdapter({
     wait: () => new Promise((resolve) => held.push(() => resolve({}))),
   })
   const host: LocalAgentHost = createAgentHost({

@@ -8,7 +8,7 @@ import { createGit } from '../../foundation/platform/git/index.ts'
 import { Supervisor } from '../../foundation/platform/processes/index.ts'
 import type { SecretSource } from '../../foundation/platform/secrets/index.ts'
 import { createCommandAdapter } from '../agents/command-adapter.ts'
-import { createFunctionAdapter, type TaskFunction } from '../agents/function-adapter.ts'
+import { createInlineAdapter, type InlineFunction } from '../agents/inline-adapter.ts'
 import { createGateWorker } from '../gates/gate-worker.ts'
 import type { ResolvedAgent, ResolvedCommand, ResolvedGate, ResolvedScript } from '../workflows/task-contract.ts'
 import { Workspaces } from '../workspaces/index.ts'
@@ -46,7 +46,7 @@ export function scriptSpec(script: string, more: Partial<ResolvedScript> = {}): 
 }
 
 export function agentSpec(prompt: string, more: Partial<ResolvedAgent> = {}): ResolvedAgent {
-  return { ...work, kind: 'agent', prompt, depth: 'deep', config: {}, secretConfig: {}, ...more }
+  return { ...work, kind: 'agent', prompt, depth: 'deep', tier: 'strong', config: {}, secretConfig: {}, ...more }
 }
 
 export function gateSpec(checks: ResolvedGate['checks'], more: Partial<ResolvedGate> = {}): ResolvedGate {
@@ -132,10 +132,10 @@ export class RunnerKit {
     return { registration: registration(name, slots), adapter, env, masked: ['pool-token-value'] }
   }
 
-  functionAgent(functions: Readonly<Record<string, TaskFunction>>, slots = 4, name = 'functions'): HostedAgent {
+  functionAgent(functions: Readonly<Record<string, InlineFunction>>, slots = 4, name = 'functions'): HostedAgent {
     return {
       registration: registration(name, slots),
-      adapter: createFunctionAdapter(functions),
+      adapter: createInlineAdapter(functions),
       env: {},
       folders: false,
     }

@@ -3,15 +3,16 @@ import { agentErrors, attemptErrorOf } from '../runners/attempt-errors-contract.
 import type { Assignment } from '../runners/exchange-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from './agent-adapter.ts'
 
-export type TaskFunction = (assignment: Assignment, context: AttemptContext) => JsonValue | Promise<JsonValue>
+export type InlineFunction = (assignment: Assignment, context: AttemptContext) => JsonValue | Promise<JsonValue>
 
 /**
- * Runs tasks as functions of this process: a command by its first word, any other kind of task by the name of its kind.
- * For work that is part of the program, and to measure what the rest costs.
+ * Runs tasks as functions of this very thread: a command by its first word, any other kind of task by the name of its kind.
+ * For work that is part of the program, and to measure what the rest costs. Modules of users run in a thread of their own:
+ * see `function/`.
  */
-export function createFunctionAdapter(functions: Readonly<Record<string, TaskFunction>>): AgentAdapter {
+export function createInlineAdapter(functions: Readonly<Record<string, InlineFunction>>): AgentAdapter {
   return {
-    kind: 'function',
+    kind: 'inline',
     enforcement: 'capped',
     async run(assignment, context) {
       const from = performance.now()
