@@ -28,6 +28,8 @@ export interface PeerTools {
   garbage(): Promise<void>
   die(code: number): void
   call?(name: string, args: readonly string[]): Promise<string>
+  /** Where files are, unless they are in the working folder of its process. */
+  place?(path: string): string
 }
 
 export type PeerEnd = 'done' | 'refused' | { readonly failed: string }
@@ -39,8 +41,9 @@ export async function performScript(prompt: string, tools: PeerTools): Promise<P
     if ('say' in step) await tools.say(step.say)
     else if ('flood' in step) for (let n = 0; n < step.flood; n++) await tools.say(`${'flood '.repeat(160)}\n`)
     else if ('write' in step) {
-      mkdirSync(dirname(step.write), { recursive: true })
-      writeFileSync(step.write, step.content)
+      const path = tools.place?.(step.write) ?? step.write
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, step.content)
     } else if ('leak' in step) await tools.say(`secret: ${process.env[step.leak]}\n`)
     else if ('ask' in step) await tools.say((await tools.ask(step.ask, step.kind)) ? 'allowed\n' : 'refused\n')
     else if ('daemon' in step) {
