@@ -7,7 +7,6 @@ import {
   type LimitBreach,
   lackOf,
   type ProcessEnd,
-  type Supervisor,
 } from '../../foundation/platform/processes/index.ts'
 import type { ArtifactSink } from '../runners/artifact-sink.ts'
 import { agentErrors, attemptErrorOf } from '../runners/attempt-errors-contract.ts'
@@ -25,6 +24,7 @@ import {
 } from './collect-outputs.ts'
 import { type CommandLine, commandLineOf } from './command-line.ts'
 import { LastLine } from './last-line.ts'
+import type { ProcessStarter } from './places/place.ts'
 import { processEndText, processError } from './process-verdict.ts'
 import { readSpending, spendingFile } from './read-spending.ts'
 import { sessionErrors } from './sessions/session-errors.ts'
@@ -32,7 +32,7 @@ import { StdoutCapture } from './stdout-capture.ts'
 import type { StartProcess, TaskWorker } from './task-worker.ts'
 
 export interface CommandAdapterOptions {
-  readonly supervisor: Supervisor
+  readonly supervisor: ProcessStarter
   readonly artifacts: ArtifactSink
   /** How agents of this pool take prompts. Default null: they run commands and scripts only. */
   readonly agent?: CommandAgent | null

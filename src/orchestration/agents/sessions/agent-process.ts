@@ -7,18 +7,18 @@ import {
   lackOf,
   type ProcessEnd,
   type RunningProcess,
-  type Supervisor,
 } from '../../../foundation/platform/processes/index.ts'
 import type { Assignment, AttemptError } from '../../runners/exchange-contract.ts'
 import type { AttemptContext } from '../agent-adapter.ts'
 import { limitsOf, watchFolders } from '../attempt-limits.ts'
 import { LastLine } from '../last-line.ts'
+import type { ProcessStarter } from '../places/place.ts'
 import { processError } from '../process-verdict.ts'
 import { sessionErrors } from './session-errors.ts'
 
 /** How processes of agents are started on this host. */
 export interface AgentProcessHost {
-  readonly supervisor: Supervisor
+  readonly supervisor: ProcessStarter
   readonly host: HostConfinement
   readonly rules: Confinement
 }
