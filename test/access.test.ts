@@ -251,7 +251,9 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
   describe('a tenant', () => {
     const body = { source: { text: 'name: a\nsteps: { s: { approval: { message: go } } }\n', fileName: 'a.yaml' } }
 
-    test('that is suspended lets nobody in and pauses its runs; resumed, all goes on', async () => {
+    test('that is suspended lets nobody in and pauses its runs; resumed, all goes on', {
+      timeout: 90_000,
+    }, async () => {
       const { key, client } = await newTenant()
       const { tenant } = await me(key)
       const run = await client.call(contract.startRun, { body })
@@ -267,9 +269,13 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
       expect(await codeOf(api.owner.call(contract.suspendTenant, { params: { id: tenant } }))).toBe(
         'illegal-transition',
       )
+      const late = (await above.call(contract.startRun, { body })).id
+      const stateOfLate = async () => (await above.call(contract.showRun, { params: { id: late } })).run.state
+      await expect.poll(stateOfLate, { timeout: 30_000, interval: 100 }).toBe('paused')
       await api.owner.call(contract.resumeTenant, { params: { id: tenant } })
       expect(await codeOf(me(key))).toBe('it was allowed')
       expect(await stateOf()).not.toBe('paused')
+      await expect.poll(stateOfLate, { timeout: 30_000, interval: 100 }).not.toBe('paused')
     })
 
     test('that is deleted ends its runs, leaves nothing, and is never there again', { timeout: 60_000 }, async () => {

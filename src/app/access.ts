@@ -2,6 +2,7 @@ import {
   MembersService,
   memberRoutes,
   standingOf,
+  startSettlingTenants,
   startTenantPurge,
   TenantsService,
   tenantRoutes,
@@ -85,7 +86,11 @@ export function createAccess({ database, config, blobs, runs, reader, work, onEr
   const limiter =
     database.kind === 'pglite' ? createMemoryLimiter(database.clock) : createSharedLimiter({ database, onError })
   const loops: Loop[] = work
-    ? [startTenantPurge({ database, blobs, work: tenantWork, onError }), startIdempotencySweep(database, { onError })]
+    ? [
+        startTenantPurge({ database, blobs, work: tenantWork, onError }),
+        startSettlingTenants({ database, work: tenantWork, onError }),
+        startIdempotencySweep(database, { onError }),
+      ]
     : []
   return {
     routes: [...keyRoutes(keys, new RunnerTokens(database, keys)), ...tenantRoutes(tenants), ...memberRoutes(members)],

@@ -32,6 +32,7 @@ import { startSchedules } from '../orchestration/schedules/schedules-jobs.ts'
 import { scheduleRoutes } from '../orchestration/schedules/schedules-routes.ts'
 import { SchedulesService } from '../orchestration/schedules/schedules-service.ts'
 import type { Orchestration } from './orchestration.ts'
+import { isTenantOpen } from './tenant-work.ts'
 
 export interface OperationsOptions {
   readonly database: Database
@@ -79,7 +80,8 @@ export function createOperations(options: OperationsOptions): Operations {
     start(host) {
       const registry = startRegistry(host)
       const scaler = new ScalingJob(database, { pools: poolPort, onResize: () => registry.poke(), onError }).start()
-      const clock = startSchedules(database, { runs, endedRuns: readEndedRuns, repoAt, dispatch, onError })
+      const endedRuns = readEndedRuns
+      const clock = startSchedules(database, { runs, endedRuns, repoAt, isOpen: isTenantOpen, dispatch, onError })
       return [registry, scaler, clock, startWatch()]
     },
     join: (host) => [startRegistry(host), startWatch()],

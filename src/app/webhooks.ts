@@ -1,4 +1,3 @@
-import { standingOf } from '../enterprise/tenants/index.ts'
 import type { Limiter } from '../external-api/gateway/front-door/index.ts'
 import { createWebhooks, type RuleActions, type Webhooks } from '../external-api/webhooks/index.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
@@ -7,6 +6,7 @@ import { runErrors } from '../orchestration/runs/run-errors.ts'
 import type { RunsService } from '../orchestration/runs/runs-service.ts'
 import { findRun } from '../orchestration/runs/runs-store.ts'
 import { ruleLanguage } from './rule-language.ts'
+import { isTenantOpen } from './tenant-work.ts'
 import { loadSigningKeys } from './webhook-key.ts'
 
 export interface OpenWebhooksOptions {
@@ -35,10 +35,7 @@ export async function openWebhooks(options: OpenWebhooksOptions): Promise<Webhoo
       const { taken, tokens, waitMs } = await limiter.take(key, { requests: limit, windowMs: seconds * 1_000 })
       return { allowed: taken, remaining: Math.floor(tokens), resetMs: waitMs }
     },
-    isOpen: async (tenant) => {
-      const { tenantState } = await database.asSystem('webhook-sources').read((tx) => standingOf(tx, tenant, null))
-      return tenantState === 'active'
-    },
+    isOpen: (tenant) => database.asSystem('webhook-sources').read((tx) => isTenantOpen(tx, tenant)),
     keepMs: config.webhooks.keepMs,
     onCommit,
     onError,

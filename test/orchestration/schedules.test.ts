@@ -7,6 +7,7 @@ import { createScheduleSchema } from '../../src/orchestration/schedules/schedule
 import { scheduleErrors } from '../../src/orchestration/schedules/schedules-errors.ts'
 import { createScheduleLook, startSchedules } from '../../src/orchestration/schedules/schedules-jobs.ts'
 import { type NewSchedule, SchedulesService } from '../../src/orchestration/schedules/schedules-service.ts'
+import { releaseSchedules } from '../../src/orchestration/schedules/schedules-store.ts'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
 import { TestPlatform, tenant } from '../support/platform.ts'
 
@@ -30,12 +31,17 @@ function place(use: TestDatabase) {
     repoAt,
     dispatch: parts.dispatch,
     pollMs: 20,
+    isOpen: async () => isOpen,
     onError: (error: unknown) => platform.errors.push(error),
   }
+  let isOpen = true
   const lookOnce = createScheduleLook(database, options)
   return {
     platform,
     service,
+    setOpen: (open: boolean) => {
+      isOpen = open
+    },
     startLoop: () => startSchedules(database, options),
     create: (given: Partial<NewSchedule> = {}) =>
       service.create(
@@ -114,6 +120,38 @@ eachDatabase('schedules', (use) => {
     )
     expect((await runs()).at(-2)).toMatchObject({ state: 'cancelled' })
     await platform.check()
+  })
+
+  test('of a suspended tenant start nothing, say so once, and catch up when it is let in again', async () => {
+    const { platform, create, look, runs, slots, nextMinute, setOpen, service } = place(use())
+    const before = (await runs()).length
+    const events = async (type: string) =>
+      (
+        await use().owner<{ data: { dueAt?: string; missed?: number } }>(
+          `select data from events where type = 'schedule.${type}' order by seq desc`,
+        )
+      ).map(({ data }) => data)
+    const told = (await events('held')).length
+    const { nextAt } = await create({ catchUp: 'latest' })
+    setOpen(false)
+    nextMinute()
+    await look()
+    nextMinute(3)
+    await look()
+    expect((await runs()).length).toBe(before)
+    expect(await slots()).toEqual([])
+    expect((await events('held')).length).toBe(told + 1)
+    expect((await events('held'))[0]).toMatchObject({ dueAt: nextAt })
+    // It is active all the same: nobody has paused it.
+    expect((await service.show(tenant, 's', 1)).schedule.state).toBe('active')
+    setOpen(true)
+    await look()
+    expect((await runs()).length).toBe(before)
+    await platform.database.forTenant(tenant).write((tx) => releaseSchedules(tx, tenant, platform.database.clock.now()))
+    await look()
+    expect((await runs()).length).toBe(before + 1)
+    expect((await slots()).map(({ state }) => state)).toEqual(['missed', 'missed', 'missed', 'started'])
+    await service.remove(tenant, 's')
   })
 
   test('make up for what passed unseen, as they say', async () => {

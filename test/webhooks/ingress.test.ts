@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { pruneReceipts } from '../../src/external-api/webhooks/inbound/receipts-store.ts'
+import { pruneReceipts, releaseReceipts } from '../../src/external-api/webhooks/inbound/receipts-store.ts'
 import {
   changeSource,
   createSource,
@@ -16,6 +16,7 @@ import { tailPosition } from '../../src/foundation/runtime/cursors.ts'
 import { readEvents } from '../../src/foundation/runtime/event-log.ts'
 import { eventually } from '../../src/foundation/runtime/log.fixture.ts'
 import { eachDatabase, openTestDatabase } from '../support/databases.ts'
+import { tenant } from '../support/platform.ts'
 import { githubHeaders, openWebhookPlatform, type WebhookPlatform } from './webhooks.fixture.ts'
 
 const definitions = {
@@ -138,16 +139,21 @@ eachDatabase('incoming webhooks', (use) => {
 
   test('what was signed is refused under another delivery id', async () => {
     await using on = await openWebhookPlatform(use())
-    const source = await addSource(on, { name: 'gh' })
+    const hmac = { header: 'x-signature', idHeader: 'x-delivery', template: '{body}' } as never
+    const source = await addSource(on, { name: 'own', preset: 'hmac', hmac })
     const secret = await secretOf(on, source)
+    const signed = (body: string, id: string) => {
+      const signature = createHmac('sha256', secret).update(body).digest('hex')
+      return { 'content-type': 'application/json', 'x-signature': signature, 'x-delivery': id }
+    }
     const body = '{"amount":100}'
-    expect(await post(on, source, body, githubHeaders(body, secret, 'd-1'))).toMatchObject({ status: 'accepted' })
-    const replayed = await post(on, source, body, githubHeaders(body, secret, 'd-2'))
+    expect(await post(on, source, body, signed(body, 'd-1'))).toMatchObject({ status: 'accepted' })
+    const replayed = await post(on, source, body, signed(body, 'd-2'))
     expect(replayed).toMatchObject({ status: 401, code: 'webhook-replayed' })
     const inOneBatch = await Promise.all(
       ['d-3', 'd-4', 'd-5'].map((id) => {
         const other = '{"amount":200}'
-        return post(on, source, other, githubHeaders(other, secret, id))
+        return post(on, source, other, signed(other, id))
       }),
     )
     expect(inOneBatch.filter(({ status }) => status === 'accepted')).toHaveLength(1)
@@ -256,6 +262,45 @@ eachDatabase('incoming webhooks', (use) => {
     expect(await send(event)).toMatchObject({ status: 'accepted' })
     expect(await send({ ...event, retry: 1 })).toMatchObject({ status: 'duplicate' })
     expect((await receipts(on))[0]).toMatchObject({ deliveryId: 'Ev1' })
+  })
+
+  test('what a tenant had received when it was suspended waits, is told once, and is routed when it is back', async () => {
+    let open = true
+    await using on = await openWebhookPlatform(use(), { definitions, isOpen: async () => open })
+    const source = await addSource(on, { name: 'gh', rules: [{ start: { workflow: 'deploy', inputs: { sha: 'x' } } }] })
+    const secret = await secretOf(on, source)
+    await post(on, source, '{"n":1}', githubHeaders('{"n":1}', secret, 'd-1'))
+    await ended(on, 1)
+    // The address is remembered as open; the router asks by itself.
+    open = false
+    await post(on, source, '{"n":2}', githubHeaders('{"n":2}', secret, 'd-2'))
+    await eventually(async () => (await typesOf(on)).includes('webhook.held'))
+    expect((await receipts(on)).find((one) => one.deliveryId === 'd-2')).toMatchObject({
+      state: 'received',
+      outcomes: [],
+    })
+    on.platform.advance(86_400_000)
+    open = true
+    const { database } = on.platform
+    await database.forTenant(tenant).write((tx) => releaseReceipts(tx, tenant, database.clock.now()))
+    const [receipt] = (await ended(on, 2)).filter((one) => one.deliveryId === 'd-2')
+    expect(receipt).toMatchObject({ state: 'routed', outcomes: [{ action: 'start' }] })
+    expect((await typesOf(on)).filter((type) => type === 'webhook.held')).toHaveLength(1)
+    expect(on.errors).toEqual([])
+  })
+
+  test('two deliveries with the same bytes are two, where only the id tells them apart', async () => {
+    await using on = await openWebhookPlatform(use())
+    const source = await addSource(on, { name: 'gh' })
+    const secret = await secretOf(on, source)
+    const send = (id: string) => post(on, source, '{"zen":1}', githubHeaders('{"zen":1}', secret, id))
+    expect(await send('d-1')).toMatchObject({ status: 'accepted' })
+    expect(await send('d-2')).toMatchObject({ status: 'accepted' })
+    expect(await send('d-1')).toMatchObject({ status: 'duplicate' })
+    const { 'x-github-delivery': _, ...unnamed } = githubHeaders('{"zen":1}', secret, '')
+    expect(await post(on, source, '{"zen":1}', unnamed)).toMatchObject({ status: 'accepted' })
+    expect(await post(on, source, '{"zen":1}', unnamed)).toMatchObject({ status: 'duplicate' })
+    expect(await receipts(on)).toHaveLength(3)
   })
 
   test('a suspended tenant is sent nothing, and what has ended is forgotten when it is old', async () => {

@@ -1,5 +1,6 @@
 export { MembersService } from './members-service.ts'
 export { startTenantPurge } from './purge-tenants.ts'
+export { startSettlingTenants } from './settle-tenants.ts'
 export { standingOf } from './standing.ts'
 export type { TenantWork } from './tenant-work.ts'
 export { memberRoutes, tenantRoutes } from './tenants-routes.ts'

@@ -6,6 +6,7 @@ import { checkRevision, type ExpectedRevision } from '../../foundation/platform/
 import type { Principal } from '../../foundation/platform/http/principal.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { NewKeyView } from '../../security/authn/keys-contract.ts'
+import { settleTenant } from './settle-tenants.ts'
 import { type TenantEvent, type TenantState, tenantStates } from './tenant-states-contract.ts'
 import type { TenantWork } from './tenant-work.ts'
 import type { TenantView } from './tenants-contract.ts'
@@ -15,7 +16,6 @@ import {
   insertTenant,
   listTenantRows,
   lockTenant,
-  setPausedRuns,
   setTenantState,
   type TenantRow,
   toTenantView,
@@ -73,16 +73,14 @@ export class TenantsService {
   /** Errors: `tenant-not-found`, `tenant-default`, `illegal-transition`, `precondition-failed`. */
   async suspend(by: Principal, id: string, reason: string | null, expected: ExpectedRevision): Promise<TenantView> {
     const tenant = await this.#move(by, id, 'suspend', reason, expected)
-    const paused = await this.#options.work.pause(tenant.id)
-    await this.#system().write((tx) => setPausedRuns(tx, tenant.id, paused))
+    await settleTenant(this.#options, tenant)
     return toTenantView(tenant)
   }
 
   /** Errors: as for `suspend`. */
   async resume(by: Principal, id: string, expected: ExpectedRevision): Promise<TenantView> {
     const tenant = await this.#move(by, id, 'resume', null, expected)
-    await this.#options.work.resume(tenant.id, tenant.pausedRuns ?? [])
-    await this.#system().write((tx) => setPausedRuns(tx, tenant.id, null))
+    await settleTenant(this.#options, tenant)
     return toTenantView(tenant)
   }
 

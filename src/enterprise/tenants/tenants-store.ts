@@ -69,8 +69,27 @@ export async function setTenantState(
     where id = ${id}`)
 }
 
-export async function setPausedRuns(tx: Tx, id: TenantId, runs: readonly string[] | null): Promise<void> {
-  await tx.execute(sql`update tenants set paused_runs = ${runs} where id = ${id}`)
+/** Runs that were paused with their tenant; they go on with it. */
+export async function addPausedRuns(tx: Tx, id: TenantId, runs: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    update tenants set paused_runs = array(select distinct unnest(coalesce(paused_runs, '{}') || ${runs}::text[]))
+    where id = ${id}`)
+}
+
+/** Forgets those that go on. What was added meanwhile stays. */
+export async function removePausedRuns(tx: Tx, id: TenantId, runs: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    update tenants set paused_runs = nullif(array(select unnest(paused_runs) except select unnest(${runs}::text[])), '{}')
+    where id = ${id}`)
+}
+
+/** Tenants whose work does not stand as they do: suspended since `after` or never paused, or active with runs that rest. */
+export async function listUnsettled(tx: ReadTx, after: Date): Promise<readonly TenantRow[]> {
+  return tx.query<TenantRow>(sql`
+    select ${columns} from tenants
+    where (state = 'suspended' and (paused_runs is null or changed_at > ${after}))
+      or (state = 'active' and paused_runs is not null)
+    order by id limit 100`)
 }
 
 /** The oldest tenant that waits to be emptied. */

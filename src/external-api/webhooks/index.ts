@@ -1,3 +1,4 @@
+export { releaseReceipts } from './inbound/receipts-store.ts'
 export type { RuleActions } from './inbound/router.ts'
 export type { RuleLanguage } from './rule-language.ts'
 export { createSigningKeys, type SigningKeys } from './signing-keys.ts'

@@ -38,7 +38,7 @@ export interface WebhooksOptions {
   readonly random?: Random
   /** Default: a window in the memory of this process. */
   readonly takeRate?: TakeRate
-  /** Whether a tenant may be sent anything: a suspended one may not. Default: always. */
+  /** Whether a tenant may be sent anything, and anything done for it: not while it is suspended. Default: always. */
   readonly isOpen?: (tenant: TenantId) => Promise<boolean>
   /** How long ended receipts and deliveries are kept, ms. Default 30 days. */
   readonly keepMs?: number
@@ -97,7 +97,8 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
     ],
     start() {
       const { leaseMs } = options
-      router = startRouter({ database, language, actions, onCommit, onError })
+      const isOpen = options.isOpen === undefined ? {} : { isOpen: options.isOpen }
+      router = startRouter({ database, language, actions, ...isOpen, onCommit, onError })
       deliverer = startDeliverer({
         database,
         sender,
@@ -106,7 +107,7 @@ export function createWebhooks(options: WebhooksOptions): Webhooks {
         onCommit,
         onError,
         ...(leaseMs === undefined ? {} : { leaseMs }),
-        ...(options.isOpen === undefined ? {} : { isOpen: options.isOpen }),
+        ...isOpen,
       })
       const handle = (tx: Parameters<typeof enqueue>[0], events: Parameters<typeof enqueue>[1]) =>
         enqueue(tx, events, database.clock.now())

@@ -6,6 +6,7 @@ import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { RepoAt } from '../runs/runs-service.ts'
 import type { RunState } from '../runs/states-contract.ts'
 import { fireSchedule, type RepoLook, type ScheduledRuns } from './fire-schedule.ts'
+import { holdSchedule } from './hold-schedules.ts'
 import { claimDue, listDue, lockSchedule, nextDueIn, type ScheduleRow, saveSchedule } from './schedules-store.ts'
 import { openRunsOfSlots, pruneSlots, setSlot } from './slots-store.ts'
 
@@ -19,6 +20,8 @@ export interface SchedulesJobOptions {
     readonly { readonly tenant: TenantId; readonly runId: RunId; readonly state: RunState; readonly endedAt: Date }[]
   >
   readonly repoAt: (path: string) => Promise<RepoAt>
+  /** Whether the schedules of a tenant may start runs: those of a suspended one are held. Default: always. */
+  readonly isOpen?: (tx: ReadTx, tenant: TenantId) => Promise<boolean>
   /** Matches what became ready with free slots, in the same transaction. */
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
   /** Milliseconds between looks. Default 1,000. */
@@ -71,6 +74,7 @@ export function createScheduleLook(
       const now = database.clock.now()
       const row = await claimDue(tx, due.tenant, due.name, now)
       if (row === null) return
+      if (options.isOpen !== undefined && !(await options.isOpen(tx, row.tenant))) return holdSchedule(tx, row, now)
       await options.dispatch(tx, await fireSchedule(tx, row, repo, options.runs, now), now)
     })
   }

@@ -91,6 +91,15 @@ export async function saveSchedule(
     where tenant_id = ${row.tenant} and name = ${row.name}`)
 }
 
+/**
+ * Lets the schedules of a tenant that were held be looked at: `catchUp` says what becomes of the slots that passed
+ * meanwhile. One that has no slot left is found to have none.
+ */
+export async function releaseSchedules(tx: Tx, tenant: TenantId, now: Date): Promise<void> {
+  await tx.execute(sql`
+    update schedules set due_at = ${now} where tenant_id = ${tenant} and state = 'active' and due_at is null`)
+}
+
 export async function removeSchedule(tx: Tx, tenant: TenantId, name: string): Promise<void> {
   await tx.execute(sql`delete from schedule_slots where tenant_id = ${tenant} and schedule = ${name}`)
   await tx.execute(sql`delete from schedules where tenant_id = ${tenant} and name = ${name}`)

@@ -33,13 +33,17 @@ export function verifierOf(preset: Preset, options: PresetOptions): Verify {
   }
 }
 
-/** https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries */
+/**
+ * https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries. The signature covers the body alone, and
+ * two deliveries may have the same body: only their ids tell them apart.
+ */
 const verifyGithub: Verify = ({ headers, body }, secrets) => {
   const given = decode(requireHeader(headers, 'x-hub-signature-256'), 'hex', 'sha256=')
   requireMac('sha256', secrets, [body], [given])
+  const deliveryId = headerOf(headers, 'x-github-delivery')
   return {
-    signed: digestOf(body),
-    deliveryId: headerOf(headers, 'x-github-delivery'),
+    signed: deliveryId === null ? digestOf(body) : null,
+    deliveryId,
     type: headerOf(headers, 'x-github-event'),
   }
 }

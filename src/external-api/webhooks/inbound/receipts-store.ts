@@ -85,6 +85,19 @@ export async function lockDueReceipts(
   return rows.map(toReceipt)
 }
 
+/** Lays locked receipts aside until their tenant is let in again. */
+export async function holdReceipts(tx: Tx, tenant: TenantId, ids: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    update webhook_receipts set due_at = 'infinity' where tenant_id = ${tenant} and id = any (${ids}::text[])`)
+}
+
+/** Lets what was held be routed. */
+export async function releaseReceipts(tx: Tx, tenant: TenantId, now: Date): Promise<void> {
+  await tx.execute(sql`
+    update webhook_receipts set due_at = ${now}
+    where tenant_id = ${tenant} and state in ('received', 'retrying') and due_at = 'infinity'`)
+}
+
 export interface ReceiptChange {
   readonly id: string
   readonly state: ReceiptState

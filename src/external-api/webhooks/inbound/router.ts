@@ -8,7 +8,14 @@ import { createLoop, type Loop } from '../../../foundation/runtime/loop.ts'
 import type { RuleLanguage } from '../rule-language.ts'
 import type { Outcome, Rule } from '../sources-contract.ts'
 import { receiptTable } from './receipt-states-contract.ts'
-import { listDueReceipts, lockDueReceipts, type Receipt, type ReceiptChange, saveReceipts } from './receipts-store.ts'
+import {
+  holdReceipts,
+  listDueReceipts,
+  lockDueReceipts,
+  type Receipt,
+  type ReceiptChange,
+  saveReceipts,
+} from './receipts-store.ts'
 import { typeHeader } from './receive.ts'
 import type { Source } from './source.ts'
 import { listSourceRows } from './sources-store.ts'
@@ -34,6 +41,8 @@ export interface RouterOptions {
   readonly database: Database
   readonly language: RuleLanguage
   readonly actions: RuleActions
+  /** Whether rules may act for a tenant: those of a suspended one wait. Default: always. */
+  readonly isOpen?: (tenant: TenantId) => Promise<boolean>
   /** Called after a commit that appended events. */
   readonly onCommit?: () => void
   /** Receipts a transaction, at most. Default 200. */
@@ -61,14 +70,30 @@ export function startRouter(options: RouterOptions): Loop {
       const due = await system.read((tx) => listDueReceipts(tx, now, batch))
       const byTenant = Map.groupBy(due, ({ tenant }) => tenant)
       let routed = 0
-      for (const [tenant, receipts] of byTenant)
-        routed += await routeAll(
-          options,
-          tenant,
-          receipts.map(({ id }) => id),
-        )
+      for (const [tenant, receipts] of byTenant) {
+        const ids = receipts.map(({ id }) => id)
+        const isOpen = options.isOpen === undefined || (await options.isOpen(tenant))
+        routed += await (isOpen ? routeAll : holdAll)(options, tenant, ids)
+      }
       return due.length === batch && routed > 0
     },
+  })
+}
+
+/** What a suspended tenant received before waits, each told once, and is routed when the tenant is let in again. */
+async function holdAll({ database, onCommit }: RouterOptions, tenant: TenantId, ids: readonly string[]) {
+  return database.forTenant(tenant).write(async (tx) => {
+    const now = database.clock.now()
+    const receipts = await lockDueReceipts(tx, tenant, ids, now)
+    const held = receipts.map(({ id }) => id)
+    await holdReceipts(tx, tenant, held)
+    const reason = 'the tenant is suspended'
+    await appendEvents(
+      tx,
+      receipts.map((receipt) => changed(receipt, null, 'held', { reason }, now)),
+    )
+    if (onCommit !== undefined) tx.afterCommit(onCommit)
+    return held.length
   })
 }
 
