@@ -27,6 +27,8 @@ export interface KindTraits {
   readonly env: boolean
   /** Their end tells refusal from failure. */
   readonly refuses: boolean
+  /** Their words come while they work; of others the log shows what they tell beside. Default true. */
+  readonly streams?: boolean
 }
 
 export const everything: KindTraits = {
@@ -82,6 +84,7 @@ export function describeAgentKind(
       return { id, report }
     }
     const perform = (...args: Parameters<typeof begin>) => begin(...args).report()
+    const heard = (id: string) => kit.logs.text(id) + (traits.streams === false ? kit.logs.text(id, 'stderr') : '')
 
     /** Nothing of the attempt is left: no process, no folder; and the slot takes the next task. */
     async function expectGone({ taskId, fence }: AttemptReport): Promise<void> {
@@ -127,13 +130,13 @@ export function describeAgentKind(
     it('ends in time when it hangs', async () => {
       const { id, report } = begin([{ say: 'begun' }, { hang: true }], { timeoutMs: 3_000 })
       expect(await report()).toMatchObject({ outcome: 'timed-out', error: { code: 'timeout' } })
-      expect(kit.logs.text(id)).toContain('begun')
+      expect(heard(id)).toContain('begun')
       await expectGone(await report())
     })
 
     it('ends when it is cancelled', async () => {
       const { id, report } = begin([{ say: 'begun' }, { hang: true }])
-      await expect.poll(() => kit.logs.text(id), { timeout: 20_000 }).toContain('begun')
+      await expect.poll(() => heard(id), { timeout: 20_000 }).toContain('begun')
       port.cancel(id, 'the user said so')
       expect(await report()).toMatchObject({ outcome: 'cancelled', error: { message: 'the user said so' } })
       await expectGone(await report())
@@ -144,7 +147,7 @@ export function describeAgentKind(
       expect(await report()).toMatchObject({ outcome: 'failed', output: null, error: { retry: 'later' } })
       expect((await report()).error!.message).not.toBe('')
       expect((await report()).error!.code).not.toBe('agent-crashed')
-      expect(kit.logs.text(id)).toContain('half of')
+      expect(heard(id)).toContain('half of')
       await expectGone(await report())
     })
 
@@ -180,7 +183,7 @@ export function describeAgentKind(
       expect(said.output).toEqual({ text: 'secret: ***' })
       expect(JSON.stringify(await report())).not.toContain(secret)
       expect(kit.logs.text(id) + kit.logs.text(id, 'stderr')).not.toContain(secret)
-      expect(kit.logs.text(id)).toContain('secret: ***')
+      expect(heard(id)).toContain('secret: ***')
     })
 
     it.runIf(traits.processes)('takes what it forked with it', async () => {
