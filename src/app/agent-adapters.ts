@@ -2,12 +2,16 @@ import { dirname, join, resolve } from 'node:path'
 import { placeConfinement } from '../foundation/platform/config/agent-kinds.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import { localPool, type PoolConfig } from '../foundation/platform/config/pools.ts'
-import type { HostConfinement, Supervisor } from '../foundation/platform/processes/index.ts'
+import { type HostConfinement, hostEnvironment, type Supervisor } from '../foundation/platform/processes/index.ts'
 import { createAcpDriver } from '../orchestration/agents/acp/acp-driver.ts'
 import { createSessionMemory } from '../orchestration/agents/acp/acp-resume.ts'
 import type { AgentAdapter } from '../orchestration/agents/agent-adapter.ts'
 import type { AskPort } from '../orchestration/agents/ask-contract.ts'
 import { type CommandAdapterOptions, createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
+import { createMcpDriver } from '../orchestration/agents/mcp/mcp-driver.ts'
+import { createServerSecrets } from '../orchestration/agents/mcp/server-secrets.ts'
+import { openToolHub } from '../orchestration/agents/mcp/tool-hub.ts'
+import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
 import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import { packageFolder } from './package-info.ts'
@@ -35,11 +39,22 @@ export function createPoolAdapter(pool: PoolConfig, options: AgentAdaptersOption
     const workers = pool.name === localPool ? options.workers : {}
     return createCommandAdapter({ supervisor, artifacts, agent: pool.agent, workers, limits, confine: { host, rules } })
   }
-  const driver = createAcpDriver({
-    settings: pool.driver,
-    rules: pool.rules,
-    processes: { supervisor, host, rules },
-    memory: createSessionMemory(join(config.dataFolder, 'agent-sessions')),
+  const processes = { supervisor, host, rules }
+  const secrets = serverSecretsOf(loaded)
+  const { driver: settings } = pool
+  const adapt = (driver: AgentDriver) => createSessionAdapter(driver, { artifacts, ask, limits })
+  if (settings.kind === 'mcp') return adapt(createMcpDriver({ settings, rules: pool.rules, processes, secrets }))
+  const general = hostEnvironment(config.env, (name) => env.variable(name))
+  const tools = openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
+  const memory = createSessionMemory(join(config.dataFolder, 'agent-sessions'))
+  return adapt(createAcpDriver({ settings, rules: pool.rules, processes, memory, tools }))
+}
+
+/** What MCP servers are given, as it is when they are started. */
+function serverSecretsOf({ secrets }: LoadedConfig) {
+  return createServerSecrets({
+    environmentOf: (names) =>
+      Object.fromEntries(Object.entries(secrets.environmentOf(names)).map(([name, secret]) => [name, secret.reveal()])),
+    read: async (name, signal) => (await secrets.read(name, signal)).reveal(),
   })
-  return createSessionAdapter(driver, { artifacts, ask, limits })
 }

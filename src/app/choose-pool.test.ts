@@ -18,6 +18,7 @@ const pool = (name: string, capabilities: readonly string[], more: Partial<PoolC
     env: [],
     strategy: null,
     models: null,
+    tools: [],
   },
   ...{ driver: null, rules: shapeRules({}), confine: unconfined, timeoutMs: null },
   ...more,

@@ -1,8 +1,7 @@
 import { z } from '../../kernel/schema.ts'
 import { type PermissionsFile, shapePermissions, type ToolPermissions } from './agent-kinds.ts'
 import { durationSchema } from './config-units.ts'
-
-const argv = z.array(z.string()).min(1, 'expected a program and its arguments')
+import type { McpSettings } from './tool-settings.ts'
 
 /** Settings of agents that speak the Agent Client Protocol over standard input and output. */
 export const acpSchema = z.strictObject({
@@ -16,8 +15,6 @@ export const acpSchema = z.strictObject({
   resume: z.boolean().optional(),
   /** How long it may take to come up. Default 60s. */
   start: durationSchema.optional(),
-  /** MCP servers that the agent is given, by name. */
-  mcp: z.record(z.string().regex(/^[\w-]{1,60}$/), z.strictObject({ command: argv })).optional(),
 })
 
 export interface AcpSettings {
@@ -28,11 +25,10 @@ export interface AcpSettings {
   readonly auth: string | null
   readonly resume: boolean
   readonly startMs: number
-  readonly mcp: Readonly<Record<string, readonly string[]>>
 }
 
 /** How the agents of a pool are driven that are not plain commands. */
-export type DriverSettings = AcpSettings
+export type DriverSettings = AcpSettings | McpSettings
 
 /** What holds for every kind. */
 export interface SessionRules {
@@ -43,7 +39,7 @@ export interface SessionRules {
   readonly silenceMs: number | null
 }
 
-export function shapeDriver(argv: readonly string[], file: z.output<typeof acpSchema> | undefined): DriverSettings {
+export function shapeAcp(argv: readonly string[], file: z.output<typeof acpSchema> | undefined): AcpSettings {
   return {
     kind: 'acp',
     argv,
@@ -52,7 +48,6 @@ export function shapeDriver(argv: readonly string[], file: z.output<typeof acpSc
     auth: file?.auth ?? null,
     resume: file?.resume ?? false,
     startMs: file?.start ?? 60_000,
-    mcp: Object.fromEntries(Object.entries(file?.mcp ?? {}).map(([name, { command }]) => [name, command])),
   }
 }
 

@@ -9,6 +9,7 @@ import { durationSchema, sizeSchema } from './config-units.ts'
 import { gatewayShape } from './gateway-schema.ts'
 import { modelsShape } from './models-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
+import { mcpSchema, toolsSchema } from './tool-settings.ts'
 
 const name = z
   .string()
@@ -44,9 +45,12 @@ const resourcesSchema = z.strictObject({
 })
 
 const poolSchema = z.strictObject({
-  /** What its agents are. Default: `acp` where `acp:` is there, else `command`. */
+  /** What its agents are. Default: `acp` where `acp:` is there, `mcp` where `mcp:` is, else `command`. */
   kind: z.enum(agentKinds).optional(),
   acp: acpSchema.optional(),
+  mcp: mcpSchema.optional(),
+  /** MCP servers whose tools its agents may call: allow, ask people, or never (off). */
+  tools: toolsSchema.optional(),
   /** What its agents may do: allow, ask people, or never (off). */
   permissions: permissionsSchema.optional(),
   /** How long their questions wait for people. */

@@ -1,8 +1,9 @@
 import type { StrategyName } from '../../balancing/strategies.ts'
 import type { Confinement } from '../processes/confinement/confinement.ts'
 import { type AgentKind, shapeConfinement } from './agent-kinds.ts'
-import { type DriverSettings, type SessionRules, shapeDriver, shapeRules } from './agent-settings.ts'
+import { type DriverSettings, type SessionRules, shapeAcp, shapeRules } from './agent-settings.ts'
 import type { ConfigFile } from './config-schema.ts'
+import { shapeMcp, shapeTools, type ToolServerSettings } from './tool-settings.ts'
 
 /** How a command agent takes its task. */
 export interface CommandAgent {
@@ -22,6 +23,8 @@ export interface PoolConfig {
   readonly driver: DriverSettings | null
   /** What agents that are talked to may do. */
   readonly rules: SessionRules
+  /** MCP servers whose tools its agents are granted. */
+  readonly tools: readonly ToolServerSettings[]
   /** What its processes may touch. Paths are as the file has them: relative to the project, `~` for the home folder. */
   readonly confine: Confinement
   /** Most milliseconds for a prompt, whatever its step allows. */
@@ -68,12 +71,16 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
       )
     if (isLocal && pool.agents !== undefined)
       complain(['pools', name, 'agents'], 'say `agents:` at the top of the file for the pool `local`')
-    if (!isLocal && pool.command === undefined)
+    const kind: AgentKind = pool.kind ?? (pool.acp !== undefined ? 'acp' : pool.mcp !== undefined ? 'mcp' : 'command')
+    if (!isLocal && kind !== 'mcp' && pool.command === undefined)
       complain(['pools', name], 'expected `command`: program and arguments of the agent')
-    const kind: AgentKind = pool.kind ?? (pool.acp === undefined ? 'command' : 'acp')
     if (isLocal && (kind !== 'command' || pool.confine !== undefined || pool.permissions !== undefined))
       complain(['pools', name], 'the pool `local` runs commands of workflows as the user who starts it')
-    if (kind === 'command' && pool.acp !== undefined) complain(['pools', name, 'acp'], 'contradicts kind: command')
+    if (kind !== 'acp' && pool.acp !== undefined) complain(['pools', name, 'acp'], `contradicts kind: ${kind}`)
+    if (kind !== 'mcp' && pool.mcp !== undefined) complain(['pools', name, 'mcp'], `contradicts kind: ${kind}`)
+    if ((kind === 'command' || kind === 'mcp') && pool.tools !== undefined)
+      complain(['pools', name, 'tools'], `agents of the kind ${kind} call no tools of ours`)
+    const here: Complain = (place, text) => complain(['pools', name, ...place], text)
     return {
       name,
       kind,
@@ -81,8 +88,9 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
         isLocal || kind !== 'command' || pool.command === undefined
           ? null
           : shapeAgent(name, { ...pool, command: pool.command }, complain),
-      driver: kind === 'acp' && !isLocal && pool.command !== undefined ? shapeDriver(pool.command, pool.acp) : null,
+      driver: isLocal ? null : shapeDriver(name, kind, pool, here),
       rules: shapeRules(pool),
+      tools: shapeTools(pool.tools, (place, text) => here(['tools', ...place], text)),
       confine: shapeConfinement(pool.confine, kind === 'command' ? 'off' : 'auto'),
       timeoutMs: isLocal ? null : (pool.timeout ?? null),
       capabilities: pool.capabilities ?? (isLocal ? ['command', 'script'] : [name]),
@@ -101,6 +109,11 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
 }
 
 type FilePool = NonNullable<ConfigFile['pools']>[string]
+
+function shapeDriver(name: string, kind: AgentKind, pool: FilePool, complain: Complain): DriverSettings | null {
+  if (kind === 'mcp') return shapeMcp(name, pool.command, pool.mcp, complain)
+  return kind === 'acp' && pool.command !== undefined ? shapeAcp(pool.command, pool.acp) : null
+}
 
 /** Null where nothing is bounded. */
 export function shapeResources(file: ConfigFile['resources']): ResourceConfig | null {

@@ -6,6 +6,8 @@ import type { AcpSettings } from '../../../foundation/platform/config/agent-sett
 import { unconfined } from '../../../foundation/platform/processes/index.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
+import { createServerSecrets } from '../mcp/server-secrets.ts'
+import { openToolHub } from '../mcp/tool-hub.ts'
 import { ScriptedPeople } from '../sessions/ask.fixture.ts'
 import { describeAgentKind, everything, type KindUnderTest } from '../sessions/conformance.fixture.ts'
 import { promptOf } from '../sessions/peer-script.fixture.ts'
@@ -17,19 +19,22 @@ const peer = fileURLToPath(new URL('acp-peer.fixture.ts', import.meta.url))
 const settings: AcpSettings = {
   kind: 'acp',
   argv: [process.execPath, '--no-warnings', peer],
-  ...{ mode: null, model: null, auth: null, resume: false, startMs: 30_000, mcp: {} },
+  ...{ mode: null, model: null, auth: null, resume: false, startMs: 30_000 },
 }
 
+const noSecrets = createServerSecrets({ environmentOf: () => ({}), read: async () => '' })
+
 function hostedPeer({ kit, people }: KindUnderTest, given: AcpSettings = settings, silenceMs: number | null = null) {
+  const rules = { permissions: defaultPermissions, askMs: 1_500, silenceMs }
+  const processes = {
+    supervisor: kit.supervisor,
+    host: { bubblewrap: null, unshare: null, problem: 'not looked for' },
+    rules: unconfined,
+  }
   const driver = createAcpDriver({
-    settings: given,
-    rules: { permissions: defaultPermissions, askMs: 1_500, silenceMs },
-    processes: {
-      supervisor: kit.supervisor,
-      host: { bubblewrap: null, unshare: null, problem: 'not looked for' },
-      rules: unconfined,
-    },
+    ...{ settings: given, rules, processes },
     memory: createSessionMemory(`${kit.folder}/sessions`),
+    tools: openToolHub({ servers: [], rules, processes, secrets: noSecrets, env: {} }),
   })
   return {
     registration: { ...registration('acp', 1), kind: 'acp' },

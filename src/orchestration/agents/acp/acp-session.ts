@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import {
   type ClientConnection,
   type InitializeResponse,
@@ -16,12 +17,14 @@ import { attemptErrorOf } from '../../runners/attempt-errors-contract.ts'
 import type { Assignment, AttemptError } from '../../runners/exchange-contract.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import { LastLine } from '../last-line.ts'
+import { ToolGate } from '../mcp/tool-gate.ts'
 import { type AgentProcess, type AgentProcessHost, startAgentProcess } from '../sessions/agent-process.ts'
 import type { AgentAnswer, AgentSession, SessionContext, SessionEnd } from '../sessions/agent-session.ts'
 import { createPathGuard, type PathGuard } from '../sessions/path-guard.ts'
 import { createPermissions } from '../sessions/permissions.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
+import type { OpenToolGrants, ToolGrants } from '../sessions/tool-grants.ts'
 import { createAcpHandlers } from './acp-handlers.ts'
 import { changesFiles, leadsOut } from './acp-permissions.ts'
 import type { SessionMemory } from './acp-resume.ts'
@@ -35,6 +38,8 @@ export interface AcpSessionOptions {
   readonly rules: SessionRules
   readonly processes: AgentProcessHost
   readonly memory: SessionMemory
+  /** The tools that its pool grants it. */
+  readonly tools: OpenToolGrants
 }
 
 const authRequired = -32_000
@@ -57,6 +62,8 @@ export class AcpSession implements AgentSession {
   #connection!: ClientConnection
   #guard!: PathGuard
   #terminals!: AcpTerminals
+  readonly #grants: ToolGrants
+  readonly #gate: ToolGate
   #sessionId = ''
   /** What a loaded session tells of its past is no answer. */
   #replaying = false
@@ -72,6 +79,8 @@ export class AcpSession implements AgentSession {
       this.#broken.reject(sessionErrors['agent-silent'](`it said nothing for ${seconds} s`))
     })
     this.#broken.promise.catch(() => {})
+    this.#grants = options.tools(assignment, context)
+    this.#gate = new ToolGate({ grants: this.#grants, waitFor: (work) => this.#silence.waitFor(work) })
   }
 
   /** Starts the program and opens a session in the worktree. Whoever calls it calls `stop` in any case. */
@@ -80,7 +89,8 @@ export class AcpSession implements AgentSession {
     const context = this.#context
     this.#guard = await createPathGuard(context.workdir, [context.outdir])
     this.#terminals = new AcpTerminals(processes, this.#assignment, context, this.#guard)
-    this.#process = await startAgentProcess(processes, {
+    await this.#gate.open()
+    this.#process = await startAgentProcess(this.#withGate(), {
       assignment: this.#assignment,
       context,
       argv: settings.argv,
@@ -154,6 +164,8 @@ export class AcpSession implements AgentSession {
           const method = can?.sessionCapabilities?.resume ? methods.agent.session.resume : methods.agent.session.load
           const answer = await this.#asked(agent.request(method, { ...place, sessionId }))
           this.#resumed = true
+          // What it told of the past came before its answer, but may still be on its way to us.
+          await setImmediate()
           await this.#context.note(`goes on with the session ${sessionId}`)
           return { ...answer, sessionId }
         } catch (error) {
@@ -173,11 +185,17 @@ export class AcpSession implements AgentSession {
     return session
   }
 
+  /** Granted tools, each call of which passes through us. */
   #mcpServers() {
-    return Object.entries(this.#options.settings.mcp).map(([name, [command = '', ...args]]) => ({
-      ...{ name, command, args },
-      env: Object.entries(this.#context.env).map(([variable, value]) => ({ name: variable, value })),
-    }))
+    return this.#gate.doors.map(({ name, command, args }) => ({ name, command, args: [...args], env: [] }))
+  }
+
+  /** Within its bounds the agent reaches the tools, too. */
+  #withGate(): AgentProcessHost {
+    const { processes } = this.#options
+    const { folder } = this.#gate
+    if (folder === null) return processes
+    return { ...processes, rules: { ...processes.rules, write: [...processes.rules.write, folder] } }
   }
 
   /** Mode and model, where the step or the pool names them. */
@@ -226,13 +244,16 @@ export class AcpSession implements AgentSession {
   async stop(): Promise<SessionEnd> {
     this.#silence.stop()
     const from = performance.now()
+    await this.#gate.close()
+    const tools = this.#grants.close()
     if (this.#process === undefined) {
+      await tools
       const usage = { cpuSeconds: null, maxRssBytes: null, wallSeconds: (performance.now() - from) / 1_000 }
       return { usage, survivors: 0, error: null }
     }
     this.#process.stdin?.end()
     const leave = setTimeout(() => this.#process.stop(graceMs), leaveMs)
-    const survivors = (await this.#terminals?.close()) ?? 0
+    const survivors = ((await this.#terminals?.close()) ?? 0) + (await tools)
     try {
       const end = await this.#process.ended
       const error = end.breach === null ? null : this.#process.errorOf(end)

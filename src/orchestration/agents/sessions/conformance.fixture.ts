@@ -128,7 +128,7 @@ export function describeAgentKind(
     })
 
     it('ends in time when it hangs', async () => {
-      const { id, report } = begin([{ say: 'begun' }, { hang: true }], { timeoutMs: 3_000 })
+      const { id, report } = begin([{ say: 'begun' }, { hang: true }], { timeoutMs: 6_000 })
       expect(await report()).toMatchObject({ outcome: 'timed-out', error: { code: 'timeout' } })
       expect(heard(id)).toContain('begun')
       await expectGone(await report())
