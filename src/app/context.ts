@@ -14,6 +14,7 @@ import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
 import { countAgents } from '../orchestration/agents/agents-view.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
+import { settleExperience } from '../orchestration/approvals/gate-experience.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { startBlobSweep } from '../orchestration/artifacts/blob-sweep.ts'
 import { blobsOfCheckpoints } from '../orchestration/checkpoints/checkpoint-blobs.ts'
@@ -41,6 +42,7 @@ import { openGateway } from './gateway.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
 import { createModelAccess, openModels } from './models.ts'
+import { namesOfPrincipal } from './names-of-principal.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
@@ -79,6 +81,7 @@ export async function openPlatform(
       definitions: files,
       choosePool: choosePoolFrom(config.pools, known.offers),
       checkpointEveryMs: config.checkpointEveryMs,
+      namesOf: namesOfPrincipal,
       onRunEnd: config.onRunEnd,
       prices: config.prices,
       onCommit: () => ticker?.poke(),
@@ -249,6 +252,8 @@ async function startWork(work: Work): Promise<LocalRunner> {
         const now = database.clock.now()
         await merges.handle(tx, events, now)
         await orchestration.pathLeases.handle(tx, events, now)
+        await settleExperience(tx, events, now)
+        await orchestration.questions.handle(tx, events, now)
       },
       onError,
     }),

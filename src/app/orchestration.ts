@@ -1,11 +1,15 @@
-import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
+import { type IdSource, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
-import type { Database, Tx } from '../foundation/platform/database/database.ts'
+import type { Database, ReadTx, Tx } from '../foundation/platform/database/database.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
 import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
+import { kindsOfAgents } from '../orchestration/agents/kinds-of-agents.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
-import { ApprovalsService, closeApprovals, insertApprovals } from '../orchestration/approvals/approvals-service.ts'
+import { closeApprovals, createInsertApprovals } from '../orchestration/approvals/approvals-insert.ts'
+import { ApprovalsService } from '../orchestration/approvals/approvals-service.ts'
+import { experienceOf, insertSamples } from '../orchestration/approvals/experience-store.ts'
+import { applyExperience } from '../orchestration/approvals/gate-experience.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { budgetsOfRuns, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
 import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
@@ -30,12 +34,15 @@ import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
 import { contextOf } from '../orchestration/runs/run-context.ts'
 import { RunEngine } from '../orchestration/runs/run-engine.ts'
+import { requestersOf } from '../orchestration/runs/run-requesters.ts'
 import { newestOpenRun, snapshotRun } from '../orchestration/runs/run-snapshots.ts'
 import { RunStarter } from '../orchestration/runs/run-starter.ts'
 import { RunSteering } from '../orchestration/runs/run-steering.ts'
+import { lockOpenTasks } from '../orchestration/runs/run-tasks-store.ts'
 import { createRunTimers } from '../orchestration/runs/run-timers.ts'
 import { RunsService } from '../orchestration/runs/runs-service.ts'
 import { spendersOfTasks } from '../orchestration/runs/spenders-of-tasks.ts'
+import { originOfTask } from '../orchestration/runs/task-origin.ts'
 import { createWaitsEnded } from '../orchestration/runs/waits-ended.ts'
 import {
   buildGraph,
@@ -59,6 +66,8 @@ export interface OrchestrationOptions {
   readonly choosePool: (spec: ResolvedTask) => string
   /** How often a checkpoint is made of runs whose workflow does not say. Default null: never. */
   readonly checkpointEveryMs?: number | null
+  /** Roles and groups of a caller, for approvals that name them. Default: none. */
+  readonly namesOf?: (tx: ReadTx, tenant: TenantId, id: string) => Promise<readonly string[]>
   /** Program and arguments told of the end of every run whose workflow names none. Default null: nobody. */
   readonly onRunEnd?: readonly string[] | null
   /** Prices of models before those that come with the package. */
@@ -128,7 +137,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   }
   const steering = new RunSteering({ engine: () => engine, queue: () => queue, starter, calls, wakeRunners })
   const waitsEnded = createWaitsEnded({ steering, closeApprovals })
-  const runs = new RunsService({ database, catalog, starter, steering, dispatch })
+  const runs = new RunsService({ ids, database, catalog, starter, steering, dispatch })
   const checkpoints: CheckpointsService = new CheckpointsService({
     database,
     ids,
@@ -148,9 +157,10 @@ export function createOrchestration(options: OrchestrationOptions) {
     choosePool,
     queue: () => queue,
     definitionOf: (tx, tenant, name, version) => catalog.read(tx, tenant, name, version),
-    insertApprovals,
+    insertApprovals: createInsertApprovals({ requestersOf }),
     insertMerges,
     claimPaths: pathLeases.claim,
+    applyExperience,
     insertBudgets,
     budgetsOfRuns,
     specsOf: readTaskSpecs,
@@ -158,8 +168,21 @@ export function createOrchestration(options: OrchestrationOptions) {
     runsEnded: steering.runsEnded,
     beforeRisky: (tx, ref, steps, now) => checkpoints.beforeRisky(tx, ref, steps, now),
   })
-  const approvals = new ApprovalsService({ database, queue, dispatch })
-  const questions = new QuestionsService({ database })
+  const approvals = new ApprovalsService({
+    ...{ database, queue, dispatch },
+    lockTasks: lockOpenTasks,
+    ...(options.namesOf === undefined ? {} : { namesOf: options.namesOf }),
+  })
+  const questions = new QuestionsService({
+    database,
+    kindOfWork: async (tx, tenant, taskId) => {
+      const origin = await originOfTask(tx, tenant, taskId)
+      if (origin === null || origin.agentId === null) return null
+      const agent = (await kindsOfAgents(tx, tenant, [origin.agentId])).get(origin.agentId)
+      return `${agent?.kind ?? 'unknown'}/${origin.workflow}/${origin.step}`
+    },
+    learning: { experienceOf, insertSamples },
+  })
   const exchange: ExchangeService = new ExchangeService({
     ...{ database, queue, ticker, runners, random },
     // A runner that only says that it lives has told no events.
@@ -192,6 +215,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const timers = {
     ...createRunTimers({ queue, steering, dispatch }),
     'approval-deadline': approvals.deadlines,
+    'question-deadline': questions.deadlines,
     checkpoint: checkpoints.due,
   }
   const waits = createEventWaits({ queue, dispatch, language, specsOf: readTaskSpecs })

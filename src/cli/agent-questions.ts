@@ -1,6 +1,11 @@
 import type { Client } from '../client/client.ts'
 import type { ApprovalView } from '../orchestration/approvals/approvals-contract.ts'
-import { answerQuestion, listQuestions, type QuestionView } from '../orchestration/questions/questions-contract.ts'
+import {
+  answerQuestion,
+  listQuestions,
+  type QuestionView,
+  showQuestion,
+} from '../orchestration/questions/questions-contract.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { withConnection } from './connect.ts'
@@ -14,9 +19,21 @@ export interface QuestionAnswer {
 }
 
 /** Questions of agents beside the approvals of a state. */
-export async function listOfAgents(client: Client, state: ApprovalView['state']): Promise<readonly QuestionView[]> {
-  const ours = { pending: 'pending', approved: 'answered', rejected: 'answered', expired: 'expired' } as const
-  const { items } = await client.call(listQuestions, { query: { state: ours[state] } })
+export async function listOfAgents(
+  client: Client,
+  state: ApprovalView['state'],
+  run?: string,
+): Promise<readonly QuestionView[]> {
+  const ours = {
+    pending: 'pending',
+    approved: 'answered',
+    rejected: 'answered',
+    expired: 'expired',
+    withdrawn: 'withdrawn',
+  } as const
+  const { items } = await client.call(listQuestions, {
+    query: { state: ours[state], ...(run === undefined ? {} : { run }) },
+  })
   const meant = (item: QuestionView) => item.choices.find(({ id }) => id === item.choice)?.meaning ?? ''
   if (state === 'approved') return items.filter((item) => !meant(item).startsWith('reject'))
   return state === 'rejected' ? items.filter((item) => meant(item).startsWith('reject')) : items
@@ -35,6 +52,15 @@ export function questionLines(item: QuestionView, colors: CliContext['out']['col
   ]
 }
 
+export async function showOfAgent(context: CliContext, id: string): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const item = await client.call(showQuestion, { params: { id } })
+    out.document(item)
+    out.lines(...questionLines(item, out.colors))
+  })
+}
+
 /** Answers an agent; a meaning stands for the choice that has it. */
 export async function answerOfAgent(context: CliContext, id: string, answer: QuestionAnswer): Promise<void> {
   const { out } = context
@@ -51,8 +77,8 @@ export async function answerOfAgent(context: CliContext, id: string, answer: Que
 }
 
 async function find(client: Client, id: string, meaning: QuestionAnswer['meaning']): Promise<string> {
-  const { items } = await client.call(listQuestions, { query: { state: 'pending', limit: 200 } })
-  const found = items.find((item) => item.id === id)?.choices.find((choice) => choice.meaning === meaning)
+  const { choices } = await client.call(showQuestion, { params: { id } })
+  const found = choices.find((choice) => choice.meaning === meaning)
   if (found !== undefined) return found.id
-  throw cliErrors['choice-missing'](`${id} is not pending, or has no choice that means ${meaning}`)
+  throw cliErrors['choice-missing'](`${id} has no choice that means ${meaning}`)
 }

@@ -112,7 +112,7 @@ eachDatabase('approvals and gates', (use) => {
     const run = await platform.start(asking)
     await platform.parts.runs.cancel(tenant, run.id, 'not needed')
     await platform.work(run.id, () => ({ output: {} }))
-    expect((await approvals()).map((row) => row.state)).toEqual(['expired', 'expired'])
+    expect((await approvals()).map((row) => row.state)).toEqual(['withdrawn', 'withdrawn'])
     await platform.check()
   })
 

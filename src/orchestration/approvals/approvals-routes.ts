@@ -1,9 +1,10 @@
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
-import { approve, listApprovals, reject } from './approvals-contract.ts'
+import { answerApproval, approve, listApprovals, reject, showApproval } from './approvals-contract.ts'
+import { approvalErrors } from './approvals-errors.ts'
 import type { ApprovalsService } from './approvals-service.ts'
-import { listApprovals as readApprovals } from './approvals-view.ts'
+import { findApproval, listApprovals as readApprovals } from './approvals-view.ts'
 
 export function approvalRoutes(database: Database, approvals: ApprovalsService): Route[] {
   return [
@@ -21,6 +22,15 @@ export function approvalRoutes(database: Database, approvals: ApprovalsService):
       },
     }),
     route({
+      ...showApproval,
+      permission: 'approvals:read',
+      handle: async ({ params: { id }, principal: { tenant } }) => {
+        const found = await database.forTenant(tenant).read((tx) => findApproval(tx, tenant, id))
+        if (found === null) throw approvalErrors['approval-not-found'](`there is no approval ${id}`)
+        return found
+      },
+    }),
+    route({
       ...approve,
       permission: 'approvals:write',
       handle: ({ params, body, principal }) =>
@@ -31,6 +41,17 @@ export function approvalRoutes(database: Database, approvals: ApprovalsService):
       permission: 'approvals:write',
       handle: ({ params, body, principal }) =>
         approvals.answer(principal.tenant, params.id, 'reject', { by: principal.id, comment: body.comment ?? null }),
+    }),
+    route({
+      ...answerApproval,
+      permission: 'approvals:write',
+      handle: ({ params, body, principal }) =>
+        approvals.answer(principal.tenant, params.id, 'approve', {
+          by: principal.id,
+          comment: body.comment ?? null,
+          choice: body.choice ?? null,
+          text: body.text ?? null,
+        }),
     }),
   ]
 }

@@ -1,37 +1,40 @@
-import type { TenantId } from '../../foundation/kernel/ids.ts'
-import { type StateTable, transition } from '../../foundation/kernel/state-table.ts'
-import type { Database, Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
-import { appendEvents } from '../../foundation/runtime/event-log.ts'
-import type { TimerHandler } from '../../foundation/runtime/timers.ts'
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import { transition } from '../../foundation/kernel/state-table.ts'
+import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import { setTimers, type TimerHandler } from '../../foundation/runtime/timers.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
-import type { NewApproval } from '../runs/run-changes.ts'
+import { nextMove } from './approval-plan.ts'
+import { approvalStates } from './approval-states-contract.ts'
+import { type Answerer, isNamed, outcomeOf } from './approval-votes.ts'
 import type { ApprovalView } from './approvals-contract.ts'
 import { approvalErrors } from './approvals-errors.ts'
+import { approvalTimer, policyName } from './approvals-insert.ts'
+import {
+  type ApprovalRow,
+  type GivenAnswer,
+  insertAnswer,
+  lockApprovals,
+  ownersOf,
+  votesOn,
+} from './approvals-store.ts'
 import { findApproval } from './approvals-view.ts'
+import { changeOf, keepApproval } from './close-approval.ts'
 
-export type ApprovalState = ApprovalView['state']
-type ApprovalEvent = 'approve' | 'reject' | 'expire'
-
-export const approvalStates: StateTable<ApprovalState, ApprovalEvent> = {
-  pending: { approve: 'approved', reject: 'rejected', expire: 'expired' },
-  approved: { approve: null, reject: null, expire: null },
-  rejected: { approve: null, reject: null, expire: null },
-  expired: { approve: null, reject: null, expire: null },
-}
-
-export interface Answer {
-  readonly by: string
-  /** Roles of the one who answers, beside the id. */
-  readonly roles?: readonly string[]
+export interface Answer extends Answerer {
   readonly comment: string | null
+  readonly choice?: string | null
+  readonly text?: string | null
 }
 
 export interface ApprovalsServiceOptions {
   readonly database: Database
   readonly queue: TaskQueue
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
+  /** Roles and groups of a caller, beside those that come with the answer. Default: none. */
+  readonly namesOf?: (tx: ReadTx, tenant: TenantId, id: string) => Promise<readonly string[]>
+  /** Locks the open tasks of runs; whoever changes tasks does so before it locks anything else of a run. */
+  readonly lockTasks: (tx: Tx, runs: readonly { readonly tenant: TenantId; readonly runId: RunId }[]) => Promise<void>
 }
 
 /** Questions to people: asked by `approval` steps and by gates that call for a review. */
@@ -42,124 +45,114 @@ export class ApprovalsService {
     this.#options = options
   }
 
+  /**
+   * @throws approval-not-found, approval-not-yours, approval-own-run, approval-answered, approval-answer-invalid,
+   * illegal-transition where it has ended
+   */
   async answer(tenant: TenantId, id: string, decision: 'approve' | 'reject', answer: Answer): Promise<ApprovalView> {
-    const { database, dispatch } = this.#options
+    const { database, dispatch, namesOf } = this.#options
     return database.forTenant(tenant).write(async (tx) => {
       const now = database.clock.now()
-      const row = await lockApproval(tx, tenant, id)
-      if (row === null) throw approvalErrors['approval-not-found'](`there is no approval ${id}`)
-      if (row.who.length > 0 && ![answer.by, ...(answer.roles ?? [])].some((name) => row.who.includes(name))) {
-        throw approvalErrors['approval-not-yours'](`approval ${id} is for ${row.who.join(', ')}`)
+      const [row] = await this.#lock(tx, [{ tenant, id }])
+      if (row === undefined) throw approvalErrors['approval-not-found'](`there is no approval ${id}`)
+      const roles = [...(answer.roles ?? []), ...((await namesOf?.(tx, tenant, answer.by)) ?? [])]
+      refuseStranger(row, { by: answer.by, roles })
+      // Named by the state it is in, before anything else is found wrong with the answer.
+      transition(approvalStates, `approval ${id}`, row.state, decision)
+      const given = givenOf(row, decision, answer)
+      const votes = await votesOn(tx, tenant, id)
+      if (votes.some(({ by }) => by === answer.by)) {
+        throw approvalErrors['approval-answered'](`${answer.by} has answered ${id} already`)
       }
-      const shards = await this.#decide(tx, row, decision, answer, now)
-      await dispatch(tx, shards, now)
+      await insertAnswer(tx, row, given, now)
+      const outcome = outcomeOf([...votes, given], row.rules)
+      if (outcome === null) await keepApproval(tx, row, { event: 'vote', given }, now)
+      else await dispatch(tx, await this.#end(tx, row, { event: outcome, given }, now), now)
       return (await findApproval(tx, tenant, id))!
     })
   }
 
-  /** Answers what nobody answered in time with the default. */
+  /** Does what time asks for: the policy's answer, further people, or the default. Restarts and replicas change nothing. */
   readonly deadlines: TimerHandler = async (tx, timers, now) => {
     const shards: Shard[] = []
-    for (const timer of timers) {
-      const row = await lockApproval(tx, timer.tenant, timer.subjectId)
-      if (row === null || row.state !== 'pending') continue
-      shards.push(...(await this.#decide(tx, row, 'expire', { by: 'deadline', comment: null }, now)))
+    const rows = await this.#lock(
+      tx,
+      timers.map(({ tenant, subjectId }) => ({ tenant, id: subjectId })),
+    )
+    const byPolicy = new Map(timers.map((timer) => [`${timer.tenant}/${timer.subjectId}`, timer.data?.reason]))
+    for (const row of rows.filter(({ state }) => state === 'pending')) {
+      const reason = byPolicy.get(`${row.tenant}/${row.id}`)
+      if (typeof reason === 'string') {
+        const given = { by: policyName, decision: 'approve', choice: null, text: null, comment: reason } as const
+        shards.push(...(await this.#end(tx, row, { event: 'approve', given }, now)))
+      } else shards.push(...(await this.#move(tx, row, now)))
     }
     await this.#options.dispatch(tx, shards, now)
   }
 
-  async #decide(tx: Tx, row: ApprovalRow, event: ApprovalEvent, answer: Answer, now: Date): Promise<readonly Shard[]> {
-    const state = transition(approvalStates, `approval ${row.id}`, row.state, event)
-    await tx.execute(sql`
-      update approvals set state = ${state}, rev = rev + 1, answered_by = ${answer.by}, comment = ${answer.comment}, answered_at = ${now}
-      where tenant_id = ${row.tenant_id} and id = ${row.id}`)
-    const decision = event === 'expire' ? (row.default_answer ?? 'reject') : event
-    await appendEvents(tx, [
-      {
-        tenant: row.tenant_id,
-        type: `approval.${state}`,
-        subject: { kind: 'approval', id: row.id, rev: row.rev + 1 },
-        runId: row.run_id,
-        at: now,
-        data: { step: row.step, by: answer.by, decision },
-      },
-    ])
-    const base = { tenant: row.tenant_id, taskId: row.task_id, fence: null }
-    const output = { decision, by: answer.by, comment: answer.comment }
-    if (decision === 'approve') {
-      return (await this.#options.queue.change(tx, [{ ...base, event: 'succeed', to: 'succeeded', output }], now))
-        .shards
+  async #move(tx: Tx, row: ApprovalRow, now: Date): Promise<readonly Shard[]> {
+    const move = nextMove(row, now)
+    if (move.kind === 'wait') {
+      if (move.until !== null) await setTimers(tx, [approvalTimer(row, move.until)])
+      return []
     }
-    const reason =
-      event === 'expire'
-        ? 'nobody answered in time'
-        : `${answer.by} rejected it${answer.comment === null ? '' : `: ${answer.comment}`}`
-    const error = { code: event === 'expire' ? 'approval-expired' : 'rejected', message: reason }
-    return (
-      await this.#options.queue.change(tx, [{ ...base, event: 'fail', to: 'failed', output, reason, error }], now)
-    ).shards
+    if (move.kind === 'escalate') {
+      const { to, level, deadlineAt } = move
+      // Where everybody may answer there is nobody to add.
+      const who = row.who.length === 0 ? [] : [...new Set([...row.who, ...to])]
+      const next = { ...row, who, level, deadlineAt }
+      await keepApproval(tx, next, { event: 'escalate', to }, now)
+      return this.#move(tx, { ...next, rev: row.rev + 1 }, now)
+    }
+    const { decision, choice } = move
+    const given = { by: 'deadline', decision, choice, text: null, comment: null }
+    return this.#end(tx, row, { event: 'expire', given }, now)
+  }
+
+  async #end(
+    tx: Tx,
+    row: ApprovalRow,
+    end: { readonly event: 'approve' | 'reject' | 'expire'; readonly given: GivenAnswer },
+    now: Date,
+  ): Promise<readonly Shard[]> {
+    await keepApproval(tx, row, end, now)
+    return (await this.#options.queue.change(tx, [changeOf(row, end)], now)).shards
+  }
+
+  /** Tasks before approvals: whoever cancels a run goes the same way. */
+  async #lock(
+    tx: Tx,
+    refs: readonly { readonly tenant: TenantId; readonly id: string }[],
+  ): Promise<readonly ApprovalRow[]> {
+    await this.#options.lockTasks(tx, await ownersOf(tx, refs))
+    return lockApprovals(tx, refs)
   }
 }
 
-export async function insertApprovals(tx: Tx, approvals: readonly NewApproval[], now: Date): Promise<void> {
-  for (const approval of approvals) {
-    await tx.execute(sql`
-      insert into approvals (tenant_id, id, run_id, task_id, step, message, state, who, deadline_at, default_answer, created_at)
-      values (${approval.tenant}, ${approval.id}, ${approval.runId}, ${approval.taskId}, ${approval.step}, ${approval.message},
-        'pending', ${approval.who}::text[], ${approval.deadlineAt}, ${approval.defaultAnswer}, ${now})`)
+function refuseStranger(row: ApprovalRow, answerer: Answerer): void {
+  if (!isNamed(row.who, answerer)) {
+    throw approvalErrors['approval-not-yours'](`approval ${row.id} is for ${row.who.join(', ')}`)
   }
-  await appendEvents(
-    tx,
-    approvals.map((approval) => ({
-      tenant: approval.tenant,
-      type: 'approval.pending',
-      subject: { kind: 'approval', id: approval.id, rev: 1 },
-      runId: approval.runId,
-      at: now,
-      data: { step: approval.step, message: approval.message },
-    })),
-  )
+  if (!row.rules.requesterMayApprove && row.requesters.includes(answerer.by)) {
+    throw approvalErrors['approval-own-run'](`${answerer.by} has started ${row.runId}, and somebody else must answer`)
+  }
 }
 
-/** Closes questions whose task has ended without an answer: it was cancelled, or its time was up. */
-export async function closeApprovals(
-  tx: Tx,
-  tasks: readonly { readonly tenant: TenantId; readonly taskId: string }[],
-  now: Date,
-): Promise<void> {
-  const rows = await tx.query<ApprovalRow>(sql`
-    update approvals a set state = 'expired', rev = a.rev + 1, answered_at = ${now}
-    from unnest(${tasks.map((t) => t.tenant)}::text[], ${tasks.map((t) => t.taskId)}::text[]) as e(tenant_id, task_id)
-    where a.tenant_id = e.tenant_id and a.task_id = e.task_id and a.state = 'pending'
-    returning a.tenant_id, a.id, a.run_id, a.task_id, a.step, a.state, a.rev, a.who, a.default_answer`)
-  await appendEvents(
-    tx,
-    rows.map((row) => ({
-      tenant: row.tenant_id,
-      type: 'approval.expired',
-      subject: { kind: 'approval', id: row.id, rev: row.rev },
-      runId: row.run_id,
-      at: now,
-      data: { step: row.step },
-    })),
-  )
-}
-
-interface ApprovalRow {
-  readonly tenant_id: TenantId
-  readonly id: string
-  readonly run_id: string
-  readonly task_id: string
-  readonly step: string
-  readonly state: ApprovalState
-  readonly rev: number
-  readonly who: readonly string[]
-  readonly default_answer: 'approve' | 'reject' | null
-}
-
-async function lockApproval(tx: Tx, tenant: TenantId, id: string): Promise<ApprovalRow | null> {
-  const rows = await tx.query<ApprovalRow>(sql`
-    select tenant_id, id, run_id, task_id, step, state, rev, who, default_answer from approvals
-    where tenant_id = ${tenant} and id = ${id} for update`)
-  return rows[0] ?? null
+/** Where there are choices, one is made, or words are given where they are an answer. */
+function givenOf({ rules, id }: ApprovalRow, decision: 'approve' | 'reject', answer: Answer): GivenAnswer {
+  const { by, comment, choice = null, text = null } = answer
+  const isQuestion = rules.choices.length > 0 || rules.freeText
+  const known = rules.choices.map((each) => each.id).join(', ')
+  if (choice !== null && !rules.choices.some((each) => each.id === choice)) {
+    throw approvalErrors['approval-answer-invalid'](
+      `${JSON.stringify(choice)} is no choice of ${id}: ${known || 'it has none'}`,
+    )
+  }
+  if (text !== null && !rules.freeText) {
+    throw approvalErrors['approval-answer-invalid'](`${id} takes no free words; say why in the comment`)
+  }
+  if (decision === 'approve' && isQuestion && choice === null && text === null) {
+    throw approvalErrors['approval-answer-invalid'](`${id} asks for ${known || 'words'}`)
+  }
+  return { by, decision, comment, choice, text }
 }

@@ -38,13 +38,13 @@ export function checkpointRoutes({ database, checkpoints, toRunView }: Checkpoin
       ...restoreCheckpoint,
       permission: 'checkpoints:write',
       handle: async ({ params, principal }) =>
-        toRunView(await checkpoints.restore(principal.tenant, params.id, 'restore', null)),
+        toRunView(await checkpoints.restore(principal.tenant, params.id, 'restore', null, principal.id)),
     }),
     route({
       ...forkCheckpoint,
       permission: 'checkpoints:write',
       handle: async ({ params, body, principal }) =>
-        toRunView(await checkpoints.restore(principal.tenant, params.id, 'fork', body.from ?? null)),
+        toRunView(await checkpoints.restore(principal.tenant, params.id, 'fork', body.from ?? null, principal.id)),
     }),
   ]
 }

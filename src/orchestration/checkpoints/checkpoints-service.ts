@@ -62,7 +62,13 @@ export class CheckpointsService {
   }
 
   /** Starts a new run from a checkpoint; `again` names steps to do again, with all that depends on them. */
-  async restore(tenant: TenantId, idOrName: string, kind: 'restore' | 'fork', from: string | null): Promise<RunRow> {
+  async restore(
+    tenant: TenantId,
+    idOrName: string,
+    kind: 'restore' | 'fork',
+    from: string | null,
+    requestedBy?: string,
+  ): Promise<RunRow> {
     const { runs, snapshots } = this.#options
     return runs().write(tenant, async (tx, now) => {
       const row = await findCheckpoint(tx, tenant, idOrName)
@@ -72,7 +78,7 @@ export class CheckpointsService {
       runs().requireStep(definition, from)
       const again = new Set([...Object.keys(definition.finally), ...(from === null ? [] : [from])])
       const steps = snapshots.stepsToKeep(row.document, definition, again)
-      return runs().startFrom(tx, source, { origin: { kind, id: row.id }, steps }, now)
+      return runs().startFrom(tx, source, { origin: { kind, id: row.id }, steps }, now, undefined, requestedBy)
     })
   }
 

@@ -40,13 +40,16 @@ export interface ConfidenceVerdict {
 
 /** Whether people must be asked. Who tells nothing of being sure is not sure. */
 export function judgeConfidence(facts: ConfidenceFacts, learned: Experience | null): ConfidenceVerdict {
+  return judgeShares(confidenceOf(facts), riskOf(facts.risks), learned)
+}
+
+/** The same where confidence and risk are told as figures, 0 to 1. */
+export function judgeShares(confidence: number | null, risk: number, learned: Experience | null): ConfidenceVerdict {
   const { samples, successRate, muchRisk, riskyThreshold, threshold, blockBelow } = confidencePolicy
   if (learned !== null && learned.samples >= samples && learned.successes / learned.samples > successRate) {
     return { level: 'ok', reason: `${learned.successes} of ${learned.samples} of this kind went well` }
   }
-  const risk = riskOf(facts.risks)
   const wanted = risk > muchRisk ? riskyThreshold : threshold
-  const confidence = confidenceOf(facts)
   if (confidence === null) return { level: 'review', reason: 'nobody says how sure they are' }
   const said = `confidence ${percent(confidence)} at risk ${percent(risk)}, ${percent(wanted)} is wanted`
   if (confidence >= wanted) return { level: 'ok', reason: said }

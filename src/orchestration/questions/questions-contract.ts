@@ -43,6 +43,14 @@ export const listQuestions = endpoint({
   output: pageOf(questionSchema),
 })
 
+export const showQuestion = endpoint({
+  method: 'GET',
+  path: '/api/v1/questions/:id',
+  summary: 'Shows what an agent asks.',
+  params: z.object({ id: z.string().min(1).max(100) }),
+  output: questionSchema,
+})
+
 export const answerQuestion = endpoint({
   method: 'POST',
   path: '/api/v1/questions/:id/answer',

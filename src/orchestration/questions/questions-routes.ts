@@ -1,9 +1,10 @@
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
-import { answerQuestion, listQuestions } from './questions-contract.ts'
+import { answerQuestion, listQuestions, showQuestion } from './questions-contract.ts'
+import { questionErrors } from './questions-errors.ts'
 import type { QuestionsService } from './questions-service.ts'
-import { listQuestions as readQuestions } from './questions-store.ts'
+import { findQuestions, listQuestions as readQuestions, toQuestionView } from './questions-store.ts'
 
 export function questionRoutes(database: Database, questions: QuestionsService): Route[] {
   return [
@@ -16,6 +17,15 @@ export function questionRoutes(database: Database, questions: QuestionsService):
         const filter = { state, run, before: parsePlace(query.after), limit: limit + 1, now: database.clock.now() }
         const rows = await database.forTenant(tenant).read((tx) => readQuestions(tx, tenant, filter))
         return toPage(rows, limit, (question) => question.createdAt)
+      },
+    }),
+    route({
+      ...showQuestion,
+      permission: 'approvals:read',
+      handle: async ({ params: { id }, principal: { tenant } }) => {
+        const [row] = await database.forTenant(tenant).read((tx) => findQuestions(tx, tenant, [id]))
+        if (row === undefined) throw questionErrors['question-not-found'](`there is no question ${id}`)
+        return toQuestionView(row, database.clock.now())
       },
     }),
     route({

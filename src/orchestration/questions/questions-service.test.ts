@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { eachDatabase } from '../../../test/support/databases.ts'
 import type { RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { LoggedEvent } from '../../foundation/runtime/event-log.ts'
+import { startTimers } from '../../foundation/runtime/timers.ts'
 import type { AskQuestion } from '../agents/ask-contract.ts'
+import { experienceOf, insertSamples } from '../approvals/experience-store.ts'
 import { QuestionsService } from './questions-service.ts'
 import { listQuestions } from './questions-store.ts'
 
@@ -86,6 +89,98 @@ eachDatabase('questions of agents', (use) => {
       code: 'question-closed',
     })
     expect(await list('withdrawn')).toHaveLength(1)
+  })
+
+  test('whoever asked is gone: the deadline is kept all the same, by whichever process is there', async () => {
+    const gone = new AbortController()
+    const asked = service().ask({ ...question, deadlineMs: 1 }, gone.signal)
+    // The process that asked does nothing any more; nothing of it decides.
+    await asked
+    await use().owner(`update questions set state = 'pending', answered_by = null, choice = null`)
+    await use().owner(`insert into timers (tenant_id, id, kind, subject_id, due_at)
+      select tenant_id, 'question:' || id, 'question-deadline', id, deadline_at from questions`)
+    const handlers = { 'question-deadline': service().deadlines }
+    const fire = () => startTimers(use().db, { handlers, onError: (error) => expect(error).toBeUndefined() }).stop()
+    await Promise.all([fire(), fire()])
+    expect(await list('expired')).toMatchObject([{ choice: 'no', answeredBy: 'deadline' }])
+    expect(await use().owner('select id from timers')).toEqual([])
+  })
+
+  test('the attempt that asked has ended: nobody waits, and the question of the next stays open', async () => {
+    const first = service().ask(question, never)
+    const { id, createdAt } = await pending()
+    const next = service().ask({ ...question, fence: 2, deadlineMs: 400 }, never)
+    await expect.poll(async () => (await list('pending')).length).toBe(2)
+    const at = new Date(createdAt)
+    const ended = { tenant, type: 'task.lost', subject: { kind: 'task', id: 'tsk_1', rev: 3 }, at } as LoggedEvent
+    await use()
+      .db.asSystem('test')
+      .write((tx) => service().handle(tx, [ended], use().db.clock.now()))
+    expect((await list('withdrawn')).map((each) => each.id)).toEqual([id])
+    expect(await first).toMatchObject({ choice: null, expired: true })
+    expect(await next).toMatchObject({ choice: 'no', expired: true })
+  })
+
+  test('an answer, its deadline and its withdrawal at once: one of them counts, as one event', async () => {
+    const deadline = (id: string) =>
+      use()
+        .db.asSystem('test')
+        .write((tx) => {
+          const timer = { tenant, id: '', kind: 'question-deadline', subjectId: id, dueAt: new Date() }
+          return service().deadlines(tx, [timer], use().db.clock.now())
+        })
+    for (let round = 1; round <= 5; round++) {
+      const stop = new AbortController()
+      const asks = service().ask({ ...question, fence: 100 + round }, stop.signal)
+      const { id } = await pending()
+      const results = await Promise.allSettled([
+        service().answer(tenant, id, { choice: 'yes', by: 'ann' }),
+        service().answer(tenant, id, { choice: 'no', by: 'bob' }),
+        deadline(id),
+        (async () => stop.abort('enough'))(),
+        asks,
+      ])
+      const [ann, bob] = results.map(({ status }) => status === 'fulfilled')
+      expect(ann && bob).toBe(false)
+      const events = await use().owner<{ type: string }>(
+        `select type from event_batches where subject_ids @> array['${id}'] and type <> 'question.pending'`,
+      )
+      const state = (await list()).find((each) => each.id === id)!.state
+      expect(events).toEqual([{ type: `question.${state}` }])
+      expect(ann || bob).toBe(state === 'answered')
+    }
+  })
+
+  const sure = { ...question, kind: 'question', defaultChoice: 'no', confidence: 0.8 } as const
+
+  test('an agent that is sure needs nobody, but for what it may do; and not where much is at stake', async () => {
+    expect(await service().ask(sure, never)).toMatchObject({ choice: 'no', by: 'policy', expired: false })
+    const risky = { ...sure, risk: 0.8, fence: 2, deadlineMs: 1 }
+    expect(await service().ask(risky, never)).toMatchObject({ by: 'deadline' })
+    expect(await service().ask({ ...risky, risk: 0.7, fence: 3 }, never)).toMatchObject({ by: 'policy' })
+    const permission = { ...sure, kind: 'permission', confidence: 1, fence: 4, deadlineMs: 1 } as const
+    expect(await service().ask(permission, never)).toMatchObject({ by: 'deadline' })
+  })
+
+  test('what people answered before is learned by kind of agent and step', async () => {
+    const learner = () =>
+      new QuestionsService({
+        ...{ database: use().db, pollMs: 20, learning: { experienceOf, insertSamples } },
+        kindOfWork: async () => 'acp/feature-dev/fix',
+      })
+    const unsure = { ...sure, confidence: 0.5 }
+    for (let fence = 1; fence <= 5; fence++) {
+      const asks = learner().ask({ ...unsure, fence }, never)
+      const { id } = await pending()
+      await learner().answer(tenant, id, { choice: 'no', by: 'ann' })
+      await asks
+    }
+    expect(await learner().ask({ ...unsure, fence: 6 }, never)).toMatchObject({ choice: 'no', by: 'policy' })
+    const other = new QuestionsService({
+      ...{ database: use().db, pollMs: 20, learning: { experienceOf, insertSamples } },
+      kindOfWork: async () => 'acp/feature-dev/other',
+    })
+    expect(await other.ask({ ...unsure, fence: 7, deadlineMs: 1 }, never)).toMatchObject({ by: 'deadline' })
   })
 
   test('is seen by its tenant alone', async () => {

@@ -64,6 +64,19 @@ export async function findQuestions(
     select ${columns} from questions where tenant_id = ${tenant} and id = any(${ids}::text[])`)
 }
 
+/** Of attempts that had ended before these moments. */
+export async function findPendingOfTasks(
+  tx: ReadTx,
+  ended: readonly { readonly tenant: TenantId; readonly subject: { readonly id: string }; readonly at: Date }[],
+): Promise<readonly { readonly tenant: TenantId; readonly id: string }[]> {
+  if (ended.length === 0) return []
+  return tx.query(sql`
+    select distinct q.tenant_id as tenant, q.id from unnest(${ended.map((e) => e.tenant)}::text[],
+      ${ended.map((e) => e.subject.id)}::text[], ${ended.map((e) => e.at)}::timestamptz[]) as e(tenant_id, task_id, at)
+    join questions q on q.tenant_id = e.tenant_id and q.task_id = e.task_id and q.created_at <= e.at
+    where q.state = 'pending' order by 1, 2`)
+}
+
 export async function lockQuestion(tx: Tx, tenant: TenantId, id: string): Promise<QuestionRow | undefined> {
   const rows = await tx.query<QuestionRow>(
     sql`select ${columns} from questions where tenant_id = ${tenant} and id = ${id} for update`,

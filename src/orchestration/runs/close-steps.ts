@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
+import type { CheckedGate } from '../approvals/gate-experience.ts'
 import type { KnownBudget } from '../budgets/budget-rules-contract.ts'
 import type { TaskRef } from '../coordinator/task-queue.ts'
 import type { ResolvedGate } from '../workflows/task-contract.ts'
@@ -32,6 +33,12 @@ interface Summary {
 export interface CloseTools extends ActivationTools {
   /** What these tasks were to do, by task id; the `coordinator` part provides it. */
   readonly specsOf: (tx: Tx, tasks: readonly TaskRef[]) => Promise<ReadonlyMap<string, ResolvedTask>>
+  /** What gates found, as it counts after what was learned of such work, by task id; the `approvals` part provides it. */
+  readonly applyExperience: (
+    tx: Tx,
+    gates: readonly CheckedGate[],
+    now: Date,
+  ) => Promise<ReadonlyMap<string, JsonValue>>
 }
 
 /** A step whose tasks have all ended. */
@@ -58,13 +65,24 @@ export async function closeSteps(
   )
   const checked = due.flatMap((item) => item.checked ?? [])
   const specs = checked.length === 0 ? new Map<string, ResolvedTask>() : await tools.specsOf(tx, checked)
+  const found = due.flatMap(({ live, row, checked }): CheckedGate[] => {
+    const output = summaries.get(`${live.run.tenant}/${live.run.id}/${row.step}`)?.output ?? null
+    return checked === null ? [] : [{ ...checked, runId: live.run.id, step: row.step, output }]
+  })
+  const outputs = found.length === 0 ? new Map<string, JsonValue>() : await tools.applyExperience(tx, found, now)
   for (const { live, row, checked } of due) {
     const ref = { tenant: live.run.tenant, runId: live.run.id }
     const summary = summaries.get(`${keyOf(ref)}/${row.step}`) ?? allWell
     const gate = checked === null ? null : (specs.get(checked.taskId) as ResolvedGate)
     const closed =
       gate !== null && summary.failed + summary.timed_out + summary.cancelled === 0
-        ? judge({ run: live.run, step: row, budgets: live.budgets ?? [], now }, gate, summary.output, tools, changes)
+        ? judge(
+            { run: live.run, step: row, budgets: live.budgets ?? [], now },
+            gate,
+            outputs.get(checked!.taskId) ?? null,
+            tools,
+            changes,
+          )
         : close(row, summary, now)
     live.steps.set(row.step, closed)
     changes.step(ref, closed, closed.open > 0)

@@ -16,6 +16,8 @@ export interface Retry {
   readonly from: string | null
   /** Of the new run. Default: a new one. */
   readonly id?: RunId | undefined
+  /** Who wants it again. */
+  readonly requestedBy?: string
   readonly runs: RunsService
   readonly catalog: WorkflowCatalog
   readonly graphOf: (definition: WorkflowDefinition) => StepGraph
@@ -23,7 +25,7 @@ export interface Retry {
 
 /** Starts a run that repeats part of an ended one and takes over the rest. `finally` steps are always done again. */
 export async function retryFrom(tx: Tx, retry: Retry, now: Date) {
-  const { source, from, id, runs, catalog } = retry
+  const { source, from, id, runs, catalog, requestedBy } = retry
   const definition = await catalog.read(tx, source.tenant, source.workflow, source.version)
   runs.requireStep(definition, from)
   const snapshot = await snapshotRun(tx, { tenant: source.tenant, runId: source.id }, async () => [])
@@ -31,5 +33,5 @@ export async function retryFrom(tx: Tx, retry: Retry, now: Date) {
   if (!isRunEnded(snapshot.run.state)) throw runErrors['run-not-ended'](`run ${source.id} is ${snapshot.run.state}`)
   const again = new Set([...Object.keys(definition.finally), ...(from === null ? [] : [from])])
   const steps = stepsToKeep(snapshot.document.steps, retry.graphOf(definition), again)
-  return runs.startFrom(tx, snapshot.run, { origin: { kind: 'retry', id: source.id }, steps }, now, id)
+  return runs.startFrom(tx, snapshot.run, { origin: { kind: 'retry', id: source.id }, steps }, now, id, requestedBy)
 }

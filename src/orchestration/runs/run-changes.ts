@@ -1,5 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Timer } from '../../foundation/runtime/timers.ts'
+import type { ApprovalRules } from '../approvals/approval-rules-contract.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { NewTask } from '../coordinator/sql/insert-tasks.ts'
 import type { TaskRef } from '../coordinator/task-queue.ts'
@@ -16,6 +17,8 @@ export interface NewApproval extends RunRef {
   readonly who: readonly string[]
   readonly deadlineAt: Date | null
   readonly defaultAnswer: 'approve' | 'reject'
+  /** Absent: one answer is enough, from anybody who is named. */
+  readonly rules?: ApprovalRules | undefined
 }
 
 export interface NewEventWait extends RunRef {

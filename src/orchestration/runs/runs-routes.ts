@@ -52,6 +52,7 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
           repo,
           priority: request.priority ?? null,
           parallel: request.parallel ?? options.parallel,
+          requestedBy: principal.id,
           labels: request.labels,
         }
         const run = await startOnce(database, repeatable(principal, idempotencyKey, { start: body }), (id) =>
@@ -110,7 +111,7 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
       handle: async ({ params, body, principal, idempotencyKey }) => {
         const source = await find(principal.tenant, params.id)
         const { graphOf } = options
-        const retry = { source, from: body.from ?? null, runs, catalog, graphOf }
+        const retry = { source, from: body.from ?? null, runs, catalog, graphOf, requestedBy: principal.id }
         const request = repeatable(principal, idempotencyKey, { retry: params.id, ...body })
         return toRunView(
           await startOnce(database, request, (id) =>

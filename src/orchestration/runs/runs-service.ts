@@ -1,9 +1,10 @@
-import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import { runErrors } from './run-errors.ts'
+import { insertRequesters, needsRequester, requestersOf } from './run-requesters.ts'
 import type { RunRow } from './run-rows.ts'
 import type { Inherited, RunStarter } from './run-starter.ts'
 import type { RunSteering } from './run-steering.ts'
@@ -24,9 +25,12 @@ export interface RunStart {
   readonly priority: number | null
   readonly parallel: number | null
   readonly labels: Readonly<Record<string, string>>
+  /** Who wants it. Absent: nobody in person, as where a schedule starts it. */
+  readonly requestedBy?: string
 }
 
 export interface RunsServiceOptions {
+  readonly ids: IdSource
   readonly database: Database
   readonly catalog: WorkflowCatalog
   readonly starter: RunStarter
@@ -62,10 +66,14 @@ export class RunsService {
     now: Date,
     id?: RunId,
   ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
-    const { catalog, starter } = this.#options
+    const { catalog, starter, ids } = this.#options
     const { definition, version } = await catalog.store(tx, tenant, start.what, now)
     const inputs = catalog.resolveInputs(definition, start.inputs)
-    return starter.begin(tx, { tenant, id, definition, version, from: { ...start, inputs } }, now)
+    const runId = id ?? ids.next<RunId>('run')
+    if (start.requestedBy !== undefined && needsRequester(definition)) {
+      await insertRequesters(tx, { tenant, runId }, [start.requestedBy])
+    }
+    return starter.begin(tx, { tenant, id: runId, definition, version, from: { ...start, inputs } }, now)
   }
 
   /** Starts a run of the same version with the same inputs that takes over what `inherited` holds. */
@@ -75,12 +83,18 @@ export class RunsService {
     inherited: Inherited,
     now: Date,
     id?: RunId,
+    requestedBy?: string,
   ): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const { tenant, version } = source
     const definition = await this.#options.catalog.read(tx, tenant, source.workflow, version)
+    const runId = id ?? this.#options.ids.next<RunId>('run')
+    if (needsRequester(definition)) {
+      const before = await requestersOf(tx, tenant, source.id)
+      await insertRequesters(tx, { tenant, runId }, [...before, ...(requestedBy === undefined ? [] : [requestedBy])])
+    }
     const attempt = inherited.origin.kind === 'retry' ? String(Number(source.labels.attempt ?? 1) + 1) : null
     const from = attempt === null ? source : { ...source, labels: { ...source.labels, attempt } }
-    return this.#options.starter.begin(tx, { tenant, id, definition, version, from, inherited }, now)
+    return this.#options.starter.begin(tx, { tenant, id: runId, definition, version, from, inherited }, now)
   }
 
   /** Ends a run: work under way when its runner has stopped it, all else at once; `finally` steps still run. */

@@ -128,7 +128,7 @@ function askForReview(
   gate: ResolvedGate,
   failed: string,
 ): void {
-  const { stepId, priority, labels, risky, allowFailure, who, deadlineMs } = gate
+  const { stepId, priority, labels, risky, allowFailure, who, deadlineMs, rules } = gate
   const spec: ResolvedTask = {
     kind: 'approval',
     stepId,
@@ -140,7 +140,8 @@ function askForReview(
     message: `the gate ${input.step.step} asks for a review: ${failed}`,
     who,
     deadlineMs,
-    default: 'reject',
+    default: rules?.atDeadline === 'approve' ? 'approve' : 'reject',
+    rules,
   }
   addTask(input, tools, changes, spec, null, [], input.step.total)
 }
@@ -211,6 +212,7 @@ export function addTask(
       who: spec.who,
       deadlineAt,
       defaultAnswer: spec.default,
+      rules: spec.rules,
     })
     if (deadlineAt !== null)
       changes.timers.push({

@@ -3,14 +3,13 @@ import { sql } from '../../foundation/platform/database/sql.ts'
 import { cancelTimers } from '../../foundation/runtime/timers.ts'
 import type { ChangedTask } from '../coordinator/sql/change-tasks.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
-import type { TaskRef } from '../coordinator/task-queue.ts'
 import type { RunSteering } from './run-steering.ts'
 import { openCallsOf } from './run-tasks-store.ts'
 
 export interface WaitsEndedOptions {
   readonly steering: RunSteering
   /** Closes questions whose task has ended without an answer; the `approvals` part provides it. */
-  readonly closeApprovals: (tx: Tx, tasks: readonly TaskRef[], now: Date) => Promise<void>
+  readonly closeApprovals: (tx: Tx, tasks: readonly ChangedTask[], now: Date) => Promise<void>
 }
 
 /** Drops what tasks waited for that ended while they waited: timers, waits for events, questions, runs. */

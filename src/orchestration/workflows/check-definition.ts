@@ -2,6 +2,7 @@ import type { JsonValue } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import { celWords } from './cel-environment.ts'
 import { didYouMean } from './did-you-mean.ts'
+import { checkAsking } from './check-asking.ts'
 import { defaultItemName, type Expressive } from './expression-sites.ts'
 import { findCycle, type GraphNode } from './graph.ts'
 import type { Path, ProblemLog } from './problem.ts'
@@ -99,9 +100,11 @@ function checkStep(step: Step, path: Path, log: ProblemLog): void {
       return
     case 'approval':
       positive(step.approval.deadline, [...path, 'approval', 'deadline'], log)
+      checkAsking(step.approval, [...path, 'approval'], log)
       return
     case 'gate': {
       positive(step.gate.deadline, [...path, 'gate', 'deadline'], log)
+      checkAsking(step.gate, [...path, 'gate'], log)
       checkEnvironment(step.env, [...path, 'env'], log)
       checkNames(step.gate.checks, [...path, 'gate', 'checks'], log)
       return

@@ -58,6 +58,10 @@ function* stepSites(step: Step, path: Path, scope: Scope): Generator<ExpressionS
     }
     case 'approval':
       yield text(step.approval.message, [...path, 'approval', 'message'], scope)
+      for (const name of ['agent', 'reviewer'] as const) {
+        const share = step.approval.confidence?.[name]
+        if (share !== undefined) yield text(share, [...path, 'approval', 'confidence', name], scope)
+      }
       return
     case 'gate':
       yield* texts(step.env, [...path, 'env'], scope, true)

@@ -13,6 +13,7 @@ import {
   evaluateText,
 } from './expressions.ts'
 import { referencedSteps } from './referenced-steps.ts'
+import { resolveAsking } from './resolve-asking.ts'
 import { argvOf, resolveCommon, resolveGate, resolveWork } from './resolve-work.ts'
 import type { ExpressionContext, ResolvedMap, ResolvedTask, ResolvedWait } from './task-contract.ts'
 import { type Step, type StepOf, type WorkflowDefinition, workflowLimits } from './workflow-contract.ts'
@@ -30,14 +31,11 @@ export function resolveStep(definition: WorkflowDefinition, stepId: string, cont
     case 'map':
       return resolveMap(definition, stepId, step, full)
     case 'approval': {
-      const { message, who, deadline } = step.approval
       return {
         kind: 'approval',
         ...resolveCommon(definition, stepId, step),
-        message: evaluateText(message, full),
-        who: who ?? [],
-        deadlineMs: deadline === undefined ? null : parseDuration(deadline),
-        default: step.approval.default ?? 'reject',
+        message: evaluateText(step.approval.message, full),
+        ...resolveAsking(step.approval, `${definition.name}/${stepId}`, full),
       }
     }
     case 'gate':

@@ -10,6 +10,7 @@ import {
   evaluateTemplate,
   evaluateText,
 } from './expressions.ts'
+import { resolveAsking, shareOf } from './resolve-asking.ts'
 import { cleanText, resolveEnvironment } from './resolve-environment.ts'
 import { resolvePlacement } from './resolve-placement.ts'
 import {
@@ -158,13 +159,13 @@ export function resolveGate(
   prepared: PreparedContext,
 ): ResolvedGate {
   const { context } = prepared
-  const { checks, onFail, who, deadline } = step.gate
+  const { checks, onFail } = step.gate
+  const { who, deadlineMs, rules } = resolveAsking(step.gate, `${definition.name}/${stepId}`, context)
   return {
     kind: 'gate',
     ...work(definition, stepId, step, prepared),
     checks: checks.map((check) => resolveCheck(check, onFail, context, stepId, definition)),
-    who: who ?? [],
-    deadlineMs: deadline === undefined ? null : parseDuration(deadline),
+    ...{ who, deadlineMs, rules },
   }
 }
 
@@ -240,12 +241,6 @@ function resolveCheck(
         }
       : {}),
   }
-}
-
-/** 0 to 1; null for what is no such number, as where a step gave none. */
-function shareOf(text: string): number | null {
-  const value = text.trim() === '' ? Number.NaN : Number(text)
-  return value >= 0 && value <= 1 ? value : null
 }
 
 /** One text for each element: nothing that a value holds can add or split one. */

@@ -13,7 +13,7 @@ export function outputsOf(step: Step | MappedStep): readonly string[] | null {
     case 'map':
       return outputsOf(step.map.step)
     case 'approval':
-      return ['decision', 'by', 'comment']
+      return ['decision', 'by', 'comment', 'choice', 'text']
     case 'gate':
       return ['verdict', 'failed', 'by', 'comment', 'checks']
     case 'merge':

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import type { ApprovalRules } from '../approvals/approval-rules-contract.ts'
 import type { BuiltInCheck, ConfidenceFacts, OnFail } from '../gates/checks-contract.ts'
 import type { ResolvedPlacement } from './placement-contract.ts'
 import type { Depth, MergeMethod, OutputSource } from './workflow-contract.ts'
@@ -159,6 +160,8 @@ export interface ResolvedApproval extends ResolvedCommon {
   readonly who: readonly string[]
   readonly deadlineMs: number | null
   readonly default: 'approve' | 'reject'
+  /** Absent: one answer is enough, from anybody who is named. */
+  readonly rules?: ApprovalRules | undefined
 }
 
 export interface ResolvedBuiltInCheck {
@@ -186,6 +189,8 @@ export interface ResolvedGate extends ResolvedWork {
   readonly checks: readonly ResolvedCheck[]
   readonly who: readonly string[]
   readonly deadlineMs: number | null
+  /** Of a review; absent: as of an approval. */
+  readonly rules?: ApprovalRules | undefined
 }
 
 export interface ResolvedMerge extends ResolvedWork {

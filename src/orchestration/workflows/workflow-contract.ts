@@ -1,6 +1,7 @@
 import { z } from '../../foundation/kernel/schema.ts'
 import { parseSize } from '../../foundation/kernel/units.ts'
 import { builtInChecks, riskSchema } from '../gates/checks-contract.ts'
+import { askingConfidenceSchema, askingShape, choiceSchema } from './asking-contract.ts'
 import {
   closed,
   durationField,
@@ -222,14 +223,13 @@ export const workflowStepSchema = closed({
 export const approvalStepSchema = closed({
   kind: z.literal('approval').default('approval'),
   approval: closed({
-    message: textField,
-    who: z
-      .array(labelField)
-      .min(1)
+    message: textField.describe('What people read.'),
+    ...askingShape,
+    choices: z.array(choiceSchema).min(1).max(50).optional().describe('Answers on offer. Default: yes or no.'),
+    freeText: z.boolean().optional().describe('Whether words are an answer.'),
+    confidence: askingConfidenceSchema
       .optional()
-      .describe('Users or roles that may decide. Default: whoever may approve.'),
-    deadline: durationField.optional(),
-    default: z.enum(['approve', 'reject']).optional().describe('What happens at the deadline. Default reject.'),
+      .describe('Where it is given, the policy decides by it whether anybody is asked.'),
   }),
   ...commonShape,
 }).meta({ id: 'approvalStep' })
@@ -280,8 +280,7 @@ export const gateStepSchema = closed({
       .enum(['block', 'review', 'allow'])
       .optional()
       .describe('block: the step fails; review: a person decides; allow: it is only noted. Default block.'),
-    who: z.array(labelField).min(1).optional().describe('Who may decide a review.'),
-    deadline: durationField.optional().describe('A review not decided by then blocks.'),
+    ...askingShape,
   }),
   ...commonShape,
   retry: retrySchema.optional(),
