@@ -18,6 +18,8 @@ export type EnforcementClass = 'metered' | 'capped' | 'reported'
 export interface AttemptContext {
   /** Aborted on cancel (`reason` is the text), on timeout, on loss of the lease. */
   readonly signal: AbortSignal
+  /** Why it was aborted. `revoked`, `stopped`: the task is, or will be, another attempt's. Absent or null: it was not, or nobody knows. */
+  readonly ending?: 'cancelled' | 'timeout' | 'revoked' | 'stopped' | null
   /** Working folder: the task's worktree, or a scratch folder of its own. */
   readonly workdir: string
   /** Folder for files the task wants kept as artifacts. */

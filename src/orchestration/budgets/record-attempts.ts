@@ -19,7 +19,7 @@ export interface RecordAttemptsOptions {
  */
 export async function recordAttempts(reports: readonly AttemptReport[], options: RecordAttemptsOptions): Promise<void> {
   const { database, prices, spendersOf, onCommit } = options
-  const telling = reports.filter((report) => report.usage.spending !== undefined)
+  const telling = reports.filter(({ usage }) => usage.spending !== undefined && usage.spending.metered !== true)
   if (telling.length === 0) return
   await database.asSystem('budgets').write(async (tx) => {
     const now = database.clock.now()

@@ -29,6 +29,8 @@ export type AttemptSpending = {
   readonly cacheReadTokens?: number
   readonly cacheWriteTokens?: number
   readonly model?: string
+  /** All of it passed our gateway, which has charged it already: told for people, and counted nowhere again. */
+  readonly metered?: true
 }
 
 /** What a process tree used; null where the platform cannot tell. */

@@ -11,6 +11,8 @@ export type SessionQuestion = Omit<AskQuestion, 'tenant' | 'runId' | 'taskId' | 
 export interface SessionContext extends AttemptContext {
   /** Words of the agent: its answer, as far as it has come. They become the output of the step, and its log. */
   say(text: string): void | Promise<void>
+  /** Words that are in the log already, as the output of the step. */
+  answer(text: string): Promise<void>
   /** What it does besides: tool calls, plans, notices. Goes to the log alone. */
   note(line: string): void | Promise<void>
   /** Asks people. Rejects when the attempt ends. */

@@ -41,8 +41,17 @@ export function createSessionContext(
     }
   }
 
+  function keep(bytes: Buffer): Promise<void> {
+    kept = kept.then(() => stdout.write(bytes))
+    kept.catch(() => {})
+    return kept
+  }
+
   const context: SessionContext = {
     signal,
+    get ending() {
+      return attempt.ending ?? null
+    },
     workdir: attempt.workdir,
     outdir: attempt.outdir,
     tempdir: attempt.tempdir,
@@ -55,10 +64,9 @@ export function createSessionContext(
     say(text) {
       attempt.progress()
       const bytes = Buffer.from(text)
-      kept = kept.then(() => stdout.write(bytes))
-      kept.catch(() => {})
-      return Promise.all([attempt.log('stdout', bytes), kept]).then(() => {})
+      return Promise.all([attempt.log('stdout', bytes), keep(bytes)]).then(() => {})
     },
+    answer: (text) => keep(Buffer.from(text)),
     note(line) {
       attempt.progress()
       return attempt.log('stderr', Buffer.from(`${plain(line).slice(0, longestMessage)}\n`))
