@@ -13,6 +13,7 @@ import { createServerSecrets } from '../orchestration/agents/mcp/server-secrets.
 import { openToolHub } from '../orchestration/agents/mcp/tool-hub.ts'
 import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
 import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
+import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import { packageFolder } from './package-info.ts'
 
@@ -29,6 +30,10 @@ export interface AgentAdaptersOptions {
 
 /** What runs the work of a pool, by the kind of its agents. */
 export function createPoolAdapter(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
+  return withTierModel(createPlainAdapter(pool, options), pool.tiers)
+}
+
+function createPlainAdapter(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
   const { loaded, supervisor, artifacts, host, ask } = options
   const { config, env } = loaded
   const limits = { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes }

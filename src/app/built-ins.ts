@@ -2,6 +2,9 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { packageFolder } from './package-info.ts'
 
+/** The personas that come with the program. */
+export const builtInPersonas = join(packageFolder, 'personas')
+
 /** A workflow that can be started by its name without having been stored. */
 export interface DefinitionFile {
   readonly name: string

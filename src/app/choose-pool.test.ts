@@ -3,7 +3,7 @@ import { shapeRules } from '../foundation/platform/config/agent-settings.ts'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
 import { unconfined } from '../foundation/platform/processes/index.ts'
 import type { ResolvedTask } from '../orchestration/workflows/workflow-contract.ts'
-import { choosePoolFrom, offerOfRegistered } from './choose-pool.ts'
+import { choosePoolFrom, offerOfRegistered, offersPrompts } from './choose-pool.ts'
 
 const pool = (name: string, capabilities: readonly string[], more: Partial<PoolConfig> = {}): PoolConfig => ({
   ...{ name, kind: 'command', agent: { argv: ['x'], prompt: 'stdin', timeoutMs: null }, capabilities },
@@ -19,6 +19,7 @@ const pool = (name: string, capabilities: readonly string[], more: Partial<PoolC
     strategy: null,
     models: null,
     tools: [],
+    tiers: {},
   },
   ...{ driver: null, rules: shapeRules({}), confine: unconfined, timeoutMs: null },
   ...more,
@@ -39,6 +40,7 @@ test.each<[string, ResolvedTask, string]>([
   ['where none fits, one that could do it, and says what it lacks', task(['review'], { region: 'mars' }), 'usual'],
   ['where nobody could do it', task(['dance']), 'local'],
   ['what is no prompt', { kind: 'command' } as ResolvedTask, 'local'],
+  ['the one that has what is preferred', task([], { preferredCapabilities: ['review'] }), 'usual'],
 ])('%s', (_, spec, name) => {
   expect(choose(spec)).toBe(name)
 })
@@ -52,4 +54,12 @@ test('pools that agents of other processes have registered come after the own on
   expect(wide(task(['paint']))).toBe('painters')
   expect(wide(task(['code']))).toBe('usual')
   expect(wide(task(['code'], { region: 'eu' }))).toBe('painters')
+})
+
+test('whether anybody takes prompts', () => {
+  const local = pool('local', [], { agent: null })
+  expect(offersPrompts([local])).toBe(false)
+  expect(offersPrompts([local, pool('usual', [])])).toBe(true)
+  const registered = [{ pool: 'painters', capabilities: [], labels: {} }]
+  expect(offersPrompts([local], () => registered.map(offerOfRegistered))).toBe(true)
 })

@@ -22,6 +22,7 @@ import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-route
 import { runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
 import { Preemptor } from '../orchestration/coordinator/preemptor.ts'
+import { readTaskSpecs } from '../orchestration/coordinator/sql/read-task-specs.ts'
 import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { mergeRoutes } from '../orchestration/merges/merges-routes.ts'
 import { MergesService } from '../orchestration/merges/merges-service.ts'
@@ -36,7 +37,7 @@ import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { firstToKnow } from '../security/authn/index.ts'
 import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
-import { choosePoolFrom } from './choose-pool.ts'
+import { choosePoolFrom, modelOfPools, offersPrompts } from './choose-pool.ts'
 import { drainRunner } from './drain-runner.ts'
 import { openGateway } from './gateway.ts'
 import { createKnownPools } from './known-pools.ts'
@@ -46,6 +47,7 @@ import { namesOfPrincipal } from './names-of-principal.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
+import { openPersonas } from './personas.ts'
 import { createRemoteRunners, settleFormerRunners } from './remote-runners.ts'
 import { createResources } from './resources.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
@@ -80,6 +82,8 @@ export async function openPlatform(
       database,
       definitions: files,
       choosePool: choosePoolFrom(config.pools, known.offers),
+      hasAgents: () => offersPrompts(config.pools, known.offers),
+      personas: openPersonas(config),
       checkpointEveryMs: config.checkpointEveryMs,
       namesOf: namesOfPrincipal,
       onRunEnd: config.onRunEnd,
@@ -162,7 +166,7 @@ export async function openPlatform(
         database,
         runs: orchestration.runs,
         catalog: orchestration.catalog,
-        sources: { artifactsOfRun, explainWaiting },
+        sources: { artifactsOfRun, explainWaiting, specsOf: readTaskSpecs, modelOf: modelOfPools(config.pools) },
         graphOf: orchestration.graphOf,
         repoAt: repoAt(git),
         parallel,

@@ -28,6 +28,8 @@ import { TaskQueue } from '../orchestration/coordinator/task-queue.ts'
 import { Ticker, type TickOptions } from '../orchestration/coordinator/tick.ts'
 import { insertMerges } from '../orchestration/merges/merges-service.ts'
 import { PathLeases } from '../orchestration/path-leases/path-leases.ts'
+import type { PersonaFiles } from '../orchestration/personas/persona-files.ts'
+import { withPersonas } from '../orchestration/personas/persona-language.ts'
 import { QuestionsService } from '../orchestration/questions/questions-service.ts'
 import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
@@ -42,6 +44,7 @@ import { lockOpenTasks } from '../orchestration/runs/run-tasks-store.ts'
 import { createRunTimers } from '../orchestration/runs/run-timers.ts'
 import { RunsService } from '../orchestration/runs/runs-service.ts'
 import { spendersOfTasks } from '../orchestration/runs/spenders-of-tasks.ts'
+import type { StepLanguage } from '../orchestration/runs/step-language.ts'
 import { originOfTask } from '../orchestration/runs/task-origin.ts'
 import { createWaitsEnded } from '../orchestration/runs/waits-ended.ts'
 import {
@@ -64,6 +67,10 @@ export interface OrchestrationOptions {
   readonly definitions: DefinitionSource
   /** The pool for tasks that name none. */
   readonly choosePool: (spec: ResolvedTask) => string
+  /** Who agents can be. Default: steps name nobody. */
+  readonly personas?: PersonaFiles
+  /** Whether any pool takes prompts. Default: yes. */
+  readonly hasAgents?: () => boolean
   /** How often a checkpoint is made of runs whose workflow does not say. Default null: never. */
   readonly checkpointEveryMs?: number | null
   /** Roles and groups of a caller, for approvals that name them. Default: none. */
@@ -98,7 +105,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
     startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
   })
-  const language = {
+  const plain = {
     evaluateIf,
     resolveStep,
     resolveItem,
@@ -108,6 +115,9 @@ export function createOrchestration(options: OrchestrationOptions) {
     resolveOnEnd,
     eventMatches,
   }
+  const { personas } = options
+  const language: StepLanguage =
+    personas === undefined ? plain : withPersonas(plain, { personas, hasAgents: options.hasAgents ?? (() => true) })
 
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {

@@ -8,7 +8,7 @@ import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { createDefinitionFiles } from './built-ins.ts'
-import { choosePoolFrom } from './choose-pool.ts'
+import { choosePoolFrom, offersPrompts } from './choose-pool.ts'
 import { drainRunner } from './drain-runner.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
@@ -16,6 +16,7 @@ import { createModelAccess } from './models.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration } from './orchestration.ts'
+import { openPersonas } from './personas.ts'
 import { lockDataFolder } from './prepare-data-folder.ts'
 import { startLocalRunner } from './runner.ts'
 import { createStorage } from './storage.ts'
@@ -78,6 +79,8 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       database,
       definitions: createDefinitionFiles(config.workflowFolder),
       choosePool: choosePoolFrom(config.pools, known.offers),
+      hasAgents: () => offersPrompts(config.pools, known.offers),
+      personas: openPersonas(config),
       checkpointEveryMs: config.checkpointEveryMs,
       onRunEnd: config.onRunEnd,
       prices: config.prices,

@@ -105,6 +105,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/workflows.ts')).workflows,
   },
   {
+    name: 'personas',
+    summary: 'list and show who agents can be; copy personas into the project to edit them',
+    load: async () => (await import('./commands/personas.ts')).personas,
+  },
+  {
     name: 'tenants',
     summary: 'make, list, suspend and delete tenants',
     load: async () => (await import('./commands/tenants.ts')).tenants,

@@ -2,6 +2,8 @@ import type { Depth, WorkflowSource } from '../orchestration/workflows/workflow-
 
 export interface SpawnOptions {
   readonly depth: Depth
+  /** Null: nobody in particular. */
+  readonly persona: string | null
   readonly pool: string
   /** How many agents do the task side by side. */
   readonly side: number
@@ -10,9 +12,9 @@ export interface SpawnOptions {
 }
 
 /** The workflow of `leanvibe spawn` as text (JSON is YAML): one task, which arrives as an input and so is never code. */
-export function spawnWorkflow({ depth, pool, side, worktree }: SpawnOptions): string {
+export function spawnWorkflow({ depth, persona, pool, side, worktree }: SpawnOptions): string {
   const agent = {
-    agent: { prompt: '${{ inputs.task }}', depth },
+    agent: { prompt: '${{ inputs.task }}', depth, ...(persona === null ? {} : { persona }) },
     pool,
     labels: { depth },
     ...(worktree ? { workspace: 'worktree' as const } : {}),

@@ -1,4 +1,7 @@
-import type { RunDetail } from '../orchestration/runs/runs-contract.ts'
+import { formatDuration } from '../foundation/kernel/units.ts'
+import type { RunDetail, TaskView } from '../orchestration/runs/runs-contract.ts'
+import { depthTable } from '../orchestration/workflows/depth-table-contract.ts'
+import type { Depth } from '../orchestration/workflows/workflow-contract.ts'
 import type { Output } from './output.ts'
 import { formatBytes, oneLine, printable, table } from './text.ts'
 import { buildRunTree } from './ui/run-tree.ts'
@@ -19,6 +22,7 @@ export function tellRun(out: Output, detail: RunDetail, now: number = Date.now()
         ? null
         : `${run.repo.path}${run.repo.commit === null ? '' : ` at ${run.repo.commit.slice(0, 12)}`}`,
     ],
+    ['depth', run.depth === null ? null : tellDepth(run.depth)],
     ['from', run.origin === null ? null : `${run.origin.kind} of ${run.origin.id}`],
     ['inputs', Object.keys(run.inputs).length === 0 ? null : JSON.stringify(run.inputs)],
     ['outputs', run.outputs === null ? null : JSON.stringify(run.outputs)],
@@ -35,6 +39,8 @@ export function tellRun(out: Output, detail: RunDetail, now: number = Date.now()
     row.mood === 'bad' ? row.note : colors.dim(row.note),
   ])
   out.lines('', ...table(rows))
+  const prompts = detail.tasks.filter(({ agent }) => agent !== null)
+  if (prompts.length > 0) out.lines('', colors.dim('  agents'), ...table(prompts.map(tellAgent)))
   if (artifacts.length === 0) return
   out.lines(
     '',
@@ -46,4 +52,26 @@ export function tellRun(out: Output, detail: RunDetail, now: number = Date.now()
       ]),
     ),
   )
+}
+
+function tellDepth(depth: Depth): string {
+  return `${depth}, reviewed by ${depthTable[depth].reviewers.join(', ')}`
+}
+
+/** Who does a prompt, with what, and how much of it. */
+function tellAgent({ step, item, agent }: TaskView): string[] {
+  const { persona, depth, tier, model, timeoutMs, budget } = agent!
+  const limits = [
+    formatDuration(timeoutMs),
+    ...(budget.microUsd === null ? [] : [`${(budget.microUsd / 1_000_000).toFixed(2)} $`]),
+    ...(budget.tokens === null ? [] : [`${budget.tokens.toLocaleString('en-US')} tokens`]),
+  ]
+  const title = item === null ? step : `${step}[${item}]`
+  return [
+    `  ${oneLine(title)}`,
+    persona ?? 'no persona',
+    depth,
+    `${tier}: ${model ?? 'model of the agent'}`,
+    `at most ${limits.join(', ')}`,
+  ]
 }

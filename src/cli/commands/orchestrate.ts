@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
+import { Option } from 'commander'
 import { resumeRun, showRun, startRun } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { StartRun } from '../../orchestration/runs/runs-contract.ts'
+import { type Depth, depthSchema } from '../../orchestration/workflows/workflow-contract.ts'
 import { showWorkflow } from '../../orchestration/workflows/workflow-endpoints-contract.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
@@ -18,6 +20,7 @@ interface Options {
   readonly agents?: number
   readonly parallel?: number
   readonly input?: Readonly<Record<string, string>>
+  readonly depth?: Depth
   readonly out?: string
   readonly validate?: boolean
   readonly detach?: boolean
@@ -33,6 +36,11 @@ export const orchestrate: CliCommand = {
       .option('--agents <n>', 'local agents to start (where this call starts the platform)', wholeNumber)
       .option('--parallel <n>', 'most tasks of the run at a time', wholeNumber)
       .option('--input <name=value>', 'an input of the workflow; may be repeated', keyValue)
+      .addOption(
+        new Option('--depth <depth>', 'of all agents of the run: tier of models, time, budget, reviewers').choices(
+          depthSchema.options,
+        ),
+      )
       .option('--out <folder>', 'where the results are copied to')
       .option('--validate', 'only check the workflow and its inputs')
       .option('--detach', 'start it, print its id, and leave it to a server in the background')
@@ -49,12 +57,13 @@ async function run(context: CliContext, word: string | undefined, options: Optio
   )
 }
 
-function wordOf(word: string | undefined, { workflow, resume, validate: check }: Options): string | null {
+function wordOf(word: string | undefined, { workflow, resume, depth, validate: check }: Options): string | null {
   if (word !== undefined && workflow !== undefined && word !== workflow)
     throw usageError('the workflow is named twice, and differently')
   const named = (word ?? workflow)?.trim() || null
   if (resume !== undefined && (named !== null || check))
     throw usageError('--resume goes on with a run as it is: it takes no workflow')
+  if (resume !== undefined && depth !== undefined) throw usageError('--resume keeps the depth of the run')
   if (resume === undefined && named === null) throw usageError('expected a workflow: a name, or a file')
   return named
 }
@@ -73,6 +82,7 @@ async function start(context: CliContext, connection: Connection, word: string, 
     inputs: (await typedInputs(connection, wanted, options.input)) as Record<string, never>,
     ...(options.repo === undefined ? {} : { repo: resolve(context.cwd, options.repo) }),
     ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
+    ...(options.depth === undefined ? {} : { depth: options.depth }),
   }
   const run = await connection.client.call(startRun, { body, signal: context.interrupts.signal })
   return run.id

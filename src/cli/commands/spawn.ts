@@ -15,6 +15,7 @@ interface Options {
   readonly depth: Depth
   readonly parallel?: number | true
   readonly pool?: string
+  readonly persona?: string
   readonly repo?: string
   readonly detach?: boolean
   readonly out?: string
@@ -25,12 +26,13 @@ export const spawn: CliCommand = {
     command
       .requiredOption('--task <text>', 'what the agent is to do')
       .addOption(
-        new Option('--depth <depth>', 'sets timeout, budget and a label')
+        new Option('--depth <depth>', 'tier of models, time and budget')
           .choices(depthSchema.options)
           .default('standard'),
       )
       .option('--parallel [n]', 'give it to n agents side by side (default: 2)', wholeNumber)
       .option('--pool <name>', 'the pool of agents (default: the first of leanvibe.yaml that takes tasks)')
+      .option('--persona <name>', 'who does it: see leanvibe personas list')
       .option('--repo <folder>', 'a git repository; each agent gets a worktree of its own')
       .option('--out <folder>', 'where the results are copied to')
       .option('--detach', 'start it, print its id, and leave it to a server in the background')
@@ -43,13 +45,14 @@ async function run(context: CliContext, options: Options): Promise<number> {
   return performRun(context, options, async ({ client, loaded }) => {
     const pool = choosePool(loaded.config.pools, options.pool)
     const side = options.parallel === true ? 2 : (options.parallel ?? 1)
-    const source = spawnWorkflow({ depth: options.depth, pool: pool.name, side, worktree: options.repo !== undefined })
+    const { depth, persona = null } = options
+    const source = spawnWorkflow({ depth, persona, pool: pool.name, side, worktree: options.repo !== undefined })
     const started = await client.call(startRun, {
       body: {
         source: { text: source, fileName: 'spawn' },
         inputs: { task: options.task },
         ...(options.repo === undefined ? {} : { repo: resolve(context.cwd, options.repo) }),
-        labels: { depth: options.depth },
+        depth: options.depth,
       },
     })
     return started.id

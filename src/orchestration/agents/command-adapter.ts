@@ -60,7 +60,7 @@ export function createCommandAdapter(options: CommandAdapterOptions): AgentAdapt
         if (spec.kind !== 'command' && spec.kind !== 'script' && spec.kind !== 'agent') {
           throw agentErrors['agent-mismatch'](`a command agent cannot do a task of the kind ${spec.kind}`)
         }
-        const line = await commandLineOf(spec, options.agent ?? null, context.tempdir)
+        const line = await commandLineOf(spec, options.agent ?? null, context.tempdir, context.config.model ?? null)
         return await runTask(options, assignment, line, spec.outputs, context)
       } catch (error) {
         return failed(attemptErrorOf(error), noUsage, [], 0)

@@ -15,6 +15,8 @@ export async function commandLineOf(
   spec: ResolvedCommand | ResolvedScript | ResolvedAgent,
   agent: CommandAgent | null,
   tempdir: string,
+  /** The model that it is given; null: its own. */
+  model: string | null = null,
 ): Promise<CommandLine> {
   switch (spec.kind) {
     case 'command':
@@ -25,11 +27,16 @@ export async function commandLineOf(
       return { argv: [...spec.interpreter, path], stdin: null, env: {} }
     }
     case 'agent':
-      return agentLine(spec, agent, tempdir)
+      return agentLine(spec, agent, tempdir, model)
   }
 }
 
-async function agentLine(spec: ResolvedAgent, agent: CommandAgent | null, tempdir: string): Promise<CommandLine> {
+async function agentLine(
+  spec: ResolvedAgent,
+  agent: CommandAgent | null,
+  tempdir: string,
+  model: string | null,
+): Promise<CommandLine> {
   if (agent === null) throw agentErrors['agent-mismatch']('this pool runs commands and scripts and takes no prompts')
   const path = join(tempdir, 'prompt.md')
   if (agent.prompt === 'file') await writeFile(path, spec.prompt, { mode: 0o600 })
@@ -37,13 +44,20 @@ async function agentLine(spec: ResolvedAgent, agent: CommandAgent | null, tempdi
     '{prompt}': spec.prompt,
     '{prompt-file}': path,
     '{depth}': spec.depth,
+    '{model}': model ?? '',
+    '{persona}': spec.persona ?? '',
   }
   return {
     // In one pass, so that a placeholder inside the prompt stays text.
     argv: agent.argv.map((part) =>
-      part.replaceAll(/\{(?:prompt|prompt-file|depth)\}/g, (mark) => values[mark] ?? mark),
+      part.replaceAll(/\{(?:prompt|prompt-file|depth|model|persona)\}/g, (mark) => values[mark] ?? mark),
     ),
     stdin: agent.prompt === 'stdin' ? spec.prompt : null,
-    env: { LEANVIBE_DEPTH: spec.depth },
+    env: {
+      LEANVIBE_DEPTH: spec.depth,
+      LEANVIBE_TIER: spec.tier ?? 'standard',
+      ...(spec.persona === undefined ? {} : { LEANVIBE_PERSONA: spec.persona }),
+      ...(spec.tools === undefined ? {} : { LEANVIBE_TOOLS: spec.tools.join(',') }),
+    },
   }
 }

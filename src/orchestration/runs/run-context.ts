@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
-import type { ExpressionContext, StepView } from '../workflows/workflow-contract.ts'
+import { type Depth, depthSchema, type ExpressionContext, type StepView } from '../workflows/workflow-contract.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { taskRange } from './task-ids-contract.ts'
 
@@ -51,9 +51,15 @@ export function contextOf(
       attempt: Number(run.labels.attempt ?? 1),
       state: run.outcome ?? run.state,
       startedAt: (run.startedAt ?? run.createdAt).toISOString(),
+      depth: depthOfLabels(run.labels),
     },
     repo: { path: run.repo?.path ?? '', commit: run.repo?.commit ?? '', branch: run.repo?.branch ?? '' },
   }
+}
+
+/** The depth that a run was started with. */
+export function depthOfLabels(labels: Readonly<Record<string, string>>): Depth | null {
+  return depthSchema.safeParse(labels.depth).data ?? null
 }
 
 function transpose(items: readonly JsonObject[]): JsonObject {

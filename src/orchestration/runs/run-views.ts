@@ -1,9 +1,10 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
+import type { ModelTier } from '../../foundation/kernel/model-tier.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
-import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import { readStepOutputs } from './run-context.ts'
+import type { ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import { depthOfLabels, readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRow, type StepRow } from './run-rows.ts'
 import type { ArtifactView, RunDetail, RunView, StepView, TaskView } from './runs-contract.ts'
 import { readSteps } from './runs-store.ts'
@@ -22,6 +23,7 @@ export function toRunView(run: RunRow): RunView {
     repo: run.repo === null ? null : { path: run.repo.path, commit: run.repo.commit },
     priority: run.priority ?? 5,
     labels: { ...run.labels },
+    depth: depthOfLabels(run.labels),
     origin: run.origin,
     createdAt: run.createdAt.toISOString(),
     startedAt: run.startedAt?.toISOString() ?? null,
@@ -42,6 +44,13 @@ export interface DetailSources {
     tenant: TenantId,
     tasks: readonly { readonly id: string; readonly pool: string; readonly lane: string }[],
   ): Promise<ReadonlyMap<string, string>>
+  /** What these tasks are to do, by id. */
+  specsOf(
+    tx: ReadTx,
+    tasks: readonly { readonly tenant: TenantId; readonly taskId: string }[],
+  ): Promise<ReadonlyMap<string, ResolvedTask>>
+  /** The model that a pool names for a tier; null: none. */
+  modelOf(pool: string, tier: ModelTier): string | null
 }
 
 /** A run with its steps, its tasks (at most 1,000, open ones first) and its artifacts. */
@@ -65,11 +74,19 @@ export async function readRunDetail(
     order by ended_at is not null, step, item nulls first limit 1000`)
   const ready = tasks.filter((task) => task.state === 'ready')
   const reasons = await others.explainWaiting(tx, run.tenant, ready)
+  const prompted = stepsWithAgents(definition)
+  const specs = await others.specsOf(
+    tx,
+    tasks.filter((task) => prompted.has(task.step)).map((task) => ({ tenant: run.tenant, taskId: task.id })),
+  )
   const artifacts = await others.artifactsOfRun(tx, run.tenant, run.id)
   return {
     run: toRunView(run),
     steps: steps.map((step) => toStepView(step, definition, outputs.get(step.step) ?? null)),
-    tasks: tasks.map((task) => toTaskView({ ...task, reason: task.reason ?? reasons.get(task.id) ?? null })),
+    tasks: tasks.map((task) => ({
+      ...toTaskView({ ...task, reason: task.reason ?? reasons.get(task.id) ?? null }),
+      agent: toAgentView(specs.get(task.id), task.pool, others.modelOf),
+    })),
     artifacts: artifacts.map(({ blob: _, ...artifact }) => artifact),
   }
 }
@@ -112,7 +129,28 @@ interface TaskColumns {
   ended_at: Date | null
 }
 
-function toTaskView(row: TaskColumns): TaskView {
+/** The steps whose tasks, or the tasks of whose items, are prompts. */
+function stepsWithAgents({ steps, finally: last }: WorkflowDefinition): ReadonlySet<string> {
+  const all = Object.entries({ ...steps, ...last })
+  return new Set(
+    all.filter(([, step]) => (step.kind === 'map' ? step.map.step : step).kind === 'agent').map(([id]) => id),
+  )
+}
+
+function toAgentView(
+  spec: ResolvedTask | undefined,
+  pool: string,
+  modelOf: DetailSources['modelOf'],
+): TaskView['agent'] {
+  if (spec?.kind !== 'agent') return null
+  const { persona = null, depth, timeoutMs, budget, config } = spec
+  const tier = spec.tier ?? 'standard'
+  const model = config.model ?? modelOf(pool, tier)
+  const { microUsd = null, tokens = null } = budget
+  return { persona, depth, tier, model, timeoutMs, budget: { microUsd, tokens } }
+}
+
+function toTaskView(row: TaskColumns): Omit<TaskView, 'agent'> {
   return {
     id: row.id,
     runId: row.run_id,

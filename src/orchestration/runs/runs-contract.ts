@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { modelTiers } from '../../foundation/kernel/model-tier.ts'
+import { depthSchema } from '../workflows/workflow-contract.ts'
 
 const jsonValue = z.json()
 
@@ -29,6 +31,8 @@ export const startRunSchema = z.object({
   /** At most this many tasks of the run at a time. */
   parallel: z.int().min(1).max(10_000).optional(),
   labels: z.record(z.string(), z.string()).default({}),
+  /** Of all agents' work of the run; goes before what its workflow says. Kept as the label `depth`. */
+  depth: depthSchema.optional(),
 })
 export type StartRun = z.input<typeof startRunSchema>
 
@@ -44,6 +48,8 @@ export const runSchema = z.object({
   repo: z.object({ path: z.string(), commit: z.string().nullable() }).nullable(),
   priority: z.int(),
   labels: z.record(z.string(), z.string()),
+  /** What it was started with; null: each step as it says. */
+  depth: depthSchema.nullable(),
   /** The run this one repeats or continues (retry, restore, fork), or its parent in a `workflow` step. */
   origin: z.object({ kind: z.enum(['retry', 'restore', 'fork', 'sub-run']), id: z.string() }).nullable(),
   createdAt: z.iso.datetime(),
@@ -81,6 +87,18 @@ export const taskSchema = z.object({
   priority: z.int(),
   output: jsonValue.nullable(),
   error: errorSchema.nullable(),
+  /** Of prompts: what their persona and depth came to. */
+  agent: z
+    .object({
+      persona: z.string().nullable(),
+      depth: depthSchema,
+      tier: z.enum(modelTiers),
+      /** The model that its pool names for the tier; null: the agent's own. */
+      model: z.string().nullable(),
+      timeoutMs: z.number(),
+      budget: z.object({ microUsd: z.number().nullable(), tokens: z.number().nullable() }),
+    })
+    .nullable(),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   endedAt: z.iso.datetime().nullable(),

@@ -53,7 +53,7 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
           priority: request.priority ?? null,
           parallel: request.parallel ?? options.parallel,
           requestedBy: principal.id,
-          labels: request.labels,
+          labels: request.depth === undefined ? request.labels : { ...request.labels, depth: request.depth },
         }
         const run = await startOnce(database, repeatable(principal, idempotencyKey, { start: body }), (id) =>
           runs.start(principal.tenant, start, id),

@@ -1,14 +1,17 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import { depthTable } from './depth-table-contract.ts'
 import type { EvaluationContext } from './expressions.ts'
 import { type ResolvedEnvironment, resolveEnvironment } from './resolve-environment.ts'
 import { outputsOf } from './step-outputs.ts'
 import type { ExpressionContext, StepView } from './task-contract.ts'
-import type { WorkflowDefinition } from './workflow-contract.ts'
+import type { Depth, WorkflowDefinition } from './workflow-contract.ts'
 
 /** A context as expressions see it, and the workflow's own environment, filled in. */
 export interface PreparedContext {
   readonly context: EvaluationContext
   readonly environment: ResolvedEnvironment
+  /** The depth that the run was started with. */
+  readonly askedDepth: Depth | null
 }
 
 interface Prepared extends PreparedContext {
@@ -28,13 +31,16 @@ export function prepareContext(definition: WorkflowDefinition, source: Expressio
   const { item, event } = source
   const extra = { ...(item ? { item } : {}), ...(event ? { event } : {}) }
   if (known && known.definition === definition && sameRun(known.source, source)) {
-    return { environment: known.environment, context: { ...known.context, ...extra } }
+    return { ...known, context: { ...known.context, ...extra } }
   }
-  const { inputs, run, repo } = source
+  const { inputs, repo } = source
+  const askedDepth = source.run.depth ?? null
+  const depth = askedDepth ?? definition.defaults?.depth ?? 'standard'
+  const run = { agents: true, ...source.run, depth, reviewers: [...depthTable[depth].reviewers] }
   const environment = resolveEnvironment(definition.env, { inputs, run, repo, steps: {} })
   const context = { inputs, run, repo, steps: completeViews(definition, source.steps), env: environment.env }
-  recent.set(source.steps, { definition, source, environment, context })
-  return { environment, context: { ...context, ...extra } }
+  recent.set(source.steps, { definition, source, environment, context, askedDepth })
+  return { environment, askedDepth, context: { ...context, ...extra } }
 }
 
 function sameRun(a: ExpressionContext, b: ExpressionContext): boolean {

@@ -93,6 +93,7 @@ function* workSites(step: MappedStep, path: Path, scope: Scope): Generator<Expre
       break
     case 'agent':
       yield text(step.agent.prompt, [...path, 'agent', 'prompt'], scope)
+      if (step.agent.persona !== undefined) yield text(step.agent.persona, [...path, 'agent', 'persona'], scope)
       yield* texts(step.agent.config, [...path, 'agent', 'config'], scope, true)
       break
     case 'merge':

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { depthTable } from './depth-table.ts'
+import { depthTable } from './depth-table-contract.ts'
 import { parseWorkflow } from './parse-workflow.ts'
 
 const guide = readFileSync(new URL('../../../docs/guides/workflows.md', import.meta.url), 'utf8')

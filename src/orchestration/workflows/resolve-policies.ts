@@ -1,5 +1,5 @@
 import { parseDuration, parseSize } from '../../foundation/kernel/units.ts'
-import { depthTable } from './depth-table.ts'
+import { depthTable } from './depth-table-contract.ts'
 import { type EvaluationContext, evaluateText } from './expressions.ts'
 import type { ResolvedBudget, ResolvedResources, ResolvedRetry } from './task-contract.ts'
 import type { Depth, MappedStep, RetryPolicy, StepOf, WorkflowDefinition } from './workflow-contract.ts'
@@ -74,7 +74,12 @@ export function resolveConcurrency(
   return own === undefined ? null : { key: evaluateText(own.key, context), limit: own.limit ?? 1 }
 }
 
-export function depthOf(step: MappedStep | { kind: string }, defaults: Defaults): Depth | null {
+/** @param asked by whoever started the run: it goes before what was written down */
+export function depthOf(
+  step: MappedStep | { kind: string },
+  defaults: Defaults,
+  asked: Depth | null = null,
+): Depth | null {
   if (step.kind !== 'agent') return null
-  return (step as StepOf<'agent'>).agent.depth ?? defaults.depth ?? 'standard'
+  return asked ?? (step as StepOf<'agent'>).agent.depth ?? defaults.depth ?? 'standard'
 }

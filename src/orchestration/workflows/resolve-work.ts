@@ -1,7 +1,8 @@
 import type { JsonObject } from '../../foundation/kernel/json.ts'
+import { raiseTier } from '../../foundation/kernel/model-tier.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import type { OnFail } from '../gates/checks-contract.ts'
-import { depthTable } from './depth-table.ts'
+import { depthTable } from './depth-table-contract.ts'
 import type { PreparedContext } from './evaluation-context.ts'
 import {
   type EvaluationContext,
@@ -40,11 +41,11 @@ export function resolveCommon(definition: WorkflowDefinition, stepId: string, st
 type Worker = Exclude<MappedStep, { kind: 'workflow' }> | StepOf<'gate'>
 
 function work(definition: WorkflowDefinition, stepId: string, step: Worker, prepared: PreparedContext): ResolvedWork {
-  const { context, environment } = prepared
+  const { context, environment, askedDepth } = prepared
   const defaults = definition.defaults ?? {}
-  const depth = depthOf(step, defaults)
+  const depth = depthOf(step, defaults, askedDepth)
   // A depth that was asked for outweighs the general timeout of the workflow; the tacit standard depth does not.
-  const asked = step.kind === 'agent' ? (step.agent.depth ?? defaults.depth) : undefined
+  const asked = step.kind === 'agent' ? (askedDepth ?? step.agent.depth ?? defaults.depth) : undefined
   const usual = depth ? depthTable[depth].timeout : taskDefaults.timeout
   const timeout = step.timeout ?? (asked ? depthTable[asked].timeout : defaults.timeout) ?? usual
   const base = resolveCommon(definition, stepId, step)
@@ -127,11 +128,15 @@ export function resolveWork(
       }
     case 'agent': {
       const config = resolveEnvironment(step.agent.config, context)
+      const depth = depthOf(step, definition.defaults ?? {}, prepared.askedDepth) ?? 'standard'
+      const persona = step.agent.persona === undefined ? '' : evaluateText(step.agent.persona, context).trim()
       return {
         kind: 'agent',
         ...work(definition, stepId, step, prepared),
         prompt: cleanText(evaluateText(step.agent.prompt, context), `${stepId}.agent.prompt`),
-        depth: depthOf(step, definition.defaults ?? {}) ?? 'standard',
+        depth,
+        tier: raiseTier('standard', depthTable[depth].raise),
+        ...(persona === '' ? {} : { persona: cleanText(persona, `${stepId}.agent.persona`) }),
         config: config.env,
         secretConfig: config.secretEnv,
       }

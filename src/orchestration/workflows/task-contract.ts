@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import type { ModelTier } from '../../foundation/kernel/model-tier.ts'
 import type { ApprovalRules } from '../approvals/approval-rules-contract.ts'
 import type { BuiltInCheck, ConfidenceFacts, OnFail } from '../gates/checks-contract.ts'
 import type { ResolvedPlacement } from './placement-contract.ts'
@@ -24,6 +25,10 @@ export interface RunView {
   readonly state: string
   /** ISO 8601. */
   readonly startedAt: string
+  /** What the one who started it asked for; it goes before what steps and workflow say. Absent, null: nothing. */
+  readonly depth?: Depth | null
+  /** Whether any pool takes prompts. Default true. */
+  readonly agents?: boolean
 }
 
 /** What expressions see of the repository; empty texts where the run has none. */
@@ -129,6 +134,12 @@ export interface ResolvedAgent extends ResolvedWork {
   readonly kind: 'agent'
   readonly prompt: string
   readonly depth: Depth
+  /** How much model it is given; pools say which one that is. */
+  readonly tier: ModelTier
+  /** The persona that the prompt is to be composed with, or was. */
+  readonly persona?: string
+  /** Kinds of tools that the persona keeps to; absent: all that its pool allows. */
+  readonly tools?: readonly string[]
   readonly config: Readonly<Record<string, string>>
   readonly secretConfig: Readonly<Record<string, string>>
 }

@@ -188,7 +188,12 @@ export const scriptStepSchema = closed({
 
 const agentTaskSchema = closed({
   prompt: textField.describe('What the agent is to do. May hold ${{ }}.'),
-  depth: depthSchema.optional().describe('Sets time, budget and a label. Default standard.'),
+  persona: textField
+    .optional()
+    .describe(
+      'The prompt file that says who does it, such as reviewer. May hold ${{ }}; none where that gives nothing.',
+    ),
+  depth: depthSchema.optional().describe('Sets time, budget, the tier of the model and a label. Default standard.'),
   config: z
     .record(z.string().min(1).max(128), textField)
     .optional()

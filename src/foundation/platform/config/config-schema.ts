@@ -7,7 +7,7 @@ import { agentKinds, confineSchema, permissionsSchema } from './agent-kinds.ts'
 import { acpSchema } from './agent-settings.ts'
 import { durationSchema, sizeSchema } from './config-units.ts'
 import { gatewayShape } from './gateway-schema.ts'
-import { modelsShape } from './models-schema.ts'
+import { modelsShape, tiersSchema } from './models-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
 import { mcpSchema, toolsSchema } from './tool-settings.ts'
 
@@ -62,6 +62,8 @@ const poolSchema = z.strictObject({
   /** Program and arguments of the agent; `{prompt}`, `{prompt-file}` and `{depth}` stand for the task. */
   command: argv.optional(),
   prompt: z.enum(['argument', 'stdin', 'file']).optional(),
+  /** The model for each tier; `{model}` of `command` stands for it. */
+  tiers: tiersSchema.optional(),
   capabilities: z.array(capability).optional(),
   agents: agentsSchema.optional(),
   slots: z.int().min(1).max(1_000).optional(),
@@ -101,6 +103,7 @@ export const configFileSchema = z.strictObject({
   agents: agentsSchema.optional(),
   parallel: parallelSchema.optional(),
   workflows: z.string().min(1).optional(),
+  personas: z.string().min(1).optional(),
   database: z
     .strictObject({
       kind: z.enum(['pglite', 'postgres']).optional(),

@@ -20,6 +20,8 @@ export interface Config {
   readonly dataFolder: string
   /** Absolute; YAML files in it can be started by name. */
   readonly workflowFolder: string
+  /** Absolute; the Markdown files in it are personas, before those that come with the program. */
+  readonly personaFolder: string
   readonly database:
     | { readonly kind: 'pglite' }
     | {
@@ -127,11 +129,12 @@ export function shapeConfig(sources: ConfigSources): Config {
     project,
     dataFolder: chooseDataFolder(sources, chooser),
     workflowFolder: resolve(project.root, values.workflows ?? 'workflows'),
+    personaFolder: resolve(project.root, values.personas ?? 'personas'),
     database: chooseDatabase(sources, chooser),
     server: shapeServer(sources, chooser),
     rateLimits: values.rateLimits ?? {},
     log: { level: choose(schemas.logLevelSchema, [fromEnv('logLevel')], values.log?.level ?? 'info') },
-    pools: shapePools(values.pools, agents, complain),
+    pools: shapePools(values.pools, agents, complain, values.models?.tiers),
     resources: shapeResources(values.resources),
     parallel,
     checkpointEveryMs: choose(

@@ -1,3 +1,4 @@
+import { type ModelTier, modelTiers } from '../../kernel/model-tier.ts'
 import { z } from '../../kernel/schema.ts'
 
 const name = z.string().regex(/^[a-z0-9][\w.-]{0,62}$/, 'expected lower-case letters, digits and _ . -')
@@ -9,6 +10,13 @@ const url = z
     (text) => /^https?:\/\//.test(text) && URL.canParse(text),
     'expected an address such as https://api.example.org',
   )
+/** A model for each tier. */
+export const tiersSchema = z.strictObject(
+  Object.fromEntries(modelTiers.map((tier) => [tier, model.optional()])) as Record<
+    ModelTier,
+    z.ZodOptional<typeof model>
+  >,
+)
 const target = z.union([
   z
     .string()
@@ -42,6 +50,8 @@ export const modelsShape = (duration: z.ZodType<number>) => ({
   accounts: z.record(name, accountSchema(duration)).optional(),
   /** A name for one model or several; the first that can be had is used. */
   aliases: z.record(model, z.union([target.transform((one) => [one]), z.array(target).min(1).max(20)])).optional(),
+  /** The model for each tier, for pools that call models through the gateway and have no `tiers` of their own. */
+  tiers: tiersSchema.optional(),
   /** Output tokens of a call that names no limit, where a budget binds it. */
   output: z.int().min(1).max(1_000_000).optional(),
   /** Input tokens that a model takes at most, by the beginning of its name. */

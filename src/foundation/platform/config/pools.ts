@@ -1,4 +1,5 @@
 import type { StrategyName } from '../../balancing/strategies.ts'
+import type { TierModels } from '../../kernel/model-tier.ts'
 import type { Confinement } from '../processes/confinement/confinement.ts'
 import { type AgentKind, shapeConfinement } from './agent-kinds.ts'
 import { type DriverSettings, type SessionRules, shapeAcp, shapeRules } from './agent-settings.ts'
@@ -7,7 +8,7 @@ import { shapeMcp, shapeTools, type ToolServerSettings } from './tool-settings.t
 
 /** How a command agent takes its task. */
 export interface CommandAgent {
-  /** `{prompt}`, `{prompt-file}` and `{depth}` are replaced inside the arguments; nothing is given to a shell. */
+  /** `{prompt}`, `{prompt-file}`, `{depth}`, `{model}` and `{persona}` are replaced inside the arguments; nothing is given to a shell. */
   readonly argv: readonly string[]
   readonly prompt: 'argument' | 'stdin' | 'file'
   readonly timeoutMs: number | null
@@ -45,6 +46,8 @@ export interface PoolConfig {
   readonly strategy: StrategyName | null
   /** Names of models that its agents may call through the gateway; empty: all. Null: they get no key. */
   readonly models: readonly string[] | null
+  /** The model that a prompt of each tier is given; empty: its agents choose. */
+  readonly tiers: TierModels
 }
 
 /** Cores, bytes, bytes, bytes a second. What is absent has no bounds. */
@@ -60,7 +63,12 @@ export const localPool = 'local'
 
 export type Complain = (place: readonly string[], text: string) => void
 
-export function shapePools(file: ConfigFile['pools'], localAgents: number, complain: Complain): readonly PoolConfig[] {
+export function shapePools(
+  file: ConfigFile['pools'],
+  localAgents: number,
+  complain: Complain,
+  gatewayTiers: TiersFile = {},
+): readonly PoolConfig[] {
   const all: Readonly<Record<string, FilePool>> = { [localPool]: {}, ...file }
   return Object.entries(all).map(([name, pool]): PoolConfig => {
     const isLocal = name === localPool
@@ -103,12 +111,25 @@ export function shapePools(file: ConfigFile['pools'], localAgents: number, compl
       resources: shapeResources(pool.resources),
       env: pool.env ?? [],
       strategy: pool.strategy ?? null,
+      tiers: shapeTiers(name, pool, gatewayTiers, complain),
       models: pool.models === undefined || pool.models === false ? null : pool.models === true ? [] : pool.models,
     }
   })
 }
 
 type FilePool = NonNullable<ConfigFile['pools']>[string]
+type TiersFile = NonNullable<FilePool['tiers']>
+
+/** What a pool says itself goes before what is said for all that call models through the gateway. */
+function shapeTiers(name: string, pool: FilePool, gateway: TiersFile, complain: Complain): TierModels {
+  const all = Object.entries({ ...(pool.models ? gateway : {}), ...pool.tiers })
+  const known = all.filter((entry): entry is [string, string] => entry[1] !== undefined)
+  if (name === localPool && pool.tiers !== undefined)
+    complain(['pools', name, 'tiers'], 'the pool `local` takes no prompts')
+  if (pool.command?.some((part) => part.includes('{model}')) && known.length === 0)
+    complain(['pools', name, 'command'], '{model} among the arguments needs `tiers`: which models those are')
+  return Object.fromEntries(known)
+}
 
 function shapeDriver(name: string, kind: AgentKind, pool: FilePool, complain: Complain): DriverSettings | null {
   if (kind === 'mcp') return shapeMcp(name, pool.command, pool.mcp, complain)

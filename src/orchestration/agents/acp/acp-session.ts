@@ -113,7 +113,7 @@ export class AcpSession implements AgentSession {
     const handlers = createAcpHandlers({
       context,
       guard: this.#guard,
-      permissions: createPermissions(rules.permissions, context, rules.askMs),
+      permissions: createPermissions(rules.permissions, context, rules.askMs, personaTools(this.#assignment)),
       terminals: this.#terminals,
       silence: this.#silence,
       onBreach: (message) => this.#broken.reject(sessionErrors['agent-protocol'](message)),
@@ -360,4 +360,9 @@ function answerOf(answer: PromptResponse): AgentAnswer {
 
 function resumedPrompt(workdir: string, prompt: string): string {
   return `The attempt before this one did not succeed. You are in a new working folder, ${workdir}, as the repository was when the task began: nothing that you changed before is in it. Do the task again.\n\n${prompt}`
+}
+
+/** The kinds of tools that the persona of a task keeps to; null: it has none, or says nothing. */
+function personaTools({ spec }: Assignment): readonly string[] | null {
+  return spec.kind === 'agent' ? (spec.tools ?? null) : null
 }

@@ -54,6 +54,8 @@ export function createPermissions(
   rules: ToolPermissions,
   context: SessionContext,
   deadlineMs: number | null,
+  /** The kinds that its persona keeps to; null: all that the rules allow. */
+  only: readonly string[] | null = null,
 ): Permissions {
   const always = new Set<string>()
   return {
@@ -61,6 +63,9 @@ export function createPermissions(
       const name = action.tool ?? action.kind
       if (action.outside) {
         return { ...refused, reason: 'it leads out of the worktree' }
+      }
+      if (only !== null && !only.includes(action.kind)) {
+        return { ...refused, always: true, reason: `its persona keeps to ${only.join(', ')}` }
       }
       const rule = ruleFor(rules, action)
       if (rule === 'allow' || always.has(name)) {
