@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from '../src/foundation/kernel/schema.ts'
@@ -23,8 +25,10 @@ describe('every contract, fed from its own schema', () => {
     await use.close()
   })
 
-  const isAsked = ({ reply, path }: Route) =>
-    reply !== 'events' && reply !== 'socket' && reply !== 'page' && reply !== 'relay' && path !== '/openapi.json'
+  /** Answers that may have no end: these are asked over a socket, and only for how they begin. */
+  const isOpen = ({ reply }: Route) =>
+    reply === 'events' || reply === 'socket' || reply === 'lines' || reply === 'relay'
+  const isAsked = (route: Route) => !isOpen(route) && route.reply !== 'page' && route.path !== '/openapi.json'
 
   test('never answers 5xx, and every refusal says what to do', { timeout: 600_000 }, async () => {
     const routes = api.server.routes.filter(isAsked)
@@ -36,13 +40,27 @@ describe('every contract, fed from its own schema', () => {
             ...request,
             headers: { authorization: `Bearer ${api.server.token}`, ...request.headers },
           })
-          const { statusCode, body } = reply
-          // What is not there now, such as a remote or a model, is no failure of ours, if it is said by its own code.
-          if (statusCode >= 500 && !isForeseen(body))
-            throw new Error(`${request.method} ${request.url}: ${statusCode} ${body}`)
-          if (statusCode < 400) return
-          const problem = z.object({ status: z.literal(statusCode), code: z.string(), next: z.string().min(1) })
-          if (!problem.safeParse(JSON.parse(body)).success) throw new Error(`${request.url}: no problem: ${body}`)
+          judge(request, reply.statusCode, reply.body)
+        }),
+        { numRuns: runs },
+      )
+    }
+    expect(api.errors).toEqual([])
+  })
+
+  test('never begins a stream, a socket or a relay with 5xx either', { timeout: 600_000 }, async () => {
+    const routes = api.server.routes.filter(isOpen)
+    expect(new Set(routes.map(({ reply }) => reply))).toEqual(new Set(['events', 'socket', 'lines', 'relay']))
+    for (const route of routes) {
+      const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+      await fc.assert(
+        fc.asyncProperty(requestOf(route), fc.boolean(), async (asked, asSocket) => {
+          const own = asSocket && route.reply === 'socket' ? { ...upgrade, 'sec-websocket-key': randomKey() } : {}
+          const headers = { authorization: `Bearer ${api.server.token}`, ...asked.headers, ...own }
+          const { status, body } = await beginningOf(api.server.localUrl, { ...asked, headers })
+          // Whoever speaks the dialect of a provider is told failures in its form.
+          if (route.failure === null) judge(asked, status, body)
+          else if (status >= 500 && status !== 503) throw new Error(`${asked.url}: ${status} ${body}`)
         }),
         { numRuns: runs },
       )
@@ -66,6 +84,36 @@ describe('every contract, fed from its own schema', () => {
   })
 })
 
+/** What is not there now, such as a remote or a model, is no failure of ours, if it is said by its own code. */
+function judge({ method, url }: Request, status: number, body: string): void {
+  if (status >= 500 && !isForeseen(body)) throw new Error(`${method} ${url}: ${status} ${body}`)
+  if (status < 400) return
+  const problem = z.object({ status: z.literal(status), code: z.string(), next: z.string().min(1) })
+  if (!problem.safeParse(JSON.parse(body)).success) throw new Error(`${url}: no problem: ${body}`)
+}
+
+/** The status of an answer, and its body where it is a refusal: others are not waited for. */
+function beginningOf(url: string, asked: Request): Promise<{ readonly status: number; readonly body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ readonly status: number; readonly body: string }>()
+  const { method, headers, payload } = asked
+  const request = httpRequest(url + asked.url, { method, headers, agent: false }, async (answer) => {
+    const status = answer.statusCode ?? 0
+    let body = ''
+    if (status >= 400) for await (const part of answer.setEncoding('utf8')) body += part
+    resolve({ status, body })
+    answer.destroy()
+  })
+  request.on('upgrade', (_answer, socket) => {
+    resolve({ status: 101, body: '' })
+    socket.destroy()
+  })
+  request.on('error', reject)
+  request.end(payload)
+  return promise
+}
+
+const randomKey = () => randomBytes(16).toString('base64')
+
 interface Request {
   readonly method: 'GET'
   readonly url: string
@@ -75,7 +123,8 @@ interface Request {
 
 function requestOf(route: Route): fc.Arbitrary<Request> {
   const query = route.query === null ? fc.constant({}) : nearOf(inputSchemaOf(route.query))
-  const body = route.body === null ? fc.constant(undefined) : nearOf(inputSchemaOf(route.body))
+  const raw = route.rawBody ? fc.option(fc.jsonValue({ maxDepth: 3 }), { nil: undefined }) : fc.constant(undefined)
+  const body = route.body === null ? raw : nearOf(inputSchemaOf(route.body))
   const names = [...route.path.matchAll(/:\w+|\*$/g)].map(([name]) => name)
   const params = fc.array(
     hostileText.filter((text) => text !== ''),

@@ -78,8 +78,8 @@ export function fittingOf(schema: JsonSchema, root: JsonSchema = schema, depth =
     }
     case 'integer':
       return fc.integer({
-        min: Math.max(Number(schema.minimum ?? -1_000), -2_147_483_648),
-        max: Math.min(Number(schema.maximum ?? 1_000), 2_147_483_647),
+        min: Math.max(Number(schema.minimum ?? -1_000), Number.MIN_SAFE_INTEGER),
+        max: Math.min(Number(schema.maximum ?? 1_000), Number.MAX_SAFE_INTEGER),
       })
     case 'number':
       return fc.double({ min: Number(schema.minimum ?? -1e6), max: Number(schema.maximum ?? 1e6), noNaN: true })

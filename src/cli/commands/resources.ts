@@ -36,7 +36,7 @@ async function show(context: CliContext): Promise<void> {
     out.lines(
       ...table([
         ['', ...dimensions],
-        ['this machine', ...cells(view.host.utilisation, view.host.capacity)],
+        ...(view.host === null ? [] : [['this machine', ...cells(view.host.utilisation, view.host.capacity)]]),
         ...view.runners.map(({ id, held, capacity }) => [oneLine(id, 40), ...heldCells(held, capacity)]),
         ...view.pools.map((pool) => [poolTitle(pool), ...heldCells(pool.held, pool.capacity)]),
       ]),

@@ -1,5 +1,5 @@
 import { formatDuration } from '../../foundation/kernel/units.ts'
-import type { Monitor } from '../../orchestration/monitor/monitor-contract.ts'
+import type { HostFigures, Monitor } from '../../orchestration/monitor/monitor-contract.ts'
 import type { Colors } from '../output.ts'
 import { formatBytes, oneLine, table } from '../text.ts'
 
@@ -7,13 +7,7 @@ import { formatBytes, oneLine, table } from '../text.ts'
 export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: boolean; colors: Colors }): string[] {
   const { host, agents, queue, runs } = figures
   const rows: string[][] = [
-    [
-      'cpu',
-      `${share(host.cpu)} of ${host.cores} cores${host.load === null ? '' : `, load ${host.load.map((load) => load.toFixed(2)).join(' ')}`}`,
-    ],
-    ['memory', used(host.memory)],
-    ['disk', host.disk === null ? 'unknown' : used(host.disk)],
-    ['network', networkText(host.network)],
+    ...(host === null ? [] : hostRows(host)),
     ['agents', `${counts(agents.byState)}; ${agents.used} of ${agents.slots} slots in use`],
     ['runs', counts(runs.byState)],
   ]
@@ -29,6 +23,19 @@ export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: b
   ]
 }
 
+/** Only who runs the installation is shown its machine. */
+function hostRows(host: HostFigures): string[][] {
+  return [
+    [
+      'cpu',
+      `${share(host.cpu)} of ${host.cores} cores${host.load === null ? '' : `, load ${host.load.map((load) => load.toFixed(2)).join(' ')}`}`,
+    ],
+    ['memory', used(host.memory)],
+    ['disk', host.disk === null ? 'unknown' : used(host.disk)],
+    ['network', networkText(host.network)],
+  ]
+}
+
 function metricRows({ rates, eventLagMs, databaseBytes }: Monitor): string[][] {
   return [
     [
@@ -41,12 +48,12 @@ function metricRows({ rates, eventLagMs, databaseBytes }: Monitor): string[][] {
         ? 'no task ended in the last five minutes'
         : `${share(rates.failures5m)} of the tasks of the last five minutes`,
     ],
-    ['event lag', formatDuration(eventLagMs)],
+    ...(eventLagMs === null ? [] : [['event lag', formatDuration(eventLagMs)]]),
     ['database', databaseBytes === null ? 'unknown' : formatBytes(databaseBytes)],
   ]
 }
 
-function networkText(network: Monitor['host']['network']): string {
+function networkText(network: HostFigures['network']): string {
   if (network === null || network.bytesPerSecond === null) return 'unknown'
   const rate = `${formatBytes(network.bytesPerSecond)}/s`
   return network.capacity === null

@@ -4,9 +4,9 @@ import { type Clock, systemClock } from '../../foundation/kernel/clock.ts'
 import { type CpuQuota, readCgroupCpu } from './cgroup-cpu.ts'
 import { type MemoryFigures, readCgroupMemory } from './cgroup-memory.ts'
 import { type NetworkCounters, readNetwork } from './host-network.ts'
-import type { Monitor } from './monitor-contract.ts'
+import type { HostFigures } from './monitor-contract.ts'
 
-export type HostFigures = Monitor['host']
+export type { HostFigures }
 
 /** Milliseconds that all cores together have spent, since the host started. */
 export interface CpuTimes {

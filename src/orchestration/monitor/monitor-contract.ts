@@ -3,29 +3,34 @@ import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
 
 const share = z.number().min(0).max(1)
 
+/** The machine of the server that answers. */
+const hostSchema = z.object({
+  /** Share of all cores in use since the sample before; null in the first moment. */
+  cpu: share.nullable(),
+  /** Where a control group has a quota below it: that, which may be a fraction. */
+  cores: z.number(),
+  /** Load averages over 1, 5 and 15 minutes. */
+  load: z.tuple([z.number(), z.number(), z.number()]).nullable(),
+  memory: z.object({ usedBytes: z.number(), totalBytes: z.number() }),
+  /** The file system of the data folder. */
+  disk: z.object({ usedBytes: z.number(), totalBytes: z.number() }).nullable(),
+  /** Received and sent since the sample before, a second; `capacity` is what the links carry, both in bytes a second. */
+  network: z.object({ bytesPerSecond: z.number().nullable(), capacity: z.number().nullable() }).nullable(),
+  /** Shares in use, 0 to 1; null where it cannot be told. */
+  utilisation: z.object({
+    cpu: share.nullable(),
+    memory: share.nullable(),
+    disk: share.nullable(),
+    network: share.nullable(),
+  }),
+})
+export type HostFigures = z.infer<typeof hostSchema>
+
 /** Figures measured at `at`. A figure the platform cannot give is null, never zero. */
 export const monitorSchema = z.object({
   at: z.iso.datetime(),
-  host: z.object({
-    /** Share of all cores in use since the sample before; null in the first moment. */
-    cpu: share.nullable(),
-    /** Where a control group has a quota below it: that, which may be a fraction. */
-    cores: z.number(),
-    /** Load averages over 1, 5 and 15 minutes. */
-    load: z.tuple([z.number(), z.number(), z.number()]).nullable(),
-    memory: z.object({ usedBytes: z.number(), totalBytes: z.number() }),
-    /** The file system of the data folder. */
-    disk: z.object({ usedBytes: z.number(), totalBytes: z.number() }).nullable(),
-    /** Received and sent since the sample before, a second; `capacity` is what the links carry, both in bytes a second. */
-    network: z.object({ bytesPerSecond: z.number().nullable(), capacity: z.number().nullable() }).nullable(),
-    /** Shares in use, 0 to 1; null where it cannot be told. */
-    utilisation: z.object({
-      cpu: share.nullable(),
-      memory: share.nullable(),
-      disk: share.nullable(),
-      network: share.nullable(),
-    }),
-  }),
+  /** Of all tenants together: null for who does not run the installation, as are `eventLagMs` and `databaseBytes`. */
+  host: hostSchema.nullable(),
   agents: z.object({
     byState: z.record(z.string(), z.int()),
     slots: z.int(),
@@ -55,7 +60,7 @@ export const monitorSchema = z.object({
     failures5m: share.nullable(),
   }),
   /** Age of the oldest committed event that readers cannot see yet, in milliseconds; 0 when they see all. */
-  eventLagMs: z.number(),
+  eventLagMs: z.number().nullable(),
   databaseBytes: z.number().nullable(),
 })
 export type Monitor = z.infer<typeof monitorSchema>
@@ -63,6 +68,6 @@ export type Monitor = z.infer<typeof monitorSchema>
 export const showMonitor = endpoint({
   method: 'GET',
   path: '/api/v1/monitor',
-  summary: 'True figures of host, agents, queue and runs at this moment.',
+  summary: 'True figures of agents, queue and runs at this moment, and of the installation for who runs it.',
   output: monitorSchema,
 })

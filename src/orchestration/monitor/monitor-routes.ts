@@ -1,3 +1,4 @@
+import { mayUse } from '../../foundation/platform/http/principal.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { showMonitor } from './monitor-contract.ts'
 import type { MonitorService } from './monitor-service.ts'
@@ -7,7 +8,7 @@ export function monitorRoutes(monitor: MonitorService): Route[] {
     route({
       ...showMonitor,
       permission: 'monitor:read',
-      handle: ({ principal }) => monitor.show(principal.tenant),
+      handle: ({ principal }) => monitor.show(principal.tenant, mayUse(principal, 'platform:read')),
     }),
   ]
 }

@@ -34,12 +34,13 @@ export class MonitorService {
     this.#host = new HostSampler(options.dataFolder, options.host)
   }
 
-  async show(tenant: TenantId): Promise<Monitor> {
+  /** `ofAll`: with what concerns all tenants together, which is for who runs the installation. */
+  async show(tenant: TenantId, ofAll: boolean): Promise<Monitor> {
     const { database } = this.#options
     const now = database.clock.now()
     const ago = (ms: number) => new Date(now.getTime() - ms)
     const [host, own, shared] = await Promise.all([
-      this.#host.read(),
+      ofAll ? this.#host.read() : null,
       database.forTenant(tenant).read(async (tx) => ({
         agents: await this.#options.countAgents(tx, tenant),
         queue: await this.#options.readQueue(tx, tenant),
@@ -47,8 +48,8 @@ export class MonitorService {
       })),
       database.asSystem('monitor').read(async (tx) => ({
         recent: await countRecentEvents(tx, tenant, endings, [ago(minute), ago(5 * minute)]),
-        unseen: await oldestUnseen(tx),
-        bytes: await databaseBytes(tx),
+        unseen: ofAll ? await oldestUnseen(tx) : null,
+        bytes: ofAll ? await databaseBytes(tx) : null,
       })),
     ])
     return {
@@ -58,7 +59,7 @@ export class MonitorService {
       queue: own.queue.map(({ oldestAt, ...figure }) => ({ ...figure, oldestSeconds: age(now, oldestAt) / 1_000 })),
       runs: { byState: own.runs },
       rates: ratesOf(shared.recent, now),
-      eventLagMs: shared.unseen === null ? 0 : age(now, shared.unseen),
+      eventLagMs: !ofAll ? null : shared.unseen === null ? 0 : age(now, shared.unseen),
       databaseBytes: shared.bytes,
     }
   }

@@ -31,7 +31,7 @@ const remoteAgentSchema = z.object({
   capabilities: z.array(capabilityField).max(100),
   labels: labelsSchema,
   slots: z.int().min(1).max(10_000),
-  weight: z.number().positive().max(1_000_000),
+  weight: z.number().min(0.001).max(1_000_000),
 })
 
 export const registerRunner = endpoint({
@@ -40,7 +40,7 @@ export const registerRunner = endpoint({
   summary: 'Announces a runner of the tenant and the agents that live on it.',
   body: z.object({
     host: z.string().min(1).max(255),
-    pid: z.int().min(1),
+    pid: z.int().min(1).max(2_147_483_647),
     agents: z.array(remoteAgentSchema).min(1).max(1_000),
   }),
   output: z.object({

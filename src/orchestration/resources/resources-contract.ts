@@ -12,8 +12,8 @@ const shares = z.object({ cpu: share, memory: share, disk: share, network: share
 
 export const resourcesSchema = z.object({
   at: z.iso.datetime(),
-  /** What was measured of the machine that answers. */
-  host: z.object({ capacity: someAmounts, utilisation: shares }),
+  /** What was measured of the machine that answers; null for who does not run the installation. */
+  host: z.object({ capacity: someAmounts, utilisation: shares }).nullable(),
   agents: z.array(
     z.object({
       id: z.string(),

@@ -1,3 +1,4 @@
+import { mayUse } from '../../foundation/platform/http/principal.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { optimizeResources, showResources } from './resources-contract.ts'
 import type { ResourcesService } from './resources-service.ts'
@@ -7,7 +8,7 @@ export function resourceRoutes(resources: ResourcesService): Route[] {
     route({
       ...showResources,
       permission: 'resources:read',
-      handle: ({ principal }) => resources.show(principal.tenant),
+      handle: ({ principal }) => resources.show(principal.tenant, mayUse(principal, 'platform:read')),
     }),
     route({
       ...optimizeResources,

@@ -62,10 +62,11 @@ export class ResourcesService {
     this.#options = options
   }
 
-  async show(tenant: TenantId): Promise<ResourcesView> {
+  /** `ofAll`: with the machine, which all tenants share. */
+  async show(tenant: TenantId, ofAll: boolean): Promise<ResourcesView> {
     const { database, host, agentsOf, heldLanes } = this.#options
     const [figures, own] = await Promise.all([
-      host.read(),
+      ofAll ? host.read() : null,
       database.forTenant(tenant).read(async (tx) => ({
         agents: await agentsOf(tx, tenant),
         lanes: await heldLanes(tx, tenant),
@@ -79,7 +80,7 @@ export class ResourcesService {
     })
     return {
       at: database.clock.now().toISOString(),
-      host: hostView(figures),
+      host: figures === null ? null : hostView(figures),
       agents,
       pools: [...Map.groupBy(agents, (agent) => agent.pool)].map(([pool, members]) => poolView(pool, members)),
       runners: runnersOf(own.agents, own.lanes),
@@ -149,7 +150,7 @@ function runnersOf(agents: readonly AgentShape[], lanes: readonly HeldLanes[]): 
   })
 }
 
-function hostView(host: HostFigures): ResourcesView['host'] {
+function hostView(host: HostFigures): NonNullable<ResourcesView['host']> {
   return {
     capacity: {
       cpu: host.cores,
