@@ -155,6 +155,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/work.ts')).work,
   },
   {
+    name: 'migrate-to',
+    summary: 'move the database to PostgreSQL, or back into a folder; runs in flight survive',
+    load: async () => (await import('./commands/migrate-to.ts')).migrateTo,
+  },
+  {
     name: 'init',
     summary: 'write a commented leanvibe.yaml and an example workflow',
     load: async () => (await import('./commands/init.ts')).init,

@@ -19,7 +19,7 @@ const commits = [
 /** Commits that no run of this workflow makes: they come with time, with a server, or with calls of other parts. */
 const elsewhere = [
   ...['agent-limits', 'attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness'],
-  ...['model-calls', 'model-upkeep', 'nats-relay'],
+  ...['model-calls', 'model-upkeep', 'move-in', 'move-out', 'moves', 'nats-relay'],
   ...[
     'quotas',
     'rate-limits',
@@ -49,6 +49,7 @@ const ofOthers = [
   'idempotency.done',
   'merge.land.after',
   'merge.land.before',
+  'move.batch',
   'relay.published',
   'relay.sent',
   'webhook.claimed',

@@ -1,7 +1,13 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
-import { formatCursor, headPosition, parseCursor, tailPosition } from '../../foundation/runtime/cursors.ts'
+import {
+  formatCursor,
+  headPosition,
+  mapClientPosition,
+  parseCursor,
+  tailPosition,
+} from '../../foundation/runtime/cursors.ts'
 import { type LoggedEvent, type LogPosition, readEventsOfRun } from '../../foundation/runtime/event-log.ts'
 import { runEvents, streamEvents } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { EventView } from '../../orchestration/runs/runs-contract.ts'
@@ -20,7 +26,7 @@ export function eventRoutes({ database, feed, runCreatedAt }: EventRoutesOptions
   const startOf = async (from: string | undefined): Promise<LogPosition> => {
     if (from === undefined || from === 'now') return database.asSystem('streams').read(headPosition)
     if (from === 'start') return database.asSystem('streams').read(tailPosition)
-    return parseCursor(from)
+    return database.asSystem('streams').read((tx) => mapClientPosition(tx, parseCursor(from)))
   }
   return [
     route({

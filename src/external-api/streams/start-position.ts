@@ -1,5 +1,5 @@
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
-import { checkPosition, headPosition, parseCursor, tailPosition } from '../../foundation/runtime/cursors.ts'
+import { headPosition, mapClientPosition, parseCursor, tailPosition } from '../../foundation/runtime/cursors.ts'
 import type { LogPosition } from '../../foundation/runtime/event-log.ts'
 import { positionAt } from '../../foundation/runtime/position-at.ts'
 import { streamErrors } from './streams-errors.ts'
@@ -9,9 +9,7 @@ export async function startPosition(tx: ReadTx, from: string): Promise<LogPositi
   if (from === 'now') return headPosition(tx)
   if (from === 'start') return tailPosition(tx)
   if (/^\d+\.\d+\.\d+$/.test(from)) {
-    const position = parseCursor(from)
-    await checkPosition(tx, position)
-    return position
+    return mapClientPosition(tx, parseCursor(from))
   }
   const at = new Date(from)
   if (!/^\d{4}-\d\d-\d\d/.test(from) || Number.isNaN(at.getTime())) {

@@ -57,11 +57,25 @@ export async function mapStoredPosition(tx: ReadTx, stored: LogPosition): Promis
   return position
 }
 
+/**
+ * The place of a reader outside, in the present epoch. One of a former epoch keeps its meaning as far as that epoch's ticks
+ * came along into this database. Throws `cursor-reset`.
+ */
+export async function mapClientPosition(tx: ReadTx, position: LogPosition): Promise<LogPosition> {
+  const bounds = await readBounds(tx)
+  if (position.epoch < bounds.epoch) {
+    const [row] = await tx.query<{ last: number | null }>(sql`
+      select max(id) as last from ticks where epoch <= ${position.epoch}`)
+    if (position.tick <= (row?.last ?? -1)) return requireReadable(bounds, { ...position, epoch: bounds.epoch })
+  }
+  return requireReadable(bounds, position)
+}
+
 /** The batch of a tick is cut by the tick before it, which must be there too unless the whole batch has been read. */
-function requireReadable(bounds: LogBounds, position: LogPosition): void {
+function requireReadable(bounds: LogBounds, position: LogPosition): LogPosition {
   const { epoch, tick, seq } = position
   const inReach = tick > bounds.first || (tick === bounds.first && seq === endOfTick)
-  if (epoch === bounds.epoch && inReach && tick <= bounds.last) return
+  if (epoch === bounds.epoch && inReach && tick <= bounds.last) return position
   throw runtimeErrors['cursor-reset'](`cursor ${formatCursor(position)} can no longer be read`, {
     details: { resume: formatCursor(tailOf(bounds)) },
   })
