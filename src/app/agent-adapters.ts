@@ -3,6 +3,8 @@ import { placeConfinement } from '../foundation/platform/config/agent-kinds.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import { localPool, type PoolConfig } from '../foundation/platform/config/pools.ts'
 import { type HostConfinement, hostEnvironment, type Supervisor } from '../foundation/platform/processes/index.ts'
+import { createA2aDriver } from '../orchestration/agents/a2a/a2a-driver.ts'
+import type { PushPort } from '../orchestration/agents/a2a/push-port.ts'
 import { createAcpDriver } from '../orchestration/agents/acp/acp-driver.ts'
 import { createSessionMemory } from '../orchestration/agents/acp/acp-resume.ts'
 import type { AgentAdapter } from '../orchestration/agents/agent-adapter.ts'
@@ -16,6 +18,7 @@ import { createSessionAdapter } from '../orchestration/agents/sessions/session-a
 import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import { packageFolder } from './package-info.ts'
+import { remoteAgentGuard } from './remote-agents.ts'
 
 export interface AgentAdaptersOptions {
   readonly loaded: LoadedConfig
@@ -24,6 +27,8 @@ export interface AgentAdaptersOptions {
   /** What this host can keep processes from. */
   readonly host: HostConfinement
   readonly ask: AskPort
+  /** Where remote agents may tell of news. Default: they are asked. */
+  readonly push?: PushPort
   /** Who does the tasks that are part of the product, in the pool `local`. */
   readonly workers: NonNullable<CommandAdapterOptions['workers']>
 }
@@ -49,9 +54,16 @@ function createPlainAdapter(pool: PoolConfig, options: AgentAdaptersOptions): Ag
   const { driver: settings } = pool
   const adapt = (driver: AgentDriver) => createSessionAdapter(driver, { artifacts, ask, limits })
   if (settings.kind === 'mcp') return adapt(createMcpDriver({ settings, rules: pool.rules, processes, secrets }))
+  const memory = createSessionMemory(join(config.dataFolder, 'agent-sessions'))
+  if (settings.kind === 'a2a') {
+    const readSecret = async (name: string) => (await loaded.secrets.read(name)).reveal()
+    const guard = remoteAgentGuard(loaded)
+    return adapt(
+      createA2aDriver({ settings, rules: pool.rules, guard, readSecret, memory, push: options.push ?? null }),
+    )
+  }
   const general = hostEnvironment(config.env, (name) => env.variable(name))
   const tools = openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
-  const memory = createSessionMemory(join(config.dataFolder, 'agent-sessions'))
   return adapt(createAcpDriver({ settings, rules: pool.rules, processes, memory, tools }))
 }
 

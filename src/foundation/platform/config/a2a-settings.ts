@@ -72,7 +72,10 @@ export function shapeA2a(file: z.output<typeof a2aSchema>): A2aSettings {
   }
 }
 
-const agentName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected lower-case letters, digits and -')
+const agentName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'expected lower-case letters, digits and -')
+  .refine((text) => text !== 'notifications', 'taken: remote agents send their notifications there')
 
 /** One of our agents as others see it: a workflow, or a pool that is given their words. */
 const offerSchema = z

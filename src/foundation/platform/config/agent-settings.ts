@@ -1,4 +1,5 @@
 import { z } from '../../kernel/schema.ts'
+import type { A2aSettings } from './a2a-settings.ts'
 import { type PermissionsFile, shapePermissions, type ToolPermissions } from './agent-kinds.ts'
 import { durationSchema } from './config-units.ts'
 import type { McpSettings } from './tool-settings.ts'
@@ -28,7 +29,7 @@ export interface AcpSettings {
 }
 
 /** How the agents of a pool are driven that are not plain commands. */
-export type DriverSettings = AcpSettings | McpSettings
+export type DriverSettings = AcpSettings | A2aSettings | McpSettings
 
 /** What holds for every kind. */
 export interface SessionRules {

@@ -3,6 +3,7 @@ import { isAppError } from '../../kernel/errors.ts'
 import { modelPriceSchema } from '../../kernel/model-price.ts'
 import { z } from '../../kernel/schema.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
+import { a2aSchema, a2aShape } from './a2a-settings.ts'
 import { agentKinds, confineSchema, permissionsSchema } from './agent-kinds.ts'
 import { acpSchema } from './agent-settings.ts'
 import { durationSchema, sizeSchema } from './config-units.ts'
@@ -45,9 +46,10 @@ const resourcesSchema = z.strictObject({
 })
 
 const poolSchema = z.strictObject({
-  /** What its agents are. Default: `acp` where `acp:` is there, `mcp` where `mcp:` is, else `command`. */
+  /** What its agents are. Default: `acp`, `a2a` or `mcp` where its settings are there, else `command`. */
   kind: z.enum(agentKinds).optional(),
   acp: acpSchema.optional(),
+  a2a: a2aSchema.optional(),
   mcp: mcpSchema.optional(),
   /** MCP servers whose tools its agents may call: allow, ask people, or never (off). */
   tools: toolsSchema.optional(),
@@ -134,6 +136,7 @@ export const configFileSchema = z.strictObject({
       keep: durationSchema.refine((ms) => ms >= 172_800_000, 'expected at least 2d').optional(),
     })
     .optional(),
+  a2a: z.strictObject(a2aShape).optional(),
   gateway: z.strictObject(gatewayShape).optional(),
   onRunEnd: argv.optional(),
   /** Go before the prices that come with the package. */

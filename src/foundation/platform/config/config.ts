@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { ModelPrice } from '../../kernel/model-price.ts'
 import type { z } from '../../kernel/schema.ts'
 import type { BlobLocation } from '../blobs/index.ts'
+import { type A2aConfig, shapeA2aConfig } from './a2a-settings.ts'
 import { type Chooser, createChooser, numeric } from './choose.ts'
 import { configErrors } from './config-errors.ts'
 import type { ReadConfigFile } from './config-file.ts'
@@ -18,6 +19,8 @@ export interface Config {
   readonly project: Project
   /** Absolute. Holds the embedded database, blobs, worktrees, logs, server.json and the token. */
   readonly dataFolder: string
+  /** What others may use of ours, and where remote agents may lie. */
+  readonly a2a: A2aConfig
   /** Absolute; YAML files in it can be started by name. */
   readonly workflowFolder: string
   /** Absolute; the Markdown files in it are personas, before those that come with the program. */
@@ -128,6 +131,7 @@ export function shapeConfig(sources: ConfigSources): Config {
   const config: Config = {
     project,
     dataFolder: chooseDataFolder(sources, chooser),
+    a2a: shapeA2aConfig(values.a2a),
     workflowFolder: resolve(project.root, values.workflows ?? 'workflows'),
     personaFolder: resolve(project.root, values.personas ?? 'personas'),
     database: chooseDatabase(sources, chooser),

@@ -1,6 +1,7 @@
 import type { StrategyName } from '../../balancing/strategies.ts'
 import type { TierModels } from '../../kernel/model-tier.ts'
 import type { Confinement } from '../processes/confinement/confinement.ts'
+import { shapeA2a } from './a2a-settings.ts'
 import { type AgentKind, shapeConfinement } from './agent-kinds.ts'
 import { type DriverSettings, type SessionRules, shapeAcp, shapeRules } from './agent-settings.ts'
 import type { ConfigFile } from './config-schema.ts'
@@ -61,6 +62,9 @@ export interface ResourceConfig {
 /** The pool of commands and scripts: always there. */
 export const localPool = 'local'
 
+/** Kinds that have settings of their own name. */
+const talks = ['acp', 'a2a', 'mcp'] as const
+
 export type Complain = (place: readonly string[], text: string) => void
 
 export function shapePools(
@@ -79,14 +83,16 @@ export function shapePools(
       )
     if (isLocal && pool.agents !== undefined)
       complain(['pools', name, 'agents'], 'say `agents:` at the top of the file for the pool `local`')
-    const kind: AgentKind = pool.kind ?? (pool.acp !== undefined ? 'acp' : pool.mcp !== undefined ? 'mcp' : 'command')
-    if (!isLocal && kind !== 'mcp' && pool.command === undefined)
+    const kind: AgentKind = pool.kind ?? talks.find((each) => pool[each] !== undefined) ?? 'command'
+    if (!isLocal && kind !== 'mcp' && kind !== 'a2a' && pool.command === undefined)
       complain(['pools', name], 'expected `command`: program and arguments of the agent')
     if (isLocal && (kind !== 'command' || pool.confine !== undefined || pool.permissions !== undefined))
       complain(['pools', name], 'the pool `local` runs commands of workflows as the user who starts it')
-    if (kind !== 'acp' && pool.acp !== undefined) complain(['pools', name, 'acp'], `contradicts kind: ${kind}`)
-    if (kind !== 'mcp' && pool.mcp !== undefined) complain(['pools', name, 'mcp'], `contradicts kind: ${kind}`)
-    if ((kind === 'command' || kind === 'mcp') && pool.tools !== undefined)
+    for (const other of talks)
+      if (kind !== other && pool[other] !== undefined) complain(['pools', name, other], `contradicts kind: ${kind}`)
+    if (kind === 'a2a' && pool.command !== undefined)
+      complain(['pools', name, 'command'], 'a remote agent has no command of ours')
+    if ((kind === 'command' || kind === 'mcp' || kind === 'a2a') && pool.tools !== undefined)
       complain(['pools', name, 'tools'], `agents of the kind ${kind} call no tools of ours`)
     const here: Complain = (place, text) => complain(['pools', name, ...place], text)
     return {
@@ -132,6 +138,10 @@ function shapeTiers(name: string, pool: FilePool, gateway: TiersFile, complain: 
 }
 
 function shapeDriver(name: string, kind: AgentKind, pool: FilePool, complain: Complain): DriverSettings | null {
+  if (kind === 'a2a') {
+    if (pool.a2a === undefined) complain(['a2a'], 'expected `card`: the URL of the card of the agent')
+    return pool.a2a === undefined ? null : shapeA2a(pool.a2a)
+  }
   if (kind === 'mcp') return shapeMcp(name, pool.command, pool.mcp, complain)
   return kind === 'acp' && pool.command !== undefined ? shapeAcp(pool.command, pool.acp) : null
 }

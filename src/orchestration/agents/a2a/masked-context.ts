@@ -23,16 +23,9 @@ export function maskedContext(context: SessionContext, secret: string | null): M
   const say = (text: string) => (text === '' ? undefined : context.say(text))
   return {
     context: {
-      signal: context.signal,
-      workdir: context.workdir,
-      outdir: context.outdir,
-      tempdir: context.tempdir,
-      tree: context.tree,
-      env: context.env,
-      config: context.config,
+      ...context,
       masker,
       progress: (note) => context.progress(note === undefined ? undefined : own.text(note)),
-      log: (name, chunk) => context.log(name, chunk),
       say: (text) => say(decoder.write(stream.write(Buffer.from(text)))),
       note: (line) => context.note(own.text(line)),
       ask: (question) =>

@@ -1,0 +1,37 @@
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import { type AddressGuard, createAddressGuard } from '../foundation/platform/network/address-guard.ts'
+import { createGuardedFetch } from '../foundation/platform/network/guarded-fetch.ts'
+import { a2aErrors } from '../orchestration/agents/a2a/a2a-errors.ts'
+import { type RemoteAgent, readCard } from '../orchestration/agents/a2a/read-card.ts'
+import { sessionErrors } from '../orchestration/agents/sessions/session-errors.ts'
+
+/** Which addresses remote agents may lie at. */
+export function remoteAgentGuard({ config }: LoadedConfig): AddressGuard {
+  return createAddressGuard(config.a2a.allow, {
+    url: a2aErrors['agent-url-refused'],
+    address: a2aErrors['agent-address-refused'],
+  })
+}
+
+export interface LookUpOptions {
+  readonly url: string
+  readonly origins?: readonly string[]
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+/** Fetches the card of a remote agent once. Throws what is wrong with it, or with its address. */
+export async function lookUpAgent(loaded: LoadedConfig, options: LookUpOptions): Promise<RemoteAgent> {
+  const guarded = createGuardedFetch({
+    guard: remoteAgentGuard(loaded),
+    unreachable: sessionErrors['agent-unreachable'],
+    tooLong: a2aErrors['agent-card-invalid'],
+    maxBytes: 1_048_576,
+    firstByteMs: 10_000,
+  })
+  try {
+    return await readCard({ ...options, fetch: guarded.fetch })
+  } finally {
+    await guarded.close()
+  }
+}
