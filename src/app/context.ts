@@ -1,3 +1,4 @@
+import { createMcpMount } from '../external-api/mcp/index.ts'
 import { eventRoutes } from '../external-api/streams/event-routes.ts'
 import { armFailpoints } from '../foundation/kernel/failpoints.ts'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
@@ -48,6 +49,7 @@ import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { openPersonas } from './personas.ts'
+import { packageVersion } from './package-info.ts'
 import { createRemoteRunners, settleFormerRunners } from './remote-runners.ts'
 import { createResources } from './resources.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
@@ -191,9 +193,11 @@ export async function openPlatform(
       ...models.routes,
       ...access.routes,
     ]
+    const mcp = createMcpMount({ routes, version: packageVersion(), onError })
+    closers.push(() => mcp.close())
     return {
       routes,
-      mounts: [gateway.mount],
+      mounts: [gateway.mount, mcp],
       access: { ...access, authenticate: (local) => access.authenticate(firstToKnow(local, models.authenticate)) },
       serving: (url) => served.resolve(url),
       isReady: async () => {
