@@ -2,6 +2,7 @@ import { type IdSource, systemIds, type TenantId } from '../foundation/kernel/id
 import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, ReadTx, Tx } from '../foundation/platform/database/database.ts'
+import { planLikeSystem } from '../foundation/platform/database/plan-settings.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
 import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
 import { kindsOfAgents } from '../orchestration/agents/kinds-of-agents.ts'
@@ -122,7 +123,9 @@ export function createOrchestration(options: OrchestrationOptions) {
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
     const counters = new Counters()
-    const { leased } = await ticker.tick(tx, shards, now, null, counters)
+    if (tx.tenant !== null && shards.length > 0) tx.post(planLikeSystem)
+    const result = await ticker.tick(tx, shards, now, null, counters)
+    const [leased] = await Promise.all([result.leased, queue.settle(tx, counters, now)])
     await queue.settle(tx, counters, now)
     tx.afterCommit(() => {
       onCommit()

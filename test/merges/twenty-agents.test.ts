@@ -5,7 +5,7 @@ import { afterAll, expect, test, vi } from 'vitest'
 import { makeRepository, rawGit } from '../../src/foundation/platform/git/git.fixture.ts'
 import { documentsOf, runCli, scratchFolder } from '../support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 240_000 })
+vi.setConfig({ testTimeout: 480_000 })
 const scratch = scratchFolder('merges')
 afterAll(() => scratch.remove())
 
@@ -106,7 +106,7 @@ function checkEveryCommit(repository: string): number {
 test('20 agents on one repository with overlapping edits: every state of main passes, nothing is lost, the order is told', async () => {
   const { cwd, repository } = project('twenty')
   const from = performance.now()
-  const run = await runCli(['orchestrate', 'twenty', '--repo', repository, '--json'], { cwd, timeoutMs: 220_000 })
+  const run = await runCli(['orchestrate', 'twenty', '--repo', repository, '--json'], { cwd, timeoutMs: 450_000 })
   expect(run.code, run.stderr + run.stdout.slice(-3_000)).toBe(0)
   const seconds = (performance.now() - from) / 1_000
   for (let agent = 0; agent < agents; agent++) {

@@ -47,6 +47,10 @@ export function explaining(tx: Tx, plans: Plan[]): Tx {
       await explain(query)
       return tx.execute(query)
     },
+    post(query) {
+      explain(query).catch(() => undefined) // the transaction has failed, and says so
+      tx.post(query)
+    },
   }
 }
 

@@ -9,7 +9,7 @@ export function recording(database: Database): { readonly database: Database; re
       get(target, name) {
         const value = Reflect.get(target, name, target) as unknown
         if (typeof value !== 'function') return value
-        if (name !== 'query' && name !== 'execute') return value.bind(target)
+        if (name !== 'query' && name !== 'execute' && name !== 'post') return value.bind(target)
         return (query: Query) => {
           statements.push(query.text)
           return (value as (query: Query) => unknown).call(target, query)

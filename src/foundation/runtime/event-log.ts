@@ -24,7 +24,7 @@ export interface LoggedEvent extends NewEvent {
 export async function appendEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return
   const batches = numberBatches(events)
-  await tx.execute(prepared('append-events')`
+  tx.post(prepared('append-events')`
     insert into event_batches (tenant_id, type, subject_kind, run_id, at, subject_ids, subject_revs, data)
     select tenant_id, type, kind, run_id, at, array_agg(id order by n), array_agg(rev order by n), array_agg(data order by n)
     from unnest(${batches}::int[], ${events.map((e) => e.tenant)}::text[], ${events.map((e) => e.type)}::text[],

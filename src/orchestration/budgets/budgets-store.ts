@@ -5,7 +5,7 @@ import type { KnownBudget, NewBudget } from './budget-rules-contract.ts'
 
 export async function insertBudgets(tx: Tx, budgets: readonly NewBudget[]): Promise<void> {
   if (budgets.length === 0) return
-  await tx.execute(prepared('insert-budgets')`
+  tx.post(prepared('insert-budgets')`
     insert into budgets (tenant_id, id, scope, scope_id, unit, hard_limit)
     select * from unnest(${budgets.map((b) => b.tenant)}::text[], ${budgets.map((b) => b.id)}::text[],
       ${budgets.map((b) => b.scope)}::text[], ${budgets.map((b) => b.scopeId)}::text[],

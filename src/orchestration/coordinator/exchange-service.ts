@@ -156,12 +156,15 @@ export class ExchangeService implements ExchangePort {
     counters: Counters,
   ): Promise<readonly LeasedTask[]> {
     const { ticker, queue } = this.#options
-    const leased = [...(await ticker.tick(tx, shards, now, request.runnerId, counters)).leased]
-    const woken = await queue.settle(tx, counters, now)
-    if (woken.length > 0) {
-      leased.push(...(await ticker.tick(tx, woken, now, request.runnerId, counters)).leased)
-      await queue.settle(tx, counters, now)
+    const leased: LeasedTask[] = []
+    for (let ready = shards, round = 0; round < 2; round++) {
+      const result = await ticker.tick(tx, ready, now, request.runnerId, counters)
+      const [given, woken] = await Promise.all([result.leased, queue.settle(tx, counters, now)])
+      leased.push(...given)
+      ready = woken
+      if (ready.length === 0) break
     }
+    await queue.settle(tx, counters, now)
     tx.afterCommit(() => {
       this.#options.onCommit()
       this.hint(leased, request.runnerId)

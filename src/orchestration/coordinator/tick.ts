@@ -1,5 +1,6 @@
 import type { Strategy } from '../../foundation/balancing/candidate.ts'
 import { type StrategyName, strategies } from '../../foundation/balancing/strategies.ts'
+import type { AgentId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import { type Claim, Claims, type ClaimsView } from './claims.ts'
@@ -32,9 +33,8 @@ export interface TickOptions {
 export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgents: 2_000 }
 
 export interface TickResult {
-  readonly leased: readonly LeasedTask[]
-  /** There was work and room for more than one batch. */
-  readonly more: boolean
+  /** The leases are on their way when the tick returns: the caller's next statements may travel behind them. */
+  readonly leased: Promise<readonly LeasedTask[]>
 }
 
 interface Round {
@@ -60,7 +60,10 @@ export class Ticker {
     this.#options = { ...given, batch: Math.min(given.batch, mostTasks) }
   }
 
-  /** Slots and budgets that it takes are added to `counters`, and the caller writes them last. */
+  /**
+   * Slots and budgets that it takes are added to `counters`, and the caller writes them last. What turns out not to be
+   * leased, because somebody was faster, is taken off again when `leased` resolves.
+   */
   async tick(
     tx: Tx,
     asked: readonly Shard[],
@@ -68,9 +71,10 @@ export class Ticker {
     forRunner: string | null,
     counters: Counters,
   ): Promise<TickResult> {
-    const leased: LeasedTask[] = []
+    const leases: Promise<readonly LeasedTask[]>[] = []
+    const all = () => ({ leased: Promise.all(leases).then((parts) => parts.flat()) })
     let shards = uniqueShards(asked)
-    if (shards.length === 0) return { leased, more: false }
+    if (shards.length === 0) return all()
     const claim = this.#claims.of(tx)
     // Tasks that a budget refuses leave their lane; what is behind them gets its chance in the same tick.
     for (let round = 0; round < mostRounds; round++) {
@@ -90,10 +94,10 @@ export class Ticker {
         found.filter((shard) => known.has(keyOf(shard))),
         { now, forRunner, counters, claim, view, deep: round > 0 },
       ).finally(view.close)
-      leased.push(...result.leased)
-      if (result.refused === 0) return { leased, more: leased.length >= this.#options.batch }
+      leases.push(result.leased)
+      if (result.refused === 0) break
     }
-    return { leased, more: true }
+    return all()
   }
 
   #findLanes(tx: Tx, shards: readonly Shard[], counters: Counters): Promise<readonly ShardLanes[]> {
@@ -117,7 +121,7 @@ export class Ticker {
     tx: Tx,
     found: readonly ShardLanes[],
     { now, forRunner, counters, claim, view, deep }: Round,
-  ): Promise<{ readonly leased: readonly LeasedTask[]; readonly refused: number }> {
+  ): Promise<{ readonly leased: Promise<readonly LeasedTask[]>; readonly refused: number }> {
     const plans: Planned[] = []
     for (const shard of found) {
       if (shard.agents.length === 0) continue
@@ -125,7 +129,7 @@ export class Ticker {
       if (plan.lanes.length > 0) plans.push(plan)
       this.#rotate(shard)
     }
-    if (plans.length === 0) return { leased: [], refused: 0 }
+    if (plans.length === 0) return { leased: nothing, refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
     const { heads, remaining } = await this.#readHeads(tx, plans, limit, view, deep)
@@ -141,9 +145,14 @@ export class Ticker {
       strategyNamed: (name, shard) => this.#strategyOf(shard, name),
     })
     await holdTasks(tx, refused, now)
-    if (assignments.length === 0) return { leased: [], refused: refused.length }
-    const leased = await assignTasks(tx, assignments, now, this.#options.graceMs, forRunner)
-    count(leased, heads, counters)
+    if (assignments.length === 0) return { leased: nothing, refused: refused.length }
+    count(assignments, heads, counters, 1)
+    const leased = assignTasks(tx, assignments, now, this.#options.graceMs, forRunner).then((given) => {
+      if (given.length < assignments.length) count(without(assignments, given), heads, counters, -1)
+      return given
+    })
+    // Whoever waits for it hears of a failure; where a later statement fails first, nobody does.
+    leased.catch(() => undefined)
     return { leased, refused: refused.length }
   }
 
@@ -229,15 +238,28 @@ function keyOf(shard: Shard): string {
   return `${shard.tenant}/${shard.pool}`
 }
 
-/** Adds what the leases take: a slot each, and what they hold. */
-function count(leased: readonly LeasedTask[], heads: readonly LaneHeads[], counters: Counters): void {
-  for (const { tenant, agentId } of leased) counters.agent({ tenant, agentId, used: 1 })
-  const taken = new Set(leased.map((task) => task.taskId as string))
+const nothing: Promise<readonly LeasedTask[]> = Promise.resolve([])
+
+interface Taking {
+  readonly tenant: TenantId
+  readonly taskId: string
+  readonly agentId: string
+}
+
+function without(decided: readonly Taking[], given: readonly LeasedTask[]): readonly Taking[] {
+  const known = new Set<string>(given.map((task) => task.taskId))
+  return decided.filter((task) => !known.has(task.taskId))
+}
+
+/** Adds what leases take, `times` 1 or -1: a slot each, and what they hold. */
+function count(taken: readonly Taking[], heads: readonly LaneHeads[], counters: Counters, times: 1 | -1): void {
+  for (const { tenant, agentId } of taken) counters.agent({ tenant, agentId: agentId as AgentId, used: times })
+  const ids = new Set(taken.map((task) => task.taskId))
   for (const lane of heads) {
     const tasks = new Map<string, number>()
     lane.ids.forEach((id, n) => {
       const holds = lane.holds[n]!
-      if (holds !== '' && taken.has(id)) tasks.set(holds, (tasks.get(holds) ?? 0) + 1)
+      if (holds !== '' && ids.has(id)) tasks.set(holds, (tasks.get(holds) ?? 0) + times)
     })
     for (const [holds, n] of tasks) {
       for (const { budget, amount } of holdsOf(holds)) {

@@ -63,9 +63,9 @@ export class RunEngine {
 
   async advance(tx: Tx, refs: readonly RunRef[], now: Date): Promise<readonly Shard[]> {
     const unique = [...new Map(refs.map((ref) => [keyOf(ref), ref])).values()]
-    const runs = (await lockRuns(tx, unique)).filter((run) => !isRunEnded(run.state) && run.state !== 'pending')
+    const [locked, rows] = await Promise.all([lockRuns(tx, unique), readSteps(tx, unique)])
+    const runs = locked.filter((run) => !isRunEnded(run.state) && run.state !== 'pending')
     if (runs.length === 0) return []
-    const rows = await readSteps(tx, runs.map(refOf))
     const lives: Live[] = []
     for (const run of runs) {
       const definition = await this.#options.definitionOf(tx, run.tenant, run.workflow, run.version)

@@ -68,19 +68,14 @@ export class RunStarter {
     const rows = stepRows(definition, inherited, now)
     const begun = run.startedAt !== null
     const timers = begun ? runTimers(run, definition, this.#options.checkpointEveryMs, now) : []
-    // One after the other on the wire; what follows is decided from what is in memory.
-    const written = [
-      insertRuns(tx, [run]),
-      insertSteps(
-        tx,
-        rows.map((row) => ({ ...ref, row })),
-      ),
-      this.#options.insertBudgets(tx, this.#budgetsOf(run, what)),
-      setTimers(tx, timers),
-    ]
-    const advanced = begun ? this.#options.engine().begin(tx, { run, definition, rows }, now) : []
-    const [shards] = await Promise.all([advanced, ...written])
-    return { run, shards }
+    await insertRuns(tx, [run])
+    await insertSteps(
+      tx,
+      rows.map((row) => ({ ...ref, row })),
+    )
+    await this.#options.insertBudgets(tx, this.#budgetsOf(run, what))
+    await setTimers(tx, timers)
+    return { run, shards: begun ? await this.#options.engine().begin(tx, { run, definition, rows }, now) : [] }
   }
 
   /** Starts the runs whose turn it is under a workflow's own limit, the oldest first. */

@@ -80,7 +80,7 @@ export async function readSteps(tx: ReadTx, refs: readonly RunRef[]): Promise<Re
 
 export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void> {
   if (runs.length === 0) return
-  const written = tx.execute(prepared('insert-runs')`
+  tx.post(prepared('insert-runs')`
     insert into runs (tenant_id, id, workflow, version, state, inputs, repo_path, repo_commit, repo_branch, priority, parallel,
       concurrency_key, labels, origin_kind, origin_id, parent_task, created_at, started_at)
     select * from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.id)}::text[], ${runs.map((r) => r.workflow)}::text[],
@@ -91,17 +91,16 @@ export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void>
       ${runs.map((r) => JSON.stringify(r.labels))}::jsonb[], ${runs.map((r) => r.origin?.kind ?? null)}::text[],
       ${runs.map((r) => r.origin?.id ?? null)}::text[], ${runs.map((r) => r.parentTask)}::text[],
       ${runs.map((r) => r.createdAt)}::timestamptz[], ${runs.map((r) => r.startedAt)}::timestamptz[])`)
-  const logged = appendEvents(
+  await appendEvents(
     tx,
     runs.map((run) => runEvent(run, 'run.created', run.createdAt, { workflow: run.workflow, version: run.version })),
   )
-  await Promise.all([written, logged])
 }
 
 /** The steps of new runs. Those restored from elsewhere come with their end. */
 export async function insertSteps(tx: Tx, steps: readonly (RunRef & { readonly row: StepRow })[]): Promise<void> {
   if (steps.length === 0) return
-  await tx.execute(prepared('insert-steps')`
+  tx.post(prepared('insert-steps')`
     insert into run_steps (tenant_id, run_id, step, position, state, reason, by_condition, total, open, outputs, started_at, ended_at)
     select * from unnest(${steps.map((s) => s.tenant)}::text[], ${steps.map((s) => s.runId)}::text[], ${steps.map((s) => s.row.step)}::text[],
       ${steps.map((s) => s.row.position)}::int[], ${steps.map((s) => s.row.state)}::text[], ${steps.map((s) => s.row.reason)}::text[],
@@ -113,7 +112,7 @@ export async function insertSteps(tx: Tx, steps: readonly (RunRef & { readonly r
 /** Writes changed runs over their former revisions, with one event each. */
 export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Promise<void> {
   if (runs.length === 0) return
-  const written = tx.execute(prepared('save-runs')`
+  tx.post(prepared('save-runs')`
     update runs r set state = i.state, rev = r.rev + 1, outputs = i.outputs, error = i.error, cancel_requested = i.cancel_requested,
       outcome = i.outcome, started_at = i.started_at, ended_at = i.ended_at
     from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.id)}::text[], ${runs.map((r) => r.state)}::text[],
@@ -122,7 +121,7 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
       ${runs.map((r) => r.outcome)}::text[], ${runs.map((r) => r.startedAt)}::timestamptz[], ${runs.map((r) => r.endedAt)}::timestamptz[])
       as i(tenant_id, id, state, outputs, error, cancel_requested, outcome, started_at, ended_at)
     where r.tenant_id = i.tenant_id and r.id = i.id`)
-  const logged = appendEvents(
+  await appendEvents(
     tx,
     runs.map((run) => {
       const data = {
@@ -133,7 +132,6 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
       return runEvent({ ...run, rev: run.rev + 1 }, `run.${run.state}`, now, data)
     }),
   )
-  await Promise.all([written, logged])
 }
 
 /** Writes changed steps with one event each. `total` and `open` are set when a step is activated, and left alone after. */
@@ -143,7 +141,7 @@ export async function saveSteps(
   now: Date,
 ): Promise<void> {
   if (steps.length === 0) return
-  const written = tx.execute(prepared('save-steps')`
+  tx.post(prepared('save-steps')`
     update run_steps s set state = i.state, rev = s.rev + 1, reason = i.reason, by_condition = i.by_condition,
       total = case when i.counts then i.total else s.total end, open = case when i.counts then i.open else s.open end,
       tolerate = case when i.counts then i.tolerate else s.tolerate end,
@@ -157,7 +155,7 @@ export async function saveSteps(
       ${steps.map((s) => s.row.startedAt)}::timestamptz[], ${steps.map((s) => s.row.endedAt)}::timestamptz[])
       as i(tenant_id, run_id, step, state, reason, by_condition, counts, total, open, tolerate, outputs, error, started_at, ended_at)
     where s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step`)
-  const logged = appendEvents(
+  await appendEvents(
     tx,
     steps.map(({ tenant, runId, row }) => ({
       tenant,
@@ -168,7 +166,6 @@ export async function saveSteps(
       data: { step: row.step, total: row.total, ...(row.reason === null ? {} : { reason: row.reason }) },
     })),
   )
-  await Promise.all([written, logged])
 }
 
 function runEvent(run: RunRow, type: string, at: Date, data: JsonObject) {

@@ -133,6 +133,33 @@ eachDatabase(
       expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 0 }])
     })
 
+    test('a statement that was posted fails what comes after it by its own error: a statement, or the commit', async () => {
+      const { db } = use()
+      await db.forTenant(a).write(async (tx) => tx.post(insert(a, 'x')))
+      const twice = (after: (tx: Tx) => Promise<unknown>) =>
+        db.forTenant(a).write(async (tx) => {
+          tx.post(insert(a, 'y'))
+          tx.post(insert(a, 'x'))
+          await after(tx)
+        })
+      for (const after of [async () => undefined, (tx: Tx) => tx.query(count)]) {
+        await expect(twice(after)).rejects.toSatisfy((error) => violates(error, 'things_pkey'))
+      }
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 1 }])
+    })
+
+    test('a posted statement that lost a conflict is run again with the rest', async () => {
+      const { db } = use()
+      let runs = 0
+      await db.forTenant(a).write(async (tx) => {
+        runs += 1
+        tx.post(insert(a, 'x'))
+        if (runs === 1) tx.post(sql`select test_conflict()`)
+      })
+      expect(runs).toBe(2)
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 1 }])
+    })
+
     test('hooks run after the commit, and not after a rollback', async () => {
       const { db } = use()
       const seen: string[] = []

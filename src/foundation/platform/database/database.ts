@@ -14,6 +14,11 @@ export interface ReadTx {
 export interface Tx extends ReadTx {
   /** Runs a statement for its effect and returns the number of rows it touched. */
   execute(query: Query): Promise<number>
+  /**
+   * Sends a statement for its effect and goes on: what follows travels behind it. Where it fails, the transaction has
+   * failed, and the next statement that is waited for, or the commit, throws its error.
+   */
+  post(query: Query): void
   /** Runs `hook` once, after this transaction has committed; never after a rollback. */
   afterCommit(hook: () => void): void
   /** Runs `hook` once, when this transaction has ended, committed or not; where it is tried again, before that. */

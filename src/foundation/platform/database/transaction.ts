@@ -7,6 +7,8 @@ import { encodeValues } from './encode-values.ts'
 import type { Session, Statement } from './session.ts'
 import type { Query } from './sql.ts'
 
+const inFailedTransaction = '25P02'
+
 /** The log, as every statement that appends to it names it. */
 const eventTable = 'insert into event_batches'
 
@@ -17,8 +19,11 @@ export class Transaction implements Tx {
   readonly #begin: string
   readonly #hooks: (() => void)[] = []
   readonly #endHooks: (() => void)[] = []
+  readonly #posts: Promise<unknown>[] = []
   #state: 'unused' | 'open' | 'closed' = 'unused'
   #failure: Error | undefined
+  /** Whether somebody waited for the statement that failed. */
+  #failureWasPosted = false
   #inFlight = 0
   #appendedEvents = false
   #idleSince = performance.now()
@@ -35,6 +40,10 @@ export class Transaction implements Tx {
 
   async execute(query: Query): Promise<number> {
     return (await this.#send(query)).rowCount ?? 0
+  }
+
+  post(query: Query): void {
+    this.#posts.push(this.#send(query, true).catch(() => undefined)) // kept as the failure of the transaction
   }
 
   afterCommit(hook: () => void): void {
@@ -85,6 +94,8 @@ export class Transaction implements Tx {
       throw isOutcomeKnown(error) ? this.#translate(error) : commitUnknown(this.#session.failure() ?? error)
     }
     if (result.command !== 'COMMIT') {
+      await Promise.all(this.#posts)
+      if (this.#failureWasPosted) throw this.#failure
       throw databaseErrors['transaction-aborted'](
         'a failed statement was swallowed, so the transaction was rolled back',
         {
@@ -120,7 +131,7 @@ export class Transaction implements Tx {
     await this.rollback()
   }
 
-  async #send(query: Query): Promise<QueryResult> {
+  async #send(query: Query, posted = false): Promise<QueryResult> {
     if (this.#state === 'closed') {
       throw (
         this.#failure ?? databaseErrors['transaction-closed'](`the transaction has ended: ${query.text.slice(0, 80)}`)
@@ -133,7 +144,12 @@ export class Transaction implements Tx {
       return await (this.#state === 'unused' ? this.#sendFirst(statement) : this.#session.send(statement))
     } catch (error) {
       const translated = this.#translate(error)
-      this.#failure ??= translated
+      // What is refused because an earlier statement failed has nothing to say of its own.
+      if (this.#failureWasPosted && sqlStateOf(error) === inFailedTransaction) throw this.#failure
+      if (this.#failure === undefined) {
+        this.#failure = translated
+        this.#failureWasPosted = posted
+      }
       throw translated
     } finally {
       this.#inFlight -= 1

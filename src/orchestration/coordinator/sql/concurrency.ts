@@ -16,7 +16,7 @@ export async function defineGroups(
 ): Promise<void> {
   if (groups.length === 0) return
   const unique = [...new Map(groups.map((group) => [`${group.tenant}/${group.key}`, group])).values()]
-  await tx.execute(sql`
+  tx.post(sql`
     insert into concurrency_groups (tenant_id, key, max)
     select i.* from unnest(${unique.map((g) => g.tenant)}::text[], ${unique.map((g) => g.key)}::text[],
       ${unique.map((g) => g.max)}::int[]) as i(tenant_id, key, max)
@@ -110,7 +110,7 @@ export async function deleteGroupsOfRuns(
   tx: Tx,
   runs: readonly { readonly tenant: TenantId; readonly runId: string }[],
 ): Promise<void> {
-  await tx.execute(sql`
+  tx.post(sql`
     delete from concurrency_groups g
     using unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.runId)}::text[]) as e(tenant_id, id)
     where g.tenant_id = e.tenant_id

@@ -30,19 +30,17 @@ export async function insertTasks(tx: Tx, tasks: readonly NewTask[], now: Date):
   if (tasks.length === 0) return
   const { shared, own } = split(tasks)
   const rows = tasks.map((task, n) => ({ task, own: own[n] ?? null }))
-  await Promise.all([
-    insertSharedSpecs(tx, shared),
-    ...Array.from(chunksOf(rows), (chunk) => insertChunk(tx, chunk, now)),
-  ])
+  await insertSharedSpecs(tx, shared)
+  for (const chunk of chunksOf(rows)) insertChunk(tx, chunk, now)
 }
 
-async function insertChunk(
+function insertChunk(
   tx: Tx,
   rows: readonly { readonly task: NewTask; readonly own: string | null }[],
   now: Date,
-): Promise<void> {
+): void {
   const tasks = rows.map(({ task }) => task)
-  await tx.execute({
+  tx.post({
     name: 'insert-tasks',
     text: `
       with added as (

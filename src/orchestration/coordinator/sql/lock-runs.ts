@@ -8,7 +8,7 @@ export async function lockRunsOf(
   refs: readonly { readonly tenant: TenantId; readonly runId: string }[],
 ): Promise<void> {
   if (refs.length === 0) return
-  await tx.execute(prepared('lock-runs-of')`
+  tx.post(prepared('lock-runs-of')`
     select 1 from unnest(${refs.map((r) => r.tenant)}::text[], ${refs.map((r) => r.runId)}::text[]) as w(tenant_id, id)
     join runs r on r.tenant_id = w.tenant_id and r.id = w.id
     order by r.tenant_id, r.id for update of r`)

@@ -13,7 +13,7 @@ export interface SharedSpec {
 /** Keeps what the tasks of steps share. The first to come stays. */
 export async function insertSharedSpecs(tx: Tx, specs: readonly SharedSpec[]): Promise<void> {
   if (specs.length === 0) return
-  await tx.execute(prepared('insert-specs')`
+  tx.post(prepared('insert-specs')`
     insert into task_specs (tenant_id, id, spec)
     select * from unnest(${specs.map((s) => s.tenant)}::text[], ${specs.map((s) => s.key)}::text[],
       ${specs.map((s) => JSON.stringify(s.spec))}::jsonb[])
