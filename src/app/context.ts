@@ -13,6 +13,7 @@ import { describeHeldEvents } from '../foundation/runtime/held-events.ts'
 import type { Loop } from '../foundation/runtime/loop.ts'
 import { startTicker } from '../foundation/runtime/ticker.ts'
 import { startTimers } from '../foundation/runtime/timers.ts'
+import type { PushPort } from '../orchestration/agents/a2a/push-port.ts'
 import { countAgents } from '../orchestration/agents/agents-view.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
 import { settleExperience } from '../orchestration/approvals/gate-experience.ts'
@@ -36,6 +37,7 @@ import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { firstToKnow } from '../security/authn/index.ts'
+import { openA2a } from './a2a.ts'
 import { createAccess } from './access.ts'
 import { createDefinitionFiles } from './built-ins.ts'
 import { choosePoolFrom, modelOfPools, offersPrompts } from './choose-pool.ts'
@@ -119,6 +121,8 @@ export async function openPlatform(
     closers.push(() => gateway[Symbol.asyncDispose]())
     const streams = await openStreams({ loaded, database, reader, work: options.work, onCommit, onError })
     closers.push(() => streams.close())
+    const a2a = await openA2a({ loaded, database, orchestration, files, feed: streams.feed, onCommit, onError })
+    closers.push(() => a2a.close())
     const onWarning = options.onWarning ?? reportWarning
     const output = new OutputWatch()
     const served = Promise.withResolvers<string>()
@@ -133,12 +137,14 @@ export async function openPlatform(
           storage,
           output,
           modelAccess,
+          push: a2a.inbox,
           closers,
           onError,
           onWarning,
         })
       : null
     if (options.work) webhooks.start()
+    if (options.work) a2a.start()
     const { parallel } = config
     const { dispatch } = orchestration
     const spending = createSpending({ database, dispatch, prices: config.prices, onCommit, onError })
@@ -181,6 +187,7 @@ export async function openPlatform(
       ...eventRoutes({ database, feed: streams.feed, runCreatedAt }),
       ...streams.routes,
       ...webhooks.routes,
+      ...a2a.routes,
       ...gateway.routes,
       ...operations.routes,
       ...spending.routes,
@@ -199,7 +206,10 @@ export async function openPlatform(
       routes,
       mounts: [gateway.mount, mcp],
       access: { ...access, authenticate: (local) => access.authenticate(firstToKnow(local, models.authenticate)) },
-      serving: (url) => served.resolve(url),
+      serving: (url) => {
+        served.resolve(url)
+        a2a.serving(url)
+      },
       isReady: async () => {
         await database.asSystem('readiness').read((tx) => tx.query({ text: 'select 1', values: [] }))
         return true
@@ -220,6 +230,7 @@ interface Work {
   readonly storage: ReturnType<typeof createStorage>
   readonly output: OutputWatch
   readonly modelAccess: ReturnType<typeof createModelAccess>
+  readonly push: PushPort
   readonly closers: (() => Promise<unknown>)[]
   readonly onError: (error: unknown) => void
   readonly onWarning: (fields: object, message: string) => void
@@ -281,6 +292,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
     artifacts: storage.artifacts,
     tenant: defaultTenant,
     modelGrant: work.modelAccess.grantFor,
+    push: work.push,
     onError,
   })
   closers.push(async () => {

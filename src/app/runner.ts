@@ -14,6 +14,7 @@ import {
 } from '../foundation/platform/processes/index.ts'
 import { markerVariable } from '../foundation/platform/processes/process-table.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
+import type { PushPort } from '../orchestration/agents/a2a/push-port.ts'
 import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
 import { createGateWorker } from '../orchestration/gates/gate-worker.ts'
@@ -46,6 +47,8 @@ export interface LocalRunnerOptions {
   readonly shared?: boolean
   /** Lets the attempts of pools that say so call models. Default: their attempts are refused. */
   readonly modelGrant?: (models: readonly string[]) => AttemptGrant
+  /** Where remote agents may tell of news. Default: they are asked. */
+  readonly push?: PushPort
   /** Further agents started here at a time, at most. Default 256. */
   readonly mostStarted?: number
   readonly onError: (error: unknown) => void
@@ -162,6 +165,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const adapter = createPoolAdapter(pool, {
       ...{ loaded, supervisor: processes, artifacts, host: confinement, workers },
       ask: orchestration.questions,
+      ...(options.push === undefined ? {} : { push: options.push }),
     })
     const open = hostEnvironment(loaded.config.env, (name) => loaded.env.variable(name))
     const own = Object.entries(loaded.secrets.environmentOf(pool.env)).map(

@@ -1,5 +1,7 @@
 export { releaseReceipts } from './inbound/receipts-store.ts'
 export type { RuleActions } from './inbound/router.ts'
+export { backoffMs } from './outbound/backoff.ts'
+export { createSender } from './outbound/send.ts'
 export type { RuleLanguage } from './rule-language.ts'
 export { createSigningKeys, type SigningKeys } from './signing-keys.ts'
 export { webhookErrors } from './webhook-errors.ts'

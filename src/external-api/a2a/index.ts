@@ -1,0 +1,6 @@
+export { a2aRoutes } from './a2a-routes.ts'
+export { a2aServerErrors } from './a2a-server-errors.ts'
+export { OfferService, type RunsBehind } from './offer-service.ts'
+export { PushConfigs } from './push-configs.ts'
+export { startPusher } from './pusher.ts'
+export { createTaskFollower } from './task-follower.ts'
