@@ -1,5 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 import { agent, methods, ndJsonStream } from '@agentclientprotocol/sdk'
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { performScript } from '../sessions/peer-script.fixture.ts'
 
 // An agent of the tests, written with the official SDK. It does what its prompt says, and what its arguments say it must
@@ -7,6 +9,23 @@ import { performScript } from '../sessions/peer-script.fixture.ts'
 const fault = process.argv[2] ?? ''
 if (fault === 'mute') setInterval(() => {}, 60_000)
 else if (fault === 'banner') process.stdout.write('Welcome to the agent!\n')
+
+/** MCP servers that the session was given, by name. */
+let servers: ReadonlyMap<string, { readonly command: string; readonly args: string[] }> = new Map()
+
+async function callTool(server: string, tool: string, args: string): Promise<string> {
+  const { command, args: rest } = servers.get(server)!
+  const tools = new Client({ name: 'agent', version: '1' })
+  await tools.connect(new StdioClientTransport({ command, args: rest, env: {} }))
+  try {
+    if (tool === '') return (await tools.listTools()).tools.map(({ name }) => name).join(',')
+    const answer = await tools.callTool({ name: tool, arguments: JSON.parse(args) })
+    const words = answer.content.map((each) => (each.type === 'text' ? each.text : each.type)).join()
+    return answer.isError ? `failed: ${words}` : words
+  } finally {
+    await tools.close()
+  }
+}
 
 const cancels = new Map<string, () => void>()
 let spent = { input: 0, output: 0 }
@@ -18,6 +37,8 @@ const app = agent({ name: 'peer' })
     authMethods: [],
   }))
   .onRequest(methods.agent.session.new, ({ params }) => {
+    const given = params.mcpServers.flatMap((each) => ('command' in each ? [[each.name, each] as const] : []))
+    servers = new Map(given)
     if (fault === 'nameless') return { sessionId: '' }
     if (fault === 'die') process.exit(3)
     return { sessionId: `session-${process.pid}-${params.cwd.length}` }
@@ -59,6 +80,7 @@ const app = agent({ name: 'peer' })
       },
       call: async (name, [first = '', ...rest]) => {
         try {
+          if (name === 'tool') return await callTool(first, rest[0] ?? '', rest[1] ?? '{}')
           if (name === 'read') {
             return (await client.request(methods.client.fs.readTextFile, { sessionId, path: first })).content
           }
