@@ -30,10 +30,13 @@ import { mergeRoutes } from '../orchestration/merges/merges-routes.ts'
 import { MergesService } from '../orchestration/merges/merges-service.ts'
 import { monitorRoutes } from '../orchestration/monitor/monitor-routes.ts'
 import { MonitorService } from '../orchestration/monitor/monitor-service.ts'
+import { proofRoutes } from '../orchestration/proofs/proofs-routes.ts'
+import type { ProofsService } from '../orchestration/proofs/proofs-service.ts'
 import { questionRoutes } from '../orchestration/questions/questions-routes.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
+import { runOfTask } from '../orchestration/runs/task-ids-contract.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { firstToKnow } from '../security/authn/index.ts'
@@ -52,6 +55,7 @@ import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { openPersonas } from './personas.ts'
 import { packageVersion } from './package-info.ts'
+import { createProofs } from './proofs.ts'
 import { createRemoteRunners, settleFormerRunners } from './remote-runners.ts'
 import { createResources } from './resources.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
@@ -108,6 +112,7 @@ export async function openPlatform(
     const storage = createStorage({ database, loaded })
     const onCommit = () => ticker?.poke()
     const { runs } = orchestration
+    const proofs = createProofs(database, orchestration, storage)
     const access = createAccess({
       ...{ database, config, runs, reader, onError },
       blobs: storage.blobs,
@@ -135,6 +140,7 @@ export async function openPlatform(
           orchestration,
           git,
           storage,
+          proofs,
           output,
           modelAccess,
           push: a2a.inbox,
@@ -182,6 +188,7 @@ export async function openPlatform(
       ...approvalRoutes(database, orchestration.approvals),
       ...questionRoutes(database, orchestration.questions),
       ...mergeRoutes(database),
+      ...proofRoutes(proofs, runOfTask),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
       ...eventRoutes({ database, feed: streams.feed, runCreatedAt }),
@@ -228,6 +235,7 @@ interface Work {
   readonly orchestration: Orchestration
   readonly git: Git
   readonly storage: ReturnType<typeof createStorage>
+  readonly proofs: ProofsService
   readonly output: OutputWatch
   readonly modelAccess: ReturnType<typeof createModelAccess>
   readonly push: PushPort
@@ -238,7 +246,7 @@ interface Work {
 
 /** Starts what changes things by itself: the reaper, the timers, the waits for events and the local runner. */
 async function startWork(work: Work): Promise<LocalRunner> {
-  const { loaded, database, orchestration, git, storage, output, closers, onError, onWarning } = work
+  const { loaded, database, orchestration, git, storage, proofs, output, closers, onError, onWarning } = work
   await settleFormerRunners(database, orchestration)
   const { reaper } = orchestration
   const preemptor = new Preemptor({
@@ -264,6 +272,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
     startBlobSweep({ database, blobs: storage.blobs, references: [blobsOfCheckpoints], onError }),
     reaper.start(),
     preemptor.start(),
+    proofs.start({ onError }),
     startTimers(database, { handlers: orchestration.timers, onError }),
     startConsumer(database, {
       name: 'task-ends',
@@ -273,6 +282,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
         await orchestration.pathLeases.handle(tx, events, now)
         await settleExperience(tx, events, now)
         await orchestration.questions.handle(tx, events, now)
+        await proofs.handle(tx, events, now)
       },
       onError,
     }),

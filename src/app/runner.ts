@@ -124,6 +124,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
       workspaces,
       secrets: { read: async (name, signal) => (await secrets.read(name, signal)).reveal() },
       logs,
+      artifacts,
       clock: database.clock,
       outbox,
       logBytes: config.limits.logBytes,

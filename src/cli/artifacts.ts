@@ -19,7 +19,7 @@ export interface SavedArtifact {
 /** The artifacts of the steps that no other step builds on: what the run was for. */
 export function resultsOf(detail: RunDetail): readonly ArtifactView[] {
   const needed = new Set(detail.steps.flatMap(({ needs }) => needs))
-  return detail.artifacts.filter(({ step }) => !needed.has(step))
+  return detail.artifacts.filter(({ step, name }) => !needed.has(step) && !name.startsWith('proof/'))
 }
 
 /** Copies artifacts into a folder, whole or not at all; those of several steps into a folder for each. */

@@ -21,6 +21,7 @@ const elsewhere = [
   ...['agent-limits', 'attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness'],
   ...['model-calls', 'model-upkeep', 'move-in', 'move-out', 'moves', 'nats-relay'],
   ...[
+    'proofs',
     'quotas',
     'rate-limits',
     'recovery',
@@ -50,6 +51,7 @@ const ofOthers = [
   'merge.land.after',
   'merge.land.before',
   'move.batch',
+  'proof.keep.before',
   'relay.published',
   'relay.sent',
   'webhook.claimed',

@@ -1,12 +1,14 @@
 import type { Clock } from '../../foundation/kernel/clock.ts'
 import { SecretMasker, type SecretSource } from '../../foundation/platform/secrets/index.ts'
 import type { AttemptEnd } from '../agents/agent-adapter.ts'
-import type { Workspace, Workspaces } from '../workspaces/index.ts'
+import type { Workspace, WorkspaceCommit, Workspaces } from '../workspaces/index.ts'
+import type { ArtifactSink } from './artifact-sink.ts'
 import type { Attempt } from './attempt.ts'
 import { attemptErrorOf } from './attempt-errors-contract.ts'
 import { AttemptLog } from './attempt-log.ts'
 import type { Assignment, AttemptError, AttemptReport } from './exchange-contract.ts'
 import type { Granted, HostedAgent } from './hosted-agent.ts'
+import { keepDiff } from './keep-diff.ts'
 import type { LogBatcher } from './log-batcher.ts'
 import { storableJson, storableText } from './storable-json.ts'
 
@@ -15,6 +17,8 @@ export interface AttemptServices {
   readonly workspaces: Workspaces
   readonly secrets: SecretSource
   readonly logs: LogBatcher
+  /** Keeps what work in worktrees changed. Default: it is not kept. */
+  readonly artifacts?: ArtifactSink | undefined
   /** Bytes of output kept per attempt and stream. */
   readonly logBytes: number
   readonly onError: (error: unknown, assignment: Assignment) => void
@@ -40,7 +44,11 @@ export async function performAttempt(
     workspace = await createWorkspace(attempt, services)
     attempt.progress()
     end = await runAdapter(attempt, agent)
-    if (end.survivors === undefined || end.survivors === 0) commit = await commitWork(attempt, workspace, services)
+    if (end.survivors === undefined || end.survivors === 0) {
+      const result = await commitWork(attempt, workspace, services)
+      commit = result?.commit ?? null
+      end = await withDiff(end, attempt, workspace, result, services)
+    }
     end = withCommit(end, commit)
   } catch (error) {
     end = failure(attemptErrorOf(error))
@@ -108,18 +116,40 @@ async function createWorkspace(attempt: Attempt, services: AttemptServices): Pro
 }
 
 /** Also of work that failed or was cancelled: what it left may be worth looking at. Not of work whose lease is another's. */
-async function commitWork(attempt: Attempt, workspace: Workspace, services: AttemptServices): Promise<string | null> {
+async function commitWork(
+  attempt: Attempt,
+  workspace: Workspace,
+  services: AttemptServices,
+): Promise<WorkspaceCommit | null> {
   // What checks and merges leave lying about is nobody's work.
   const { kind } = attempt.assignment.spec
   if (kind === 'gate' || kind === 'merge') return null
   if (attempt.ending === 'revoked' || attempt.ending === 'stopped') return null
   const { runId, taskId, step, item, attempt: count } = attempt.assignment
   const title = item === null ? step : `${step}[${item}]`
-  const result = await services.workspaces.commit(workspace, {
+  return services.workspaces.commit(workspace, {
     message: `${title}: attempt ${count} of ${taskId} in ${runId}`,
     ref: `${runId}/${taskId}/${count}`,
   })
-  return result?.commit ?? null
+}
+
+/** The commit is the work; that its difference could not be kept is told, and no reason to do the work again. */
+async function withDiff(
+  end: AttemptEnd,
+  attempt: Attempt,
+  workspace: Workspace,
+  result: WorkspaceCommit | null,
+  services: AttemptServices,
+): Promise<AttemptEnd> {
+  const { artifacts, workspaces } = services
+  if (result === null || artifacts === undefined) return end
+  try {
+    const diff = await keepDiff(attempt, workspace, result, { workspaces, artifacts })
+    return diff === null ? end : { ...end, artifacts: [...end.artifacts, diff] }
+  } catch (error) {
+    services.onError(error, attempt.assignment)
+    return end
+  }
 }
 
 /** Later steps begin where this one ended: its commit is an output, unless the work puts out one of its own. */

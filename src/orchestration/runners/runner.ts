@@ -11,6 +11,7 @@ import { agentErrors, attemptErrorOf } from './attempt-errors-contract.ts'
 import type { Assignment, AttemptReport, ExchangePort, ExchangeReply, ProgressReport } from './exchange-contract.ts'
 import type { HostedAgent } from './hosted-agent.ts'
 import { LogBatcher } from './log-batcher.ts'
+import type { ArtifactSink } from './artifact-sink.ts'
 import type { LogSink } from './log-sink.ts'
 import { Outbox } from './outbox.ts'
 import { type AttemptServices, abandonedReport, performAttempt, unstartedReport } from './perform-attempt.ts'
@@ -25,6 +26,8 @@ export interface RunnerOptions {
   readonly workspaces: Workspaces
   readonly secrets: SecretSource
   readonly logs: LogSink
+  /** Keeps what work in worktrees changed. Default: it is not kept. */
+  readonly artifacts?: ArtifactSink
   /** Database time. */
   readonly clock?: Clock
   readonly random?: Random
@@ -97,6 +100,7 @@ export class Runner {
       workspaces: options.workspaces,
       secrets: options.secrets,
       logs: this.#logs,
+      artifacts: options.artifacts,
       logBytes: options.logBytes ?? defaultOutputCap,
       onError: options.onError,
     }

@@ -12,6 +12,7 @@ import {
   systemProcessTable,
 } from '../../foundation/platform/processes/index.ts'
 import { commitWorktree } from './commit-worktree.ts'
+import { diffCommit } from './diff-commit.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { KnownRepositories } from './known-repositories.ts'
 import { removeFolder } from './remove-folder.ts'
@@ -141,6 +142,11 @@ export class Workspaces {
         cause: error,
       })
     }
+  }
+
+  /** What a worktree's work changed between its start and `commit`, as a patch. Empty for a scratch folder. */
+  async diff({ tree, path }: Workspace, commit: string): Promise<string> {
+    return tree === null ? '' : diffCommit(this.#git, { path, tree, commit })
   }
 
   /**
