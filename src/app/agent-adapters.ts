@@ -14,6 +14,8 @@ import { createMcpDriver } from '../orchestration/agents/mcp/mcp-driver.ts'
 import { createServerSecrets } from '../orchestration/agents/mcp/server-secrets.ts'
 import { openToolHub } from '../orchestration/agents/mcp/tool-hub.ts'
 import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
+import type { OpenPlace, Place, ProcessStarter } from '../orchestration/agents/places/place.ts'
+import { createPlacedAdapter } from '../orchestration/agents/places/placed-adapter.ts'
 import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
 import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
@@ -29,16 +31,31 @@ export interface AgentAdaptersOptions {
   readonly ask: AskPort
   /** Where remote agents may tell of news. Default: they are asked. */
   readonly push?: PushPort
+  /** Where the agents of the pool run. Default: here. */
+  readonly place?: OpenPlace | null
   /** Who does the tasks that are part of the product, in the pool `local`. */
   readonly workers: NonNullable<CommandAdapterOptions['workers']>
 }
 
 /** What runs the work of a pool, by the kind of its agents. */
 export function createPoolAdapter(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
-  return withTierModel(createPlainAdapter(pool, options), pool.tiers)
+  return withTierModel(createPlacedOrPlain(pool, options), pool.tiers)
 }
 
-function createPlainAdapter(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
+/** What is inside a container or a pod knows no bounds of the host: it has its own. */
+function createPlacedOrPlain(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
+  const { place: open } = options
+  if (!open) return createPlainAdapter(pool, options)
+  const inner = (place: Place) => createPlainAdapter(pool, { ...options, supervisor: place, host: noHost })
+  return createPlacedAdapter({ kind: pool.kind, open, inner })
+}
+
+const noHost: HostConfinement = { bubblewrap: null, unshare: null, problem: null }
+
+function createPlainAdapter(
+  pool: PoolConfig,
+  options: Omit<AgentAdaptersOptions, 'supervisor'> & { readonly supervisor: ProcessStarter },
+): AgentAdapter {
   const { loaded, supervisor, artifacts, host, ask } = options
   const { config, env } = loaded
   const limits = { outputBytes: config.limits.outputBytes, artifactBytes: config.limits.artifactBytes }

@@ -21,7 +21,7 @@ const pool = (name: string, capabilities: readonly string[], more: Partial<PoolC
     tools: [],
     tiers: {},
   },
-  ...{ driver: null, rules: shapeRules({}), confine: unconfined, timeoutMs: null },
+  ...{ driver: null, place: null, rules: shapeRules({}), confine: unconfined, timeoutMs: null },
   ...more,
 })
 const resources = { cpuCores: 1, memoryBytes: 2 ** 29, diskBytes: 2 ** 30, networkMbps: 10 }

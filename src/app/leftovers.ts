@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import { createGit, type Git } from '../foundation/platform/git/index.ts'
 import { sweepLeftovers } from '../foundation/platform/processes/index.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
+import { sweepPlaces } from './agent-places.ts'
 import { dataLayoutOf } from './data-layout.ts'
 
 export interface Leftovers {
@@ -10,6 +11,8 @@ export interface Leftovers {
   readonly workspaces: readonly string[]
   /** Those that stay, with the processes that still use them. */
   readonly busy: readonly { readonly path: string; readonly processes: readonly number[] }[]
+  /** Containers, Jobs and pods of processes that are gone. */
+  readonly places: readonly string[]
   /** Processes of dead runners that were ended (only by `cleanLeftovers`). */
   readonly ended: number
 }
@@ -21,6 +24,7 @@ export async function findLeftovers(loaded: LoadedConfig): Promise<Leftovers> {
   return {
     workspaces: found.filter(({ processes }) => processes.length === 0).map(({ path }) => path),
     busy: found.filter(({ processes }) => processes.length > 0),
+    places: (await sweepPlaces(loaded, false)).names,
     ended: 0,
   }
 }
@@ -31,7 +35,13 @@ export async function cleanLeftovers(loaded: LoadedConfig): Promise<Leftovers> {
   const before = await findLeftovers(loaded)
   const { workspaces, repositories } = await placesOf(loaded)
   const busy = await workspaces.cleanLeftovers(repositories)
-  return { workspaces: before.workspaces, busy, ended: ended.reduce((sum, { processes }) => sum + processes, 0) }
+  const { names: places } = await sweepPlaces(loaded, true)
+  return {
+    workspaces: before.workspaces,
+    busy,
+    places,
+    ended: ended.reduce((sum, { processes }) => sum + processes, 0),
+  }
 }
 
 /** Git as it is found on the search path of the user. */

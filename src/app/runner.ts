@@ -29,6 +29,7 @@ import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
 import { createPoolAdapter } from './agent-adapters.ts'
+import { openAgentPlaces, sweepPlaces } from './agent-places.ts'
 import { createAgentHost } from './agent-host.ts'
 import { dataLayoutOf } from './data-layout.ts'
 import type { Orchestration } from './orchestration.ts'
@@ -86,6 +87,8 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
   const workspaces = new Workspaces({ folder, git, repositoriesFile, clock: database.clock, alone: true })
   await sweepLeftovers(processFolder)
   await workspaces.cleanLeftovers()
+  const unseen = (await sweepPlaces(loaded, true)).unknown
+  for (const reason of unseen) onError(new Error(`what is left in containers or clusters is not known: ${reason}`))
 
   const supervisor = new Supervisor({
     folder: processFolder,
@@ -102,6 +105,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
   const confinement = config.pools.some(({ confine }) => confine.mode !== 'off')
     ? await detectConfinement(loaded.env.path)
     : { bubblewrap: null, unshare: null, problem: null }
+  const places = new Map(config.pools.map((pool) => [pool.name, openAgentPlaces(pool, loaded, supervisor)]))
   const templates = new Map(config.pools.map((pool) => [pool.name, templateOf(pool, supervisor)]))
   const agents = config.pools.flatMap((pool) =>
     Array.from({ length: pool.agents }, (_, n) => templates.get(pool.name)!(`${id}.${pool.name}.${n + 1}`)),
@@ -156,6 +160,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     async close() {
       await runner.close()
       await host.close()
+      await Promise.all([...places.values()].map((place) => place?.close()))
       await supervisor.close()
       await orchestration.reaper.giveUp([id])
     },
@@ -166,6 +171,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const adapter = createPoolAdapter(pool, {
       ...{ loaded, supervisor: processes, artifacts, host: confinement, workers },
       ask: orchestration.questions,
+      place: places.get(pool.name)?.open ?? null,
       ...(options.push === undefined ? {} : { push: options.push }),
     })
     const open = hostEnvironment(loaded.config.env, (name) => loaded.env.variable(name))

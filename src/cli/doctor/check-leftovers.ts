@@ -36,10 +36,12 @@ export async function checkLeftovers(loaded: LoadedConfig, fix: boolean): Promis
   ]
 }
 
-function describe(files: number, { workspaces, busy }: Leftovers): string | null {
+function describe(files: number, { workspaces, busy, places }: Leftovers): string | null {
   const parts: string[] = []
   if (files > 0) parts.push(plural(files, 'unfinished file'))
   if (workspaces.length > 0) parts.push(plural(workspaces.length, 'workspace'))
+  if (places.length > 0)
+    parts.push(`${plural(places.length, 'container')} or objects of clusters (${places.slice(0, 3).join(', ')})`)
   if (busy.length > 0) parts.push(`${plural(busy.length, 'workspace')} with processes that still run`)
   return parts.length === 0 ? null : parts.join(', ')
 }

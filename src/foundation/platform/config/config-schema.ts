@@ -7,7 +7,9 @@ import { a2aSchema, a2aShape } from './a2a-settings.ts'
 import { agentKinds, confineSchema, permissionsSchema } from './agent-kinds.ts'
 import { acpSchema } from './agent-settings.ts'
 import { durationSchema, sizeSchema } from './config-units.ts'
+import { containerSchema } from './container-settings.ts'
 import { gatewayShape } from './gateway-schema.ts'
+import { kubernetesSchema } from './kubernetes-settings.ts'
 import { modelsShape, tiersSchema } from './models-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
 import { mcpSchema, toolsSchema } from './tool-settings.ts'
@@ -51,6 +53,10 @@ const poolSchema = z.strictObject({
   acp: acpSchema.optional(),
   a2a: a2aSchema.optional(),
   mcp: mcpSchema.optional(),
+  /** Its agents run in containers of this machine. With `acp`, they are talked to inside. */
+  container: containerSchema.optional(),
+  /** Its agents run in pods of a cluster. With `acp`, they are talked to inside. */
+  kubernetes: kubernetesSchema.optional(),
   /** MCP servers whose tools its agents may call: allow, ask people, or never (off). */
   tools: toolsSchema.optional(),
   /** What its agents may do: allow, ask people, or never (off). */

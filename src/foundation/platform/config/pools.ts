@@ -5,6 +5,7 @@ import { shapeA2a } from './a2a-settings.ts'
 import { type AgentKind, shapeConfinement } from './agent-kinds.ts'
 import { type DriverSettings, type SessionRules, shapeAcp, shapeRules } from './agent-settings.ts'
 import type { ConfigFile } from './config-schema.ts'
+import { type PlaceSettings, placeKinds, shapePlace } from './place-settings.ts'
 import { shapeMcp, shapeTools, type ToolServerSettings } from './tool-settings.ts'
 
 /** How a command agent takes its task. */
@@ -23,6 +24,8 @@ export interface PoolConfig {
   readonly agent: CommandAgent | null
   /** How its agents are talked to; null: they are plain commands. */
   readonly driver: DriverSettings | null
+  /** Where its agents run that do not run on the host itself; null: they do. */
+  readonly place: PlaceSettings | null
   /** What agents that are talked to may do. */
   readonly rules: SessionRules
   /** MCP servers whose tools its agents are granted. */
@@ -83,29 +86,32 @@ export function shapePools(
       )
     if (isLocal && pool.agents !== undefined)
       complain(['pools', name, 'agents'], 'say `agents:` at the top of the file for the pool `local`')
-    const kind: AgentKind = pool.kind ?? talks.find((each) => pool[each] !== undefined) ?? 'command'
+    const kind: AgentKind = pool.kind ?? [...placeKinds, ...talks].find((each) => pool[each] !== undefined) ?? 'command'
     if (!isLocal && kind !== 'mcp' && kind !== 'a2a' && pool.command === undefined)
       complain(['pools', name], 'expected `command`: program and arguments of the agent')
     if (isLocal && (kind !== 'command' || pool.confine !== undefined || pool.permissions !== undefined))
       complain(['pools', name], 'the pool `local` runs commands of workflows as the user who starts it')
-    for (const other of talks)
-      if (kind !== other && pool[other] !== undefined) complain(['pools', name, other], `contradicts kind: ${kind}`)
+    const isPlaced = kind === 'container' || kind === 'kubernetes'
+    for (const other of [...placeKinds, ...talks])
+      if (kind !== other && pool[other] !== undefined && !(isPlaced && other === 'acp'))
+        complain(['pools', name, other], `contradicts kind: ${kind}`)
     if (kind === 'a2a' && pool.command !== undefined)
       complain(['pools', name, 'command'], 'a remote agent has no command of ours')
-    if ((kind === 'command' || kind === 'mcp' || kind === 'a2a') && pool.tools !== undefined)
+    if ((isPlaced || kind === 'command' || kind === 'mcp' || kind === 'a2a') && pool.tools !== undefined)
       complain(['pools', name, 'tools'], `agents of the kind ${kind} call no tools of ours`)
     const here: Complain = (place, text) => complain(['pools', name, ...place], text)
     return {
       name,
       kind,
       agent:
-        isLocal || kind !== 'command' || pool.command === undefined
+        isLocal || !(kind === 'command' || (isPlaced && pool.acp === undefined)) || pool.command === undefined
           ? null
           : shapeAgent(name, { ...pool, command: pool.command }, complain),
       driver: isLocal ? null : shapeDriver(name, kind, pool, here),
+      place: shapePlace(kind, pool, here),
       rules: shapeRules(pool),
       tools: shapeTools(pool.tools, (place, text) => here(['tools', ...place], text)),
-      confine: shapeConfinement(pool.confine, kind === 'command' ? 'off' : 'auto'),
+      confine: shapeConfinement(pool.confine, kind === 'command' || isPlaced ? 'off' : 'auto'),
       timeoutMs: isLocal ? null : (pool.timeout ?? null),
       capabilities: pool.capabilities ?? (isLocal ? ['command', 'script'] : [name]),
       agents: isLocal ? localAgents : (pool.agents ?? 1),
@@ -143,7 +149,8 @@ function shapeDriver(name: string, kind: AgentKind, pool: FilePool, complain: Co
     return pool.a2a === undefined ? null : shapeA2a(pool.a2a)
   }
   if (kind === 'mcp') return shapeMcp(name, pool.command, pool.mcp, complain)
-  return kind === 'acp' && pool.command !== undefined ? shapeAcp(pool.command, pool.acp) : null
+  const speaks = kind === 'acp' || ((kind === 'container' || kind === 'kubernetes') && pool.acp !== undefined)
+  return speaks && pool.command !== undefined ? shapeAcp(pool.command, pool.acp) : null
 }
 
 /** Null where nothing is bounded. */

@@ -53,6 +53,14 @@ export function callCli(
   })
 }
 
+/** Ends it at once if it runs: `rm` alone would wait for it, longer than anybody wants to. */
+export async function removeContainer(cli: Pick<ContainerCli, 'path' | 'env'>, name: string): Promise<CliAnswer> {
+  const removed = await callCli(cli, ['rm', '--volumes', name])
+  if (removed.code === 0) return removed
+  await callCli(cli, ['kill', name])
+  return callCli(cli, ['rm', '--force', '--volumes', name])
+}
+
 /** What was found of one CLI. */
 export interface CliTrial {
   readonly name: string

@@ -13,9 +13,9 @@ import type { Assignment } from '../../runners/exchange-contract.ts'
 import type { AttemptContext } from '../agent-adapter.ts'
 import { LastLine } from '../last-line.ts'
 import type { OpenPlace, Place } from '../places/place.ts'
-import { type CliAnswer, type ContainerCli, callCli } from './container-cli.ts'
+import { type CliAnswer, type ContainerCli, callCli, removeContainer } from './container-cli.ts'
 import { containerEnvironment } from './container-environment.ts'
-import { labelsOf, thisProcess } from './container-labels.ts'
+import { dataFolderMark, labelsOf, thisProcess } from './container-labels.ts'
 import { type ContainerFolder, execLine, runLine } from './container-line.ts'
 import { ContainerMeter, parseStats } from './container-usage.ts'
 import { type ContainerState, verdictOf } from './container-verdict.ts'
@@ -77,7 +77,8 @@ export class ContainerPlace implements Place {
     this.#cli = cli
     this.#assignment = assignment
     this.#context = context
-    this.name = `leanvibe-${assignment.taskId}-${assignment.fence}`
+    const mark = dataFolderMark(options.dataFolder).slice(0, 8)
+    this.name = `leanvibe-${mark}-${assignment.taskId}-${assignment.fence}`
     this.#uid = options.uid ?? process.getuid?.() ?? 0
     this.#gid = options.gid ?? process.getgid?.() ?? 0
     const own = this.#uid === 0 ? unprivileged : `${this.#uid}:${this.#gid}`
@@ -229,7 +230,7 @@ export class ContainerPlace implements Place {
 
   /** Resolves to the number of containers that stay. */
   async #remove(): Promise<number> {
-    const removed = await callCli(this.#cli, ['rm', '--force', '--volumes', this.name])
+    const removed = await removeContainer(this.#cli, this.name)
     if (removed.code === 0) return 0
     return saysThereIsNone(removed) || (await this.#inspect()) === null ? 0 : 1
   }

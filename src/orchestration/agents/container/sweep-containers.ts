@@ -1,4 +1,4 @@
-import { type ContainerCli, callCli, lastLine } from './container-cli.ts'
+import { type ContainerCli, callCli, lastLine, removeContainer } from './container-cli.ts'
 import { containerErrors } from './container-errors.ts'
 import { dataFolderMark, ownerLives } from './container-labels.ts'
 
@@ -35,7 +35,6 @@ export async function findLeftContainers(cli: ContainerCli, dataFolder: string):
 export async function removeLeftContainers(cli: ContainerCli, dataFolder: string): Promise<readonly LeftContainer[]> {
   const left = await findLeftContainers(cli, dataFolder)
   const gone: LeftContainer[] = []
-  for (const container of left)
-    if ((await callCli(cli, ['rm', '--force', '--volumes', container.name])).code === 0) gone.push(container)
+  for (const container of left) if ((await removeContainer(cli, container.name)).code === 0) gone.push(container)
   return gone
 }
