@@ -26,6 +26,7 @@ const elsewhere = [
     'rate-limits',
     'recovery',
     'remote-runners',
+    'stream-cursors',
     'stream-groups',
     'tenant-purge',
     'tenants',

@@ -3,10 +3,12 @@ import type { CloudEvent } from '../../external-api/streams/cloud-event-contract
 import {
   ackGroup,
   createGroup,
+  listCursors,
   listGroups,
   natsPermissions,
   publishEvent,
   pullGroup,
+  removeCursor,
   removeGroup,
   replayStream,
   type StreamStatus,
@@ -36,6 +38,8 @@ interface Options {
   readonly payload?: string
   readonly publishTest?: boolean
   readonly group?: string
+  readonly cursor?: string
+  readonly force?: boolean
 }
 
 type Action = (context: CliContext, options: Options) => Promise<number>
@@ -52,6 +56,8 @@ const actions: Readonly<Record<string, Action>> = {
   pull,
   seek,
   'remove-group': dropGroup,
+  cursors,
+  'remove-cursor': dropCursor,
   'nats-permissions': permissions,
 }
 
@@ -70,6 +76,8 @@ export const streaming: CliCommand = {
       .option('--payload <json>', 'publish-test: what they carry')
       .option('--publish-test', 'the same as --action publish-test')
       .option('--group <name>', 'create-group, pull, seek, remove-group: the consumer group')
+      .option('--cursor <name>', 'remove-cursor: the durable reader of the log')
+      .option('--force', 'remove-cursor: also one that somebody reads by')
       .action(
         act((context, options: Options) =>
           actions[options.publishTest === true ? 'publish-test' : options.action]!(context, options),
@@ -245,6 +253,42 @@ async function dropGroup(context: CliContext, options: Options): Promise<number>
     await client.call(removeGroup, { params: { name } })
     context.out.document({ removed: name })
     context.out.lines(`${name} is removed`)
+    return 0
+  })
+}
+
+/** Who reads the log durably, and who keeps old events from being dropped. */
+async function cursors(context: CliContext): Promise<number> {
+  const { out } = context
+  return withConnection(context, { work: false }, async ({ client }) => {
+    const { items } = await client.call(listCursors)
+    for (const item of items) out.document(item)
+    if (items.length === 0) out.lines('nobody reads the log durably')
+    else
+      out.lines(
+        ...table(
+          items.map(({ name, cursor, movedAt, unreadSince, holdsBack, lost }) => [
+            name,
+            cursor,
+            `moved ${movedAt}`,
+            lost ? 'lost its place' : unreadSince === null ? 'has read all' : `unread since ${unreadSince}`,
+            holdsBack ? 'holds old events back' : '',
+          ]),
+        ),
+      )
+    return 0
+  })
+}
+
+async function dropCursor(context: CliContext, { cursor, force = false }: Options): Promise<number> {
+  if (cursor === undefined) throw cliErrors.usage('--action remove-cursor needs --cursor')
+  return withConnection(context, { work: false }, async ({ client }) => {
+    const removed = await client.call(removeCursor, {
+      params: { name: cursor },
+      query: { force: force ? 'true' : 'false' },
+    })
+    context.out.document(removed)
+    context.out.lines(`${cursor} is removed; what it had not read is no longer kept for it`)
     return 0
   })
 }

@@ -9,7 +9,11 @@ export interface EncodedBatches {
   json(event: LoggedEvent, epoch: number): string
 }
 
-export function createEncodedBatches(mostKeys = 1_000): EncodedBatches {
+/** `viewOf` says what readers see of an event; it must depend on nothing else. */
+export function createEncodedBatches(
+  viewOf: (event: LoggedEvent, epoch: number) => object = toCloudEvent,
+  mostKeys = 1_000,
+): EncodedBatches {
   const texts = new WeakMap<LoggedEvent, { readonly epoch: number; readonly text: string }>()
   type Last = {
     readonly first: LoggedEvent
@@ -22,7 +26,7 @@ export function createEncodedBatches(mostKeys = 1_000): EncodedBatches {
   const json = (event: LoggedEvent, epoch: number): string => {
     const known = texts.get(event)
     if (known !== undefined && known.epoch === epoch) return known.text
-    const text = JSON.stringify(toCloudEvent(event, epoch))
+    const text = JSON.stringify(viewOf(event, epoch))
     texts.set(event, { epoch, text })
     return text
   }

@@ -1,18 +1,15 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
+import { EncodedEvents } from '../../foundation/platform/http/event-stream.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
-import {
-  formatCursor,
-  headPosition,
-  mapClientPosition,
-  parseCursor,
-  tailPosition,
-} from '../../foundation/runtime/cursors.ts'
-import { type LoggedEvent, type LogPosition, readEventsOfRun } from '../../foundation/runtime/event-log.ts'
+import { formatCursor } from '../../foundation/runtime/cursors.ts'
+import { type LoggedEvent, readEventsOfRun } from '../../foundation/runtime/event-log.ts'
 import { runEvents, streamEvents } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { EventView } from '../../orchestration/runs/runs-contract.ts'
+import { createEncodedBatches } from './encoded-batches.ts'
 import type { EventFeed } from './event-feed.ts'
-import { eventFilter } from './event-filter.ts'
+import { startOf } from './start-position.ts'
+import { filterKey, streamFilter } from './stream-filter.ts'
 
 export interface EventRoutesOptions {
   readonly database: Database
@@ -23,26 +20,18 @@ export interface EventRoutesOptions {
 
 /** The event log to clients: as a stream that can be resumed, and as pages for one run. */
 export function eventRoutes({ database, feed, runCreatedAt }: EventRoutesOptions): Route[] {
-  const startOf = async (from: string | undefined): Promise<LogPosition> => {
-    if (from === undefined || from === 'now') return database.asSystem('streams').read(headPosition)
-    if (from === 'start') return database.asSystem('streams').read(tailPosition)
-    return database.asSystem('streams').read((tx) => mapClientPosition(tx, parseCursor(from)))
-  }
+  const encoded = createEncodedBatches(toEventView)
   return [
     route({
       ...streamEvents,
       permission: 'events:read',
       handle: async ({ query, principal, signal, lastEventId }) => {
-        const from = await startOf(lastEventId ?? query.from)
-        const matches = eventFilter({ tenant: principal.tenant, run: query.run, types: query.types })
-        const batches = await feed.open({ from, matches }, signal)
+        const { from: asked, ...filter } = query
+        const from = await startOf(database, lastEventId ?? asked ?? 'now')
+        const key = filterKey(principal.tenant, filter)
+        const batches = await feed.open({ from, matches: streamFilter(principal.tenant, filter) }, signal)
         return (async function* () {
-          for await (const batch of batches) {
-            for (const event of batch) {
-              const view = toEventView(event, from.epoch)
-              yield { id: view.cursor, event: view.type, data: view }
-            }
-          }
+          for await (const batch of batches) yield new EncodedEvents(encoded.sse(key, batch, from.epoch))
         })()
       },
     }),
@@ -62,10 +51,11 @@ export function eventRoutes({ database, feed, runCreatedAt }: EventRoutesOptions
             limit: query.limit + 1,
           })
         })
-        const items = rows.slice(0, query.limit)
+        const { types, agent, subject } = query
+        const page = rows.slice(0, query.limit)
         return {
-          items: items.map((event) => toEventView(event, 0)),
-          next: rows.length > query.limit ? String(items.at(-1)!.seq) : null,
+          items: page.filter(streamFilter(tenant, { types, agent, subject })).map((event) => toEventView(event, 0)),
+          next: rows.length > query.limit ? String(page.at(-1)!.seq) : null,
         }
       },
     }),

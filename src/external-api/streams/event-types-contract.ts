@@ -1,17 +1,29 @@
-/** First words of the types that the platform itself uses: nobody else may publish them. */
+/** First words of the types that the platform itself uses (`model` of `model-call.settled`): nobody else may publish them. */
 const reserved: ReadonlySet<string> = new Set([
-  ...['agent', 'alert', 'approval', 'artifact', 'audit', 'backup', 'budget', 'checkpoint', 'gateway', 'incident'],
-  ...['model-call', 'model-settings'],
-  ...['key', 'leanvibe', 'member', 'pool', 'quota', 'reservation', 'route', 'run', 'runner', 'schedule', 'session'],
-  ...['step', 'stream', 'system', 'task', 'tenant', 'webhook', 'workflow'],
+  ...[
+    'agent',
+    'alert',
+    'approval',
+    'artifact',
+    'audit',
+    'backup',
+    'budget',
+    'checkpoint',
+    'context',
+    'gateway',
+    'incident',
+  ],
+  ...['key', 'leanvibe', 'liveness', 'member', 'merge', 'model', 'path', 'pool', 'question', 'quota', 'reservation'],
+  ...['route', 'run', 'runner', 'scaling', 'schedule', 'session', 'step', 'stream', 'system', 'task', 'tenant'],
+  ...['webhook', 'workflow'],
 ])
 
 export const customTypePattern = /^[a-z][a-z0-9_-]{0,49}(\.[a-z0-9][a-z0-9_-]{0,49}){1,5}$/
 
 /** Whether somebody outside may publish events of this type; they can never be taken for those of the platform. */
 export function isCustomType(type: string): boolean {
-  const kind = type.slice(0, type.indexOf('.'))
-  return customTypePattern.test(type) && !reserved.has(kind) && !kind.startsWith('webhook-')
+  const [word = ''] = type.split(/[-.]/, 1)
+  return customTypePattern.test(type) && !reserved.has(word)
 }
 
 /** Comma-separated types, `task.*` for all of a kind, as a test; nothing means every type. */

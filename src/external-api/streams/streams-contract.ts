@@ -79,6 +79,19 @@ export const streamStatusSchema = z.object({
 })
 export type StreamStatus = z.output<typeof streamStatusSchema>
 
+export const cursorSchema = z.object({
+  name: z.string(),
+  cursor: z.string(),
+  movedAt: z.iso.datetime(),
+  /** When the oldest event was made that it has not read; null where it has read all. */
+  unreadSince: z.iso.datetime().nullable(),
+  /** Events older than `keepEventsMs` are kept because it has not read them. */
+  holdsBack: z.boolean(),
+  /** The log no longer goes back to its place. */
+  lost: z.boolean(),
+})
+export type CursorView = z.output<typeof cursorSchema>
+
 const base = '/api/v1/stream'
 
 export const tailStream = endpoint({
@@ -211,6 +224,23 @@ export const reviveGroup = endpoint({
   summary: 'Hands the events out again that had been set aside as dead.',
   params: byName,
   output: z.object({ revived: z.int() }),
+})
+export const listCursors = endpoint({
+  method: 'GET',
+  path: `${base}/cursors`,
+  summary: 'The durable readers of the log of all tenants, and which of them keep old events from being dropped.',
+  output: z.object({ items: z.array(cursorSchema) }),
+})
+export const removeCursor = endpoint({
+  method: 'DELETE',
+  path: `${base}/cursors/:name`,
+  summary: 'Forgets a durable reader that is gone for good: what it has not read is no longer kept for it.',
+  params: z.object({ name: text }),
+  query: z.object({
+    /** Also one that has moved within the last hour; it begins anew at the end of the log. */
+    force: z.stringbool().default(false),
+  }),
+  output: cursorSchema,
 })
 export const natsPermissions = endpoint({
   method: 'GET',

@@ -25,6 +25,18 @@ export const streamErrors = defineErrors({
     when: 'a consumer group of this name is there already',
     next: 'use the group that is there, or choose another name',
   },
+  'stream-cursor-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'no durable reader of the log has this name',
+    next: 'list them with `leanvibe streaming --action cursors`',
+  },
+  'stream-cursor-in-use': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a durable cursor is to be removed that has moved within the last hour, so that somebody reads by it',
+    next: 'stop its reader first; with `--force` it goes all the same, and a reader that is still there begins anew at the end of the log',
+  },
   'stream-message-invalid': {
     kind: 'input',
     retry: 'never',

@@ -2,6 +2,7 @@ import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { formatCursor, headPosition } from '../../foundation/runtime/cursors.ts'
+import { CursorsService } from './cursors-service.ts'
 import { createEncodedBatches } from './encoded-batches.ts'
 import type { EventFeed } from './event-feed.ts'
 import { groupRoutes } from './group-routes.ts'
@@ -12,7 +13,15 @@ import { StreamFigures } from './stream-figures.ts'
 import { createStreamGate } from './stream-gate.ts'
 import { streamRoutes } from './stream-routes.ts'
 import type { SocketOptions } from './stream-socket.ts'
-import { natsPermissions, type StreamStatus, showStream, startStreams, stopStreams } from './streams-contract.ts'
+import {
+  listCursors,
+  natsPermissions,
+  removeCursor,
+  type StreamStatus,
+  showStream,
+  startStreams,
+  stopStreams,
+} from './streams-contract.ts'
 
 export interface StreamsOptions {
   readonly database: Database
@@ -38,6 +47,8 @@ export function createStreams(options: StreamsOptions): Streams {
   const figures = new StreamFigures()
   const groups = new GroupsService({ database, feed, ids })
   const gate = createStreamGate(database)
+  const onCommit = options.onCommit ?? (() => {})
+  const cursors = new CursorsService({ database, keepMs: retention.keepMs, onCommit })
   const status = async (tenant: TenantId): Promise<StreamStatus> => {
     const head = await database.asSystem('streams').read(headPosition)
     const state = relay?.() ?? null
@@ -69,12 +80,18 @@ export function createStreams(options: StreamsOptions): Streams {
         figures,
         encoded: createEncodedBatches(),
         socket: options.socket ?? {},
-        onCommit: options.onCommit ?? (() => {}),
+        onCommit,
       }),
       ...groupRoutes(groups),
       route({ ...showStream, permission: 'events:read', handle: ({ principal }) => status(principal.tenant) }),
       route({ ...startStreams, permission: 'events:admin', handle: ({ principal }) => set(principal.tenant, false) }),
       route({ ...stopStreams, permission: 'events:admin', handle: ({ principal }) => set(principal.tenant, true) }),
+      route({ ...listCursors, permission: 'platform:read', handle: async () => ({ items: await cursors.list() }) }),
+      route({
+        ...removeCursor,
+        permission: 'platform:admin',
+        handle: ({ principal, params, query }) => cursors.remove(principal, params.name, query.force),
+      }),
       route({
         ...natsPermissions,
         permission: 'events:admin',

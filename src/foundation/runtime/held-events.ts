@@ -28,7 +28,7 @@ export function describeHeldEvents(held: readonly HeldDay[], now: Date): readonl
     const idleMs = Math.max(0, now.getTime() - movedAt.getTime())
     const message =
       `events since ${days[0]} cannot be dropped: the durable cursor ${cursor} has not read them; ` +
-      `it last moved ${formatDuration(idleMs)} ago. If nobody reads it any more, delete its row of the table cursors`
+      `it last moved ${formatDuration(idleMs)} ago. If nobody reads it any more: leanvibe streaming --action remove-cursor --cursor ${cursor}`
     return { message, fields: { cursor, idleMs, oldestDay: days[0]!, days: days.length } }
   })
 }

@@ -97,12 +97,23 @@ export const runLogs = endpoint({
   reply: 'lines',
 })
 
+/** Which events: all that fit every field. */
+const eventFilterShape = {
+  /** Comma-separated types, `task.*` for all of a kind. */
+  types: z.string().max(1_000).optional(),
+  /** Of this agent, or about its work. */
+  agent: z.string().min(1).max(200).optional(),
+  /** `<kind>/<id>`, or a kind alone. */
+  subject: z.string().min(1).max(200).optional(),
+}
+
 export const runEvents = endpoint({
   method: 'GET',
   path: '/api/v1/runs/:id/events',
-  summary: 'The recorded events of a run, oldest first.',
+  summary:
+    'The recorded events of a run, oldest first. With a filter a page may be short of its limit, as long as it names a next.',
   params: runParams,
-  query: z.object(pageQueryShape),
+  query: z.object({ ...pageQueryShape, ...eventFilterShape }),
   output: pageOf(eventSchema),
 })
 
@@ -112,9 +123,8 @@ export const streamEvents = endpoint({
   summary: 'Events as they are committed; resumes after `Last-Event-ID`.',
   query: z.object({
     run: z.string().max(100).optional(),
-    /** Comma-separated types, `task.*` for all of a kind. */
-    types: z.string().max(1_000).optional(),
-    /** A cursor to start after, `start` for the oldest event kept, `now` (the default) for what comes. */
+    ...eventFilterShape,
+    /** A cursor to start after, a time, `start` for the oldest event kept, `now` (the default) for what comes. */
     from: z.string().max(200).optional(),
   }),
   output: eventSchema,
