@@ -8,8 +8,8 @@ import { sessionErrors } from '../orchestration/agents/sessions/session-errors.t
 /** Which addresses remote agents may lie at. */
 export function remoteAgentGuard({ config }: LoadedConfig): AddressGuard {
   return createAddressGuard(config.a2a.allow, {
-    url: a2aErrors['agent-url-refused'],
-    address: a2aErrors['agent-address-refused'],
+    url: a2aErrors['a2a-url-refused'],
+    address: a2aErrors['a2a-address-refused'],
   })
 }
 

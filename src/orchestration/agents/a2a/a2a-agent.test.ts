@@ -10,8 +10,8 @@ import { a2aErrors } from './a2a-errors.ts'
 import { type A2aPeer, startA2aPeer } from './a2a-peer.fixture.ts'
 
 const guard = createAddressGuard(['127.0.0.1/32'], {
-  url: a2aErrors['agent-url-refused'],
-  address: a2aErrors['agent-address-refused'],
+  url: a2aErrors['a2a-url-refused'],
+  address: a2aErrors['a2a-address-refused'],
 })
 const rules = { permissions: defaultPermissions, askMs: 1_500, silenceMs: null }
 

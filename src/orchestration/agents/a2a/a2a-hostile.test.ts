@@ -18,7 +18,7 @@ import type { PushPort } from './push-port.ts'
 /** Whatever name is looked up: it is at the metadata service. */
 const metadata = ((_: string, __: object, done: (error: null, found: object[]) => void) =>
   done(null, [{ address: '169.254.169.254', family: 4 }])) as unknown as typeof lookup
-const refusals = { url: a2aErrors['agent-url-refused'], address: a2aErrors['agent-address-refused'] }
+const refusals = { url: a2aErrors['a2a-url-refused'], address: a2aErrors['a2a-address-refused'] }
 const guard = createAddressGuard(['127.0.0.1/32'], refusals, metadata)
 const secret = 'pl4nted-s3cret-value'
 
@@ -78,9 +78,9 @@ describe('what else a remote agent may do', () => {
   }
 
   it.each([
-    ['http://169.254.169.254/latest/meta-data', 'agent-url-refused'],
-    ['http://localhost:1/', 'agent-url-refused'],
-    ['https://agent.example.org/', 'agent-address-refused'],
+    ['http://169.254.169.254/latest/meta-data', 'a2a-url-refused'],
+    ['http://localhost:1/', 'a2a-url-refused'],
+    ['https://agent.example.org/', 'a2a-address-refused'],
     ['http://127.0.0.1:1/', 'agent-unreachable'],
   ])('a card at %s fails as %s', async (card, code) => {
     const { report } = await perform({ card }, promptOf({ say: 'x' }))
