@@ -36,6 +36,8 @@ create table service_calls (
   -- what the service answered when it took the work; null: it has not yet
   accepted jsonb,
   resume boolean not null,
+  -- signs the one token by which the service may tell something of this call, and of no other
+  token_key bytea not null,
   last_seq int not null default 0,
   created_at timestamptz not null,
   expires_at timestamptz not null,

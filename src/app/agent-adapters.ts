@@ -19,6 +19,7 @@ import { createPlacedAdapter } from '../orchestration/agents/places/placed-adapt
 import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
 import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
+import { type AgentServices, createOwnDriver } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
 import { remoteAgentGuard } from './remote-agents.ts'
 
@@ -29,6 +30,7 @@ export interface AgentAdaptersOptions {
   /** What this host can keep processes from. */
   readonly host: HostConfinement
   readonly ask: AskPort
+  readonly services: AgentServices
   /** Where remote agents may tell of news. Default: they are asked. */
   readonly push?: PushPort
   /** Where the agents of the pool run. Default: here. */
@@ -70,6 +72,12 @@ function createPlainAdapter(
   const secrets = serverSecretsOf(loaded)
   const { driver: settings } = pool
   const adapt = (driver: AgentDriver) => createSessionAdapter(driver, { artifacts, ask, limits })
+  if (settings.kind === 'http' || settings.kind === 'function' || settings.kind === 'llm') {
+    const { services } = options
+    const general = hostEnvironment(config.env, (name) => env.variable(name))
+    const openTools = () => openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
+    return adapt(createOwnDriver(pool, settings, { loaded, services, processes, openTools }))
+  }
   if (settings.kind === 'mcp') return adapt(createMcpDriver({ settings, rules: pool.rules, processes, secrets }))
   const memory = createSessionMemory(join(config.dataFolder, 'agent-sessions'))
   if (settings.kind === 'a2a') {

@@ -53,6 +53,7 @@ import { namesOfPrincipal } from './names-of-principal.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
+import { type AgentServices, createAgentServices } from './own-agents.ts'
 import { openPersonas } from './personas.ts'
 import { packageVersion } from './package-info.ts'
 import { createProofs } from './proofs.ts'
@@ -133,6 +134,8 @@ export async function openPlatform(
     const served = Promise.withResolvers<string>()
     const modelAccess = createModelAccess(database, () => served.promise)
     closers.push(async () => modelAccess.close())
+    const services = createAgentServices({ loaded, database, serverUrl: () => served.promise, onCommit, onError })
+    closers.push(async () => services.close())
     const runner = options.work
       ? await startWork({
           loaded,
@@ -143,6 +146,7 @@ export async function openPlatform(
           proofs,
           output,
           modelAccess,
+          services,
           push: a2a.inbox,
           closers,
           onError,
@@ -205,6 +209,7 @@ export async function openPlatform(
       ...storage.routes,
       ...remote.routes,
       ...models.routes,
+      ...services.routes,
       ...access.routes,
     ]
     const mcp = createMcpMount({ routes, version: packageVersion(), onError })
@@ -238,6 +243,7 @@ interface Work {
   readonly proofs: ProofsService
   readonly output: OutputWatch
   readonly modelAccess: ReturnType<typeof createModelAccess>
+  readonly services: AgentServices
   readonly push: PushPort
   readonly closers: (() => Promise<unknown>)[]
   readonly onError: (error: unknown) => void
@@ -302,6 +308,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
     artifacts: storage.artifacts,
     tenant: defaultTenant,
     modelGrant: work.modelAccess.grantFor,
+    services: work.services,
     push: work.push,
     onError,
   })

@@ -6,22 +6,32 @@ import { freeNames } from '../orchestration/workflows/cel-ast.ts'
 import { hasExpression, parseTemplate } from '../orchestration/workflows/template.ts'
 
 /** The expressions of workflows for the rules of webhooks: the same bounds, other names. */
-export const ruleLanguage: RuleLanguage = {
-  checkCondition: check,
-  checkTemplates(value, names) {
-    forEachText(value, (text) => {
-      for (const segment of segmentsOf(text)) if (segment.kind === 'expression') check(segment.source, names)
-    })
-  },
-  condition(source, context) {
-    const value = evaluate(source, context)
-    if (typeof value === 'boolean') return value
-    throw refuse(source, `expected true or false, found ${JSON.stringify(value)?.slice(0, 80)}`)
-  },
-  fill,
+export const ruleLanguage = createRuleLanguage((source, reason) =>
+  webhookErrors['webhook-rule-invalid'](`${source.slice(0, 200)}: ${reason}`, { details: { reason } }),
+)
+
+/** The expressions of workflows for other places. @param refuse the error for one that cannot be used */
+export function createRuleLanguage(refuse: Refuse): RuleLanguage {
+  return {
+    checkCondition: (source, names) => check(source, names, refuse),
+    checkTemplates(value, names) {
+      forEachText(value, (text) => {
+        for (const segment of segmentsOf(text, refuse))
+          if (segment.kind === 'expression') check(segment.source, names, refuse)
+      })
+    },
+    condition(source, context) {
+      const value = evaluate(source, context, refuse)
+      if (typeof value === 'boolean') return value
+      throw refuse(source, `expected true or false, found ${JSON.stringify(value)?.slice(0, 80)}`)
+    },
+    fill: (value, context) => fill(value, context, refuse),
+  }
 }
 
-function check(source: string, names: readonly string[]): void {
+type Refuse = (source: string, reason: string) => Error
+
+function check(source: string, names: readonly string[], refuse: Refuse): void {
   try {
     for (const name of freeNames(parseCel(source))) {
       if (!names.includes(name)) throw refuse(source, `there is no ${name} here; there is ${names.join(', ')}`)
@@ -32,7 +42,7 @@ function check(source: string, names: readonly string[]): void {
   }
 }
 
-function evaluate(source: string, context: JsonObject): JsonValue {
+function evaluate(source: string, context: JsonObject, refuse: Refuse): JsonValue {
   try {
     return compileCel(source).evaluate((name) => (Object.hasOwn(context, name) ? context[name] : undefined))
   } catch (error) {
@@ -41,17 +51,17 @@ function evaluate(source: string, context: JsonObject): JsonValue {
   }
 }
 
-function fill(value: JsonValue, context: JsonObject): JsonValue {
-  if (typeof value === 'string') return fillText(value, context)
+function fill(value: JsonValue, context: JsonObject, refuse: Refuse): JsonValue {
+  if (typeof value === 'string') return fillText(value, context, refuse)
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map((inner: JsonValue) => fill(inner, context))
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner as JsonValue, context)]))
+  if (Array.isArray(value)) return value.map((inner: JsonValue) => fill(inner, context, refuse))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner as JsonValue, context, refuse)]))
 }
 
 /** An expression that stands alone keeps the type of its value; among other text it becomes text. */
-function fillText(text: string, context: JsonObject): JsonValue {
-  const values = segmentsOf(text).map((segment) =>
-    segment.kind === 'text' ? segment.text : evaluate(segment.source, context),
+function fillText(text: string, context: JsonObject, refuse: Refuse): JsonValue {
+  const values = segmentsOf(text, refuse).map((segment) =>
+    segment.kind === 'text' ? segment.text : evaluate(segment.source, context, refuse),
   )
   if (values.length === 1) return values[0]!
   return values
@@ -59,7 +69,7 @@ function fillText(text: string, context: JsonObject): JsonValue {
     .join('')
 }
 
-function segmentsOf(text: string) {
+function segmentsOf(text: string, refuse: Refuse) {
   if (!hasExpression(text)) return [{ kind: 'text', text } as const]
   const parsed = parseTemplate(text)
   if (!parsed.ok) throw refuse(text, parsed.message)
@@ -71,8 +81,4 @@ function forEachText(value: JsonValue, visit: (text: string) => void): void {
   else if (typeof value === 'object' && value !== null) {
     for (const inner of Object.values(value)) forEachText(inner as JsonValue, visit)
   }
-}
-
-function refuse(source: string, reason: string): Error {
-  return webhookErrors['webhook-rule-invalid'](`${source.slice(0, 200)}: ${reason}`, { details: { reason } })
 }

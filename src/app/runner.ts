@@ -33,6 +33,7 @@ import { openAgentPlaces, sweepPlaces } from './agent-places.ts'
 import { createAgentHost } from './agent-host.ts'
 import { dataLayoutOf } from './data-layout.ts'
 import type { Orchestration } from './orchestration.ts'
+import type { AgentServices } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
 
 export interface LocalRunnerOptions {
@@ -43,6 +44,7 @@ export interface LocalRunnerOptions {
   readonly logs: LogSink
   readonly artifacts: ArtifactSink
   readonly tenant: TenantId
+  readonly services: AgentServices
   readonly ids?: IdSource
   /** True where the pools belong to the servers that it joins: what this configuration leaves open stays as it is. */
   readonly shared?: boolean
@@ -171,6 +173,7 @@ export async function startLocalRunner(options: LocalRunnerOptions): Promise<Loc
     const adapter = createPoolAdapter(pool, {
       ...{ loaded, supervisor: processes, artifacts, host: confinement, workers },
       ask: orchestration.questions,
+      services: options.services,
       place: places.get(pool.name)?.open ?? null,
       ...(options.push === undefined ? {} : { push: options.push }),
     })

@@ -16,6 +16,7 @@ import { createModelAccess } from './models.ts'
 import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration } from './orchestration.ts'
+import { createAgentServices } from './own-agents.ts'
 import { openPersonas } from './personas.ts'
 import { lockDataFolder } from './prepare-data-folder.ts'
 import { startLocalRunner } from './runner.ts'
@@ -97,6 +98,8 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
     const git = configuredGit(loaded)
     const modelAccess = createModelAccess(database, async () => config.models.url)
     closers.push(async () => modelAccess.close())
+    const services = createAgentServices({ loaded, database, serverUrl: async () => config.models.url, onError })
+    closers.push(async () => services.close())
     const runner = await startLocalRunner({
       loaded,
       database,
@@ -107,6 +110,7 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       tenant: defaultTenant,
       shared: true,
       modelGrant: modelAccess.grantFor,
+      services,
       ...(slots === null ? {} : { mostStarted: slots }),
       onError,
     })

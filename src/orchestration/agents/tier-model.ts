@@ -24,6 +24,9 @@ function withConfig(context: AttemptContext, config: AttemptContext['config']): 
   const { signal, workdir, outdir, tempdir, tree, env, masker } = context
   return {
     ...{ signal, workdir, outdir, tempdir, tree, env, masker, config },
+    get ending() {
+      return context.ending ?? null
+    },
     progress: (note) => context.progress(note),
     log: (stream, chunk) => context.log(stream, chunk),
   }

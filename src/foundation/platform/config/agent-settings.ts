@@ -2,6 +2,7 @@ import { z } from '../../kernel/schema.ts'
 import type { A2aSettings } from './a2a-settings.ts'
 import { type PermissionsFile, shapePermissions, type ToolPermissions } from './agent-kinds.ts'
 import { durationSchema } from './config-units.ts'
+import type { OwnAgentSettings } from './own-agents.ts'
 import type { McpSettings } from './tool-settings.ts'
 
 /** Settings of agents that speak the Agent Client Protocol over standard input and output. */
@@ -29,7 +30,7 @@ export interface AcpSettings {
 }
 
 /** How the agents of a pool are driven that are not plain commands. */
-export type DriverSettings = AcpSettings | A2aSettings | McpSettings
+export type DriverSettings = AcpSettings | A2aSettings | McpSettings | OwnAgentSettings
 
 /** What holds for every kind. */
 export interface SessionRules {

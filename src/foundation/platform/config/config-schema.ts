@@ -8,8 +8,11 @@ import { agentKinds, confineSchema, permissionsSchema } from './agent-kinds.ts'
 import { acpSchema } from './agent-settings.ts'
 import { durationSchema, sizeSchema } from './config-units.ts'
 import { containerSchema } from './container-settings.ts'
+import { functionAgentSchema } from './function-agent.ts'
 import { gatewayShape } from './gateway-schema.ts'
+import { httpAgentSchema } from './http-agent.ts'
 import { kubernetesSchema } from './kubernetes-settings.ts'
+import { llmAgentSchema } from './llm-agent.ts'
 import { modelsShape, tiersSchema } from './models-schema.ts'
 import { rateLimitSchema, serverShape } from './server-schema.ts'
 import { mcpSchema, toolsSchema } from './tool-settings.ts'
@@ -48,11 +51,14 @@ const resourcesSchema = z.strictObject({
 })
 
 const poolSchema = z.strictObject({
-  /** What its agents are. Default: `acp`, `a2a` or `mcp` where its settings are there, else `command`. */
+  /** What its agents are. Default: the kind whose settings are there (`acp`, `http`, `llm` and so on), else `command`. */
   kind: z.enum(agentKinds).optional(),
   acp: acpSchema.optional(),
   a2a: a2aSchema.optional(),
   mcp: mcpSchema.optional(),
+  http: httpAgentSchema.optional(),
+  function: functionAgentSchema.optional(),
+  llm: llmAgentSchema.optional(),
   /** Its agents run in containers of this machine. With `acp`, they are talked to inside. */
   container: containerSchema.optional(),
   /** Its agents run in pods of a cluster. With `acp`, they are talked to inside. */

@@ -5,6 +5,7 @@ import { shapeA2a } from './a2a-settings.ts'
 import { type AgentKind, shapeConfinement } from './agent-kinds.ts'
 import { type DriverSettings, type SessionRules, shapeAcp, shapeRules } from './agent-settings.ts'
 import type { ConfigFile } from './config-schema.ts'
+import { hasNoCommand, isOwnKind, ownKinds, shapeModels, shapeOwnAgent } from './own-agents.ts'
 import { type PlaceSettings, placeKinds, shapePlace } from './place-settings.ts'
 import { shapeMcp, shapeTools, type ToolServerSettings } from './tool-settings.ts'
 
@@ -66,7 +67,7 @@ export interface ResourceConfig {
 export const localPool = 'local'
 
 /** Kinds that have settings of their own name. */
-const talks = ['acp', 'a2a', 'mcp'] as const
+const talks = ['acp', 'a2a', 'mcp', ...ownKinds] as const
 
 export type Complain = (place: readonly string[], text: string) => void
 
@@ -87,7 +88,7 @@ export function shapePools(
     if (isLocal && pool.agents !== undefined)
       complain(['pools', name, 'agents'], 'say `agents:` at the top of the file for the pool `local`')
     const kind: AgentKind = pool.kind ?? [...placeKinds, ...talks].find((each) => pool[each] !== undefined) ?? 'command'
-    if (!isLocal && kind !== 'mcp' && kind !== 'a2a' && pool.command === undefined)
+    if (!isLocal && kind !== 'mcp' && !hasNoCommand(kind) && pool.command === undefined)
       complain(['pools', name], 'expected `command`: program and arguments of the agent')
     if (isLocal && (kind !== 'command' || pool.confine !== undefined || pool.permissions !== undefined))
       complain(['pools', name], 'the pool `local` runs commands of workflows as the user who starts it')
@@ -95,8 +96,8 @@ export function shapePools(
     for (const other of [...placeKinds, ...talks])
       if (kind !== other && pool[other] !== undefined && !(isPlaced && other === 'acp'))
         complain(['pools', name, other], `contradicts kind: ${kind}`)
-    if (kind === 'a2a' && pool.command !== undefined)
-      complain(['pools', name, 'command'], 'a remote agent has no command of ours')
+    if (hasNoCommand(kind) && pool.command !== undefined)
+      complain(['pools', name, 'command'], `an agent of the kind ${kind} has no command of ours`)
     if ((isPlaced || kind === 'command' || kind === 'mcp' || kind === 'a2a') && pool.tools !== undefined)
       complain(['pools', name, 'tools'], `agents of the kind ${kind} call no tools of ours`)
     const here: Complain = (place, text) => complain(['pools', name, ...place], text)
@@ -124,7 +125,7 @@ export function shapePools(
       env: pool.env ?? [],
       strategy: pool.strategy ?? null,
       tiers: shapeTiers(name, pool, gatewayTiers, complain),
-      models: pool.models === undefined || pool.models === false ? null : pool.models === true ? [] : pool.models,
+      models: shapeModels(kind, pool),
     }
   })
 }
@@ -148,6 +149,7 @@ function shapeDriver(name: string, kind: AgentKind, pool: FilePool, complain: Co
     if (pool.a2a === undefined) complain(['a2a'], 'expected `card`: the URL of the card of the agent')
     return pool.a2a === undefined ? null : shapeA2a(pool.a2a)
   }
+  if (isOwnKind(kind)) return shapeOwnAgent(kind, pool, complain)
   if (kind === 'mcp') return shapeMcp(name, pool.command, pool.mcp, complain)
   const speaks = kind === 'acp' || ((kind === 'container' || kind === 'kubernetes') && pool.acp !== undefined)
   return speaks && pool.command !== undefined ? shapeAcp(pool.command, pool.acp) : null

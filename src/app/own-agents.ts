@@ -1,0 +1,103 @@
+import { resolve } from 'node:path'
+import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
+import type { OwnAgentSettings } from '../foundation/platform/config/own-agents.ts'
+import type { PoolConfig } from '../foundation/platform/config/pools.ts'
+import type { Database } from '../foundation/platform/database/database.ts'
+import type { Route } from '../foundation/platform/http/route.ts'
+import { createFunctionDriver } from '../orchestration/agents/function/function-driver.ts'
+import { createHttpDriver } from '../orchestration/agents/http/http-driver.ts'
+import { httpAgentErrors } from '../orchestration/agents/http/http-errors.ts'
+import { ServiceCalls } from '../orchestration/agents/http/service-calls.ts'
+import { serviceCallRoutes } from '../orchestration/agents/http/service-calls-routes.ts'
+import { createLlmDriver, type LlmDriverOptions } from '../orchestration/agents/llm/llm-driver.ts'
+import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
+import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
+import { createContextGrowth } from '../orchestration/context-growth/context-growth.ts'
+import type { OpenContextMeter } from '../orchestration/context-growth/context-meter.ts'
+import { leaseStanding } from '../orchestration/runs/lease-standing.ts'
+import { createRuleLanguage } from './rule-language.ts'
+
+export interface AgentServicesOptions {
+  readonly loaded: LoadedConfig
+  readonly database: Database
+  /** Where others reach this server; null: nobody knows. */
+  readonly serverUrl: () => Promise<string | null>
+  readonly onCommit?: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/** What agents of several kinds need of the platform. */
+export interface AgentServices {
+  readonly meter: OpenContextMeter
+  readonly calls: ServiceCalls
+  readonly costOf: LlmDriverOptions['costOf']
+  readonly serverUrl: (signal: AbortSignal) => Promise<string | null>
+  readonly routes: readonly Route[]
+  close(): void
+}
+
+export function createAgentServices({
+  loaded,
+  database,
+  serverUrl,
+  onCommit,
+  onError,
+}: AgentServicesOptions): AgentServices {
+  const prices = new PriceTable(loaded.config.prices)
+  const calls = new ServiceCalls({ database, leaseOf: leaseStanding })
+  return {
+    meter: createContextGrowth({ database, onError, ...(onCommit === undefined ? {} : { onCommit }) }),
+    calls,
+    costOf: (model, use) => prices.costOf(model, use, database.clock.now()),
+    serverUrl: (signal) => until(serverUrl(), signal),
+    routes: serviceCallRoutes(calls),
+    close: () => calls[Symbol.dispose](),
+  }
+}
+
+export interface OwnDriverOptions {
+  readonly loaded: LoadedConfig
+  readonly services: AgentServices
+  readonly processes: LlmDriverOptions['processes']
+  readonly openTools: () => NonNullable<LlmDriverOptions['tools']>
+}
+
+/** The expressions of workflows, for the settings of services: the same bounds, other names. */
+const language = createRuleLanguage((source, reason) =>
+  httpAgentErrors['agent-expression'](`${source.slice(0, 200)}: ${reason}`),
+)
+
+/** Drives the agents that are no program of somebody else. */
+export function createOwnDriver(
+  { name, rules }: Pick<PoolConfig, 'name' | 'rules'>,
+  settings: OwnAgentSettings,
+  { loaded, services, processes, openTools }: OwnDriverOptions,
+): AgentDriver {
+  switch (settings.kind) {
+    case 'http': {
+      const readSecret = async (secret: string, signal: AbortSignal) =>
+        (await loaded.secrets.read(secret, signal)).reveal()
+      const { calls, serverUrl } = services
+      return createHttpDriver({ pool: name, settings, rules, language, readSecret, calls, serverUrl })
+    }
+    case 'function':
+      return createFunctionDriver({ settings, rules, module: resolve(loaded.config.project.root, settings.module) })
+    case 'llm': {
+      const { meter, costOf } = services
+      return createLlmDriver({ settings, rules, processes, costOf, meter, tools: openTools() })
+    }
+  }
+}
+
+/** Rejects with the reason of the signal, if that comes first. */
+async function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const ended = Promise.withResolvers<never>()
+  const end = () => ended.reject(signal.reason)
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    return await Promise.race([promise, ended.promise])
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
+}
