@@ -55,7 +55,9 @@ function fill(value: JsonValue, context: JsonObject, refuse: Refuse): JsonValue 
   if (typeof value === 'string') return fillText(value, context, refuse)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map((inner: JsonValue) => fill(inner, context, refuse))
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner as JsonValue, context, refuse)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, fill(inner as JsonValue, context, refuse)]),
+  )
 }
 
 /** An expression that stands alone keeps the type of its value; among other text it becomes text. */
