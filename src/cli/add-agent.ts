@@ -1,15 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Document, isMap, parseDocument } from 'yaml'
-import { parseConfigFile } from '../foundation/platform/config/config-file.ts'
-import { configFileName, findProject } from '../foundation/platform/config/project.ts'
 import { type AgentPreset, agentPresets } from './agent-presets.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { findProgram } from './find-program.ts'
-import { whileWriting } from './write-files.ts'
+import { addMcp } from './mcp/add-mcp.ts'
+import { isPlaced, type PlacedPoolOptions, placedPool } from './placed-pool.ts'
+import { writeSetting } from './write-setting.ts'
 
-export interface AddAgentOptions {
+export interface AddAgentOptions extends PlacedPoolOptions {
   readonly name?: string
   readonly agents?: number
   readonly env?: readonly string[]
@@ -17,6 +14,7 @@ export interface AddAgentOptions {
   readonly network?: 'open' | 'off'
   readonly confine?: 'off' | 'auto' | 'required'
   readonly force?: boolean
+  readonly url?: string
 }
 
 /** Adds a pool to the project's leanvibe.yaml, whose comments and order stay as they are. */
@@ -26,16 +24,18 @@ export async function addAgent(
   argv: readonly string[],
   options: AddAgentOptions,
 ): Promise<void> {
+  if (what === 'mcp') return addMcp(context, argv, options)
   const preset = agentPresets.find(({ name }) => name === what)
   const found = preset === undefined ? null : await findPreset(preset, context.env.path)
-  if (preset === undefined && what !== 'acp' && what !== 'command') {
+  if (preset === undefined && what !== 'acp' && what !== 'command' && !isPlaced(what)) {
     throw cliErrors['agent-unknown'](`${what} is no agent that can be added`)
   }
   const command = argv.length > 0 ? argv : preset === undefined ? [] : (found ?? preset.commands[0]!)
   if (command.length === 0) throw cliErrors['agent-unknown'](`${what} needs a program and its arguments after --`)
   const name = options.name ?? preset?.name ?? command[0]!.split('/').at(-1)!.toLowerCase()
   const pool = poolOf(preset, what, command, options)
-  const file = await writePool(context, name, pool, options.force === true)
+  const place = { path: ['pools', name], called: `a pool ${name}`, force: options.force === true }
+  const file = await writeSetting(context, place, pool)
   const { out } = context
   out.document({ type: 'agent-added', pool: name, file, ...pool })
   out.lines(`${out.colors.green('✔')} pool ${name} in ${file}: ${command.join(' ')}`)
@@ -53,35 +53,21 @@ export async function findPreset(preset: AgentPreset, searchPath: string): Promi
 }
 
 function poolOf(preset: AgentPreset | undefined, what: string, command: readonly string[], options: AddAgentOptions) {
-  const confine = {
-    ...(options.confine === undefined ? {} : { mode: options.confine }),
-    ...(options.network === undefined ? {} : { network: options.network }),
-    ...(preset === undefined ? {} : { write: preset.write }),
-  }
+  const confine = isPlaced(what)
+    ? {}
+    : {
+        ...(options.confine === undefined ? {} : { mode: options.confine }),
+        ...(options.network === undefined ? {} : { network: options.network }),
+        ...(preset === undefined ? {} : { write: preset.write }),
+      }
   const env = [...new Set([...(preset?.env ?? []), ...(options.env ?? [])])]
   return {
-    ...(what === 'command' ? {} : { kind: 'acp' }),
-    command,
+    ...(isPlaced(what)
+      ? placedPool(what, command, options)
+      : { ...(what === 'command' ? {} : { kind: 'acp' }), command }),
     capabilities: options.capability ?? ['code', ...(preset === undefined ? [] : [preset.name])],
     agents: options.agents ?? 1,
     ...(env.length === 0 ? {} : { env }),
     ...(Object.keys(confine).length === 0 ? {} : { confine }),
   }
-}
-
-async function writePool({ cwd }: CliContext, name: string, pool: object, force: boolean): Promise<string> {
-  const project = await findProject(cwd)
-  const file = project.configFile ?? join(project.root, configFileName)
-  return whileWriting(file, async () => {
-    const text = project.configFile === null ? '' : await readFile(file, 'utf8')
-    const document = text.trim() === '' ? new Document({}) : parseDocument(text)
-    if (!isMap(document.contents)) document.contents = document.createNode({}) as never
-    if (!force && document.hasIn(['pools', name])) throw cliErrors['pool-exists'](`${file} has a pool ${name} already`)
-    document.setIn(['pools', name], document.createNode(pool))
-    const written = document.toString({ lineWidth: 120 })
-    // What would be refused at the next start is refused now, and nothing is written.
-    parseConfigFile(file, written)
-    await writeFile(file, written)
-    return file
-  })
 }

@@ -31,7 +31,7 @@ export const agents: CliCommand = {
     command
       .command('add')
       .description(
-        'add a pool of agents to leanvibe.yaml: claude, codex, gemini, opencode, qwen, goose, acp or command',
+        'add a pool of agents to leanvibe.yaml: claude, codex, gemini, opencode, qwen, goose, acp, mcp, command, container or kubernetes',
       )
       .argument('<agent>')
       .argument('[program...]', 'after --: program and arguments, instead of the usual ones')
@@ -39,6 +39,12 @@ export const agents: CliCommand = {
       .option('--agents <n>', 'how many work at a time', Number)
       .option('--env <names...>', 'further variables that it gets')
       .option('--capability <names...>', 'what it can do; default: code')
+      .option('--url <url>', 'of mcp: the server is elsewhere')
+      .option('--image <image>', 'of containers and pods: where the agent is')
+      .option('--acp', 'in containers and pods: it speaks the Agent Client Protocol')
+      .addOption(new Option('--mode <mode>', 'of pods: a Job each time, or pods that stay').choices(['job', 'pod']))
+      .option('--namespace <name>', 'of pods')
+      .option('--context <name>', 'of the kubeconfig')
       .addOption(new Option('--network <rule>', 'what its processes reach').choices(['open', 'off']))
       .addOption(
         new Option('--confine <mode>', 'whether it is kept in its worktree').choices(['off', 'auto', 'required']),

@@ -5,6 +5,7 @@ import { type Check, checksOr } from '../doctor/check.ts'
 import { checkConfig, checkDatabase, checkDataFolder, checkServer } from '../doctor/check-data.ts'
 import { checkAgents, checkEnforcement, checkGit, checkNode, checkPlatform } from '../doctor/check-host.ts'
 import { checkLeftovers } from '../doctor/check-leftovers.ts'
+import { checkPlaces } from '../doctor/check-places.ts'
 import { printable } from '../text.ts'
 
 export const doctor: CliCommand = {
@@ -21,6 +22,7 @@ async function run(context: CliContext, { fix = false }: { fix?: boolean }): Pro
     checks.push(await checkDataFolder(folder))
     checks.push(...(await checksOr('server', async () => [await checkServer(folder)])), await checkDatabase(loaded))
     checks.push(...(await checksOr('leftovers', () => checkLeftovers(loaded, fix))))
+    checks.push(...(await checksOr('containers', () => checkPlaces(loaded))))
   }
   checks.push(await checkAgents(context.env), ...(await checkEnforcement(context.env.path)))
   return tell(context, checks)
