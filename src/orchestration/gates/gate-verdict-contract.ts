@@ -14,6 +14,8 @@ export interface CheckReport {
   readonly skipped?: boolean
   /** Name of the artifact that holds the evidence. */
   readonly evidence?: string
+  /** The end of the evidence of a check that did not pass, for whoever is to correct it. */
+  readonly excerpt?: string
   /** For programs: figures, commands. */
   readonly facts?: JsonObject
 }
@@ -24,6 +26,7 @@ export interface CheckResult {
   readonly onFail: OnFail
   readonly summary?: string
   readonly evidence?: string
+  readonly excerpt?: string
 }
 
 export interface GateVerdict {
@@ -46,6 +49,7 @@ export function gateVerdict(gate: Pick<ResolvedGate, 'checks'>, output: JsonValu
       passed: report?.passed === true,
       ...(typeof report?.summary === 'string' ? { summary: report.summary } : {}),
       ...(typeof report?.evidence === 'string' ? { evidence: report.evidence } : {}),
+      ...(typeof report?.excerpt === 'string' ? { excerpt: report.excerpt } : {}),
     }
   })
   const failed = checks.filter((check) => !check.passed)

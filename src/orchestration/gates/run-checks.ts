@@ -65,6 +65,8 @@ export async function runChecks(
   return { reports, artifacts, usage, survivors, failure }
 }
 
+/** Enough of what a tool printed to see what is wrong. */
+const excerptCharacters = 2_000
 const largestManifest = 4 * 1_048_576
 const largestReport = 64 * 1_048_576
 
@@ -100,6 +102,7 @@ class Checks {
       ...{ name, passed, level, summary: this.#place.context.masker.text(summary) },
       ...(skipped ? { skipped } : {}),
       ...(evidence === null ? {} : { evidence }),
+      ...(passed || text === '' ? {} : { excerpt: this.#place.context.masker.text(text).slice(-excerptCharacters) }),
       ...(facts === undefined ? {} : { facts }),
     }
   }

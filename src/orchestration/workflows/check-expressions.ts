@@ -212,6 +212,9 @@ const runFields = {
   attempt: 'int',
   state: 'string',
   startedAt: 'string',
+  depth: 'string',
+  reviewers: 'list<string>',
+  agents: 'bool',
 }
 const repoFields = { path: 'string', commit: 'string', branch: 'string' }
 

@@ -1,0 +1,95 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { parseArguments, printOutcome, programErrors } from '../repo-checkup/program.ts'
+import { code, escapeMarkdown, list, table } from '../repo-checkup/report/markdown.ts'
+import { plural } from '../repo-checkup/result.ts'
+import type { Judgement } from './judge.ts'
+import type { Part } from './plan.ts'
+
+/** What feature-dev did, as its steps put it out; lists go part by part. */
+export interface FeatureDone {
+  readonly task: string
+  readonly repository: string
+  readonly commit: string
+  readonly into: string
+  readonly note: string
+  readonly parts: readonly Part[]
+  readonly depth: string
+  readonly reviewers: readonly string[]
+  readonly commits: readonly (string | null)[]
+  readonly rounds: readonly (number | null)[]
+  readonly confidence: readonly (number | null)[]
+  readonly reviews: readonly (Judgement['reviews'] | null)[]
+  readonly approvedBy: string | null
+  readonly tests: boolean
+  readonly merged: readonly (string | null)[]
+  readonly tries: readonly (number | null)[]
+}
+
+/** The documents and the lines for a terminal. Pure. */
+export function describeFeature(done: FeatureDone): { markdown: string; json: string; summary: readonly string[] } {
+  const short = (commit: string | null | undefined) => (commit ? commit.slice(0, 12) : 'none')
+  const rows = done.parts.map((part, at) => [
+    escapeMarkdown(part.title),
+    part.persona,
+    String(done.rounds[at] ?? '?'),
+    done.confidence[at] == null ? 'not told' : `${Math.round(done.confidence[at]! * 100)} %`,
+    code(short(done.commits[at])),
+    code(short(done.merged[at])),
+    (done.tries[at] ?? 1) > 1 ? 'solved' : 'none',
+  ])
+  const approved =
+    done.approvedBy === null ? 'Nobody was asked to approve.' : `Approved by ${escapeMarkdown(done.approvedBy)}.`
+  const markdown = [
+    `# ${escapeMarkdown(done.task.split('\n')[0]!.slice(0, 120))}\n`,
+    `${plural(done.parts.length, 'part')} merged into ${code(done.into)}, which was at ${code(short(done.commit))}. ${approved} Depth ${done.depth}; reviewed by ${done.reviewers.join(', ')}.\n`,
+    ...(done.tests ? [] : ['**The repository has no tests: what was merged was reviewed, and not tested.**\n']),
+    table(['Part', 'Persona', 'Rounds', 'Sure', 'Made as', 'Merged as', 'Conflict'], rows, ['Rounds']),
+    '## Task\n',
+    quoted(done.task),
+    '## Plan\n',
+    quoted(done.note),
+    ...done.parts.map(
+      (part, at) =>
+        `### ${at + 1}. ${escapeMarkdown(part.title)}\n\n${quoted(part.task)}\n${reviewText(done.reviews[at] ?? [])}`,
+    ),
+  ].join('\n')
+  const rounds = done.rounds.reduce<number>((sum, count) => sum + (count ?? 1) - 1, 0)
+  const summary = [
+    `${plural(done.parts.length, 'part')} merged into ${done.into}: ${done.merged.map(short).join(', ')}.`,
+    `${rounds === 0 ? 'Nothing was handed back' : `${plural(rounds, 'hand-back')} until all was accepted`}; depth ${done.depth}, ${plural(done.reviewers.length, 'reviewer')}${done.approvedBy === null ? '' : `, approved by ${done.approvedBy}`}.`,
+    ...(done.tests ? [] : ['The repository has no tests.']),
+  ]
+  return { markdown, json: `${JSON.stringify({ schema: 1, ...done }, null, 2)}\n`, summary }
+}
+
+function reviewText(reviews: Judgement['reviews']): string {
+  return list(
+    reviews.map(({ reviewer, verdict, comments }) => {
+      const said = comments.replaceAll(/\s+/g, ' ').slice(0, 600)
+      return `**${reviewer}**: ${verdict}${said === '' ? '' : `. ${escapeMarkdown(said)}`}`
+    }),
+  )
+}
+
+const quoted = (words: string) =>
+  `${words
+    .trim()
+    .split('\n')
+    .map((line) => `> ${escapeMarkdown(line)}`.trimEnd())
+    .join('\n')}\n`
+
+export async function main(argv: readonly string[]): Promise<void> {
+  await printOutcome(async () => {
+    const { out } = parseArguments(argv, { out: { type: 'string' as const } })
+    if (out === undefined) throw programErrors['checkup-bad-argument']('--out FOLDER is missing')
+    const { markdown, json, summary } = describeFeature(JSON.parse(await text(process.stdin)) as FeatureDone)
+    await mkdir(out, { recursive: true })
+    await writeFile(join(out, 'report.md'), markdown)
+    await writeFile(join(out, 'report.json'), json)
+    return { summary }
+  })
+}
+
+if (import.meta.main) await main(process.argv.slice(2))

@@ -1,0 +1,74 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkDefaults } from '../../src/orchestration/gates/checks-contract.ts'
+import { coverageOfOutput, coverageOfReport, usualReports } from '../../src/orchestration/gates/read-coverage.ts'
+import { endText, lastLines, runCommand, shown } from '../kit/run-command.ts'
+import { readToolchain, setUp } from '../kit/toolchain.ts'
+import { countOf, type WorkStep, workProgram } from '../kit/work-program.ts'
+import { code } from '../repo-checkup/report/markdown.ts'
+
+export interface CoverageFacts {
+  readonly command: readonly string[] | null
+  /** Of lines. Null: nothing tells. */
+  readonly percent: number | null
+}
+
+export const coverage: WorkStep<CoverageFacts> = {
+  name: 'coverage',
+  options: ['minutes'],
+  async run({ folder, options, signal, say }) {
+    const toolchain = readToolchain(folder)
+    const command = toolchain.checks.coverage[0]?.argv ?? null
+    if (command === null)
+      return { facts: { command, percent: null }, limits: ['The repository names no command for coverage.'] }
+    const place = { cwd: folder, signal, timeoutMs: countOf(options.minutes, 10, 1, 240) * 60_000 }
+    const missing = await setUp(toolchain, place)
+    if (missing !== null)
+      return {
+        facts: { command, percent: null },
+        limits: [`The dependencies cannot be installed: ${missing.slice(0, 300)}`],
+      }
+    const from = Date.now()
+    const end = await runCommand(command, place)
+    say(endText(end))
+    const percent = reported(folder, from) ?? coverageOfOutput(end.output)
+    const facts = { command, percent: percent === null ? null : Math.round(percent * 10) / 10 }
+    if (percent === null) {
+      return {
+        facts,
+        limits: [
+          `${shown(command)} ${endText(end)} and tells no coverage: ${lastLines(end.output, 2, 200).replaceAll('\n', ' / ')}`,
+        ],
+      }
+    }
+    const { pass, block } = checkDefaults.coverage
+    const low = {
+      id: 'coverage/low',
+      score: percent < block ? 65 : 35,
+      title: `${facts.percent} % of the lines are run by tests`,
+      why: `Gates pass from ${pass} % and block below ${block} %.`,
+      next: 'Begin with the files that change most: `leanvibe orchestrate repo-checkup` names them.',
+      evidence: [shown(command)],
+    }
+    return {
+      facts,
+      findings: percent < pass ? [low] : [],
+      sections: [{ title: 'Coverage', markdown: `${code(shown(command))}: **${facts.percent} %** of the lines.` }],
+    }
+  },
+}
+
+/** Out of a report that this run has written. */
+function reported(folder: string, from: number): number | null {
+  for (const name of usualReports) {
+    const stat = statSync(join(folder, name), { throwIfNoEntry: false })
+    if (!stat?.isFile() || stat.mtimeMs < from - 1_000 || stat.size > 64_000_000) continue
+    const percent = coverageOfReport(name, readFileSync(join(folder, name), 'utf8'))
+    if (percent !== null) return percent
+  }
+  return null
+}
+
+export const main = (argv: readonly string[]): Promise<void> => workProgram(coverage, argv)
+
+if (import.meta.main) await main(process.argv.slice(2))
