@@ -10,16 +10,12 @@ const work = (args: readonly string[], env: Readonly<Record<string, string>> = {
   runCli(['work', ...args], { cwd: scratch.path, env })
 
 test.each([
-  [
-    ['--join', 'https://leanvibe.example.org'],
-    'join-by-url',
-    65,
-    /joining by URL is not built yet; use a database URL/,
-  ],
-  [['--join', 'http://key:hunter2@127.0.0.1:7000'], 'join-by-url', 65, /joining by URL/],
+  [['--join', 'https://leanvibe.example.org'], 'join-needs-key', 65, /ask for a key/],
+  [['--join', 'http://key:hunter2@127.0.0.1:7000'], 'usage', 2, /its key is given with --key/],
+  [['--join', 'http://127.0.0.1:1', '--key', 'hunter2'], 'server-unreachable', 69, /no answer from/],
   [['--join', '.leanvibe'], 'join-needs-postgres', 65, /embedded database cannot be joined/],
-  [['--join', 'mysql://me:hunter2@127.0.0.1/db'], 'join-needs-postgres', 65, /no PostgreSQL/],
-  [[], 'join-needs-postgres', 65, /no --join and no DATABASE_URL/],
+  [['--join', 'mysql://me:hunter2@127.0.0.1/db'], 'join-needs-postgres', 65, /nor PostgreSQL/],
+  [[], 'join-needs-postgres', 65, /no --join, no LEANVIBE_URL and no DATABASE_URL/],
   [['--join', 'postgres://a:hunter2@h/d', '--join', 'postgres://b:hunter2@h/d'], 'usage', 2, /one database/],
   [['--slots', '0'], 'usage', 2, /whole number/],
   [['--join', 'postgres://me:hunter2@127.0.0.1:1/none'], 'database-unreachable', 69, /connect/],

@@ -21,6 +21,7 @@ import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import { type AgentServices, createOwnDriver } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
+import { placeErrors } from './place-errors.ts'
 import { remoteAgentGuard } from './remote-agents.ts'
 
 export interface AgentAdaptersOptions {
@@ -30,7 +31,8 @@ export interface AgentAdaptersOptions {
   /** What this host can keep processes from. */
   readonly host: HostConfinement
   readonly ask: AskPort
-  readonly services: AgentServices
+  /** Null on runners that open no database: agents of these kinds are refused there. */
+  readonly services: AgentServices | null
   /** Where remote agents may tell of news. Default: they are asked. */
   readonly push?: PushPort
   /** Where the agents of the pool run. Default: here. */
@@ -74,6 +76,9 @@ function createPlainAdapter(
   const adapt = (driver: AgentDriver) => createSessionAdapter(driver, { artifacts, ask, limits })
   if (settings.kind === 'http' || settings.kind === 'function' || settings.kind === 'llm') {
     const { services } = options
+    if (services === null) {
+      throw placeErrors['agent-kind-elsewhere'](`${settings.kind} agents work beside a server or a database`)
+    }
     const general = hostEnvironment(config.env, (name) => env.variable(name))
     const openTools = () => openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
     return adapt(createOwnDriver(pool, settings, { loaded, services, processes, openTools }))

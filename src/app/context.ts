@@ -104,12 +104,9 @@ export async function openPlatform(
     closers.push(() => reader[Symbol.asyncDispose]())
     ticker = startTicker(database, { onTick: () => reader.poke(), onError })
     closers.push(() => ticker!.stop())
-    // Nobody else has agents on an embedded database.
-    if (database.kind === 'postgres') {
-      await known.refresh()
-      const looking = known.start(onError)
-      closers.push(() => looking.stop())
-    }
+    await known.refresh()
+    const looking = known.start(onError)
+    closers.push(() => looking.stop())
     const storage = createStorage({ database, loaded })
     const onCommit = () => ticker?.poke()
     const { runs } = orchestration
@@ -170,7 +167,7 @@ export async function openPlatform(
       closers.push(() => forgetting.stop())
     }
     const remote = createRemoteRunners({
-      ...{ database, orchestration, git, storage, output },
+      ...{ database, orchestration, git, storage, output, modelKey: modelAccess.keyFor },
       maxArtifactBytes: config.limits.artifactBytes,
     })
     closers.push(() => remote.close())

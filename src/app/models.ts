@@ -113,27 +113,35 @@ const keySeconds = 86_400
  */
 export function createModelAccess(database: Database, urlOf: () => Promise<string | null>) {
   const keys = createModelKeys(database)
+  const create = (tenant: TenantId, taskId: string, agentId: string, models: readonly string[]) => {
+    const wish = { name: `attempt of ${taskId}`, task: taskId, agent: agentId, seconds: keySeconds }
+    return keys.create(tenant, agentId, { ...wish, ...(models.length === 0 ? {} : { models: [...models] }) })
+  }
   return {
+    /** For a runner elsewhere, which knows itself how it reaches the gateway. */
+    keyFor: async (tenant: TenantId, taskId: string, agentId: string, models: readonly string[]): Promise<string> =>
+      (await create(tenant, taskId, agentId, models)).key,
     grantFor: (models: readonly string[]): AttemptGrant => {
       return async ({ tenant, taskId, agentId }, signal) => {
         const url = await until(urlOf(), signal)
         if (url === null) throw modelErrors['models-unreachable']('nobody says where the model gateway is')
-        const wish = { name: `attempt of ${taskId}`, task: taskId, agent: agentId, seconds: keySeconds }
-        const { key, row } = await keys.create(tenant, agentId, {
-          ...wish,
-          ...(models.length === 0 ? {} : { models: [...models] }),
-        })
+        const { key, row } = await create(tenant, taskId, agentId, models)
         return {
-          env: {
-            ...{ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key },
-            ...{ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key },
-          },
+          env: modelVariables(url, key),
           masked: [key],
           end: async () => void (await keys.revoke(tenant, row.id)),
         }
       }
     },
     close: () => keys[Symbol.dispose](),
+  }
+}
+
+/** By which the official clients find the gateway. */
+export function modelVariables(url: string, key: string): Readonly<Record<string, string>> {
+  return {
+    ...{ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key },
+    ...{ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key },
   }
 }
 

@@ -1,4 +1,4 @@
-import { systemIds } from '../foundation/kernel/ids.ts'
+import { systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
@@ -30,6 +30,7 @@ export function createRemoteRunners({
   git,
   storage,
   output,
+  modelKey,
   maxArtifactBytes,
 }: {
   readonly database: Database
@@ -37,6 +38,8 @@ export function createRemoteRunners({
   readonly git: Git
   readonly storage: Storage
   readonly output: OutputWatch
+  /** A key of the model gateway for a lease. */
+  readonly modelKey: (tenant: TenantId, taskId: string, agentId: string, models: readonly string[]) => Promise<string>
   readonly maxArtifactBytes: number
 }): RemoteRunnersParts {
   const { runners: registry, reaper, runnerPort: port } = orchestration
@@ -59,6 +62,8 @@ export function createRemoteRunners({
     uploads: new RunnerUploads(storage.blobs, artifactFolder),
     repositories: new RunnerRepositories(git, { pack: packCommit, unpack: unpackCommit }),
     maxArtifactBytes,
+    modelKey: (tenant, { taskId, agentId }, models) => modelKey(tenant, taskId, agentId, models),
+    questions: orchestration.questions,
   })
   return { routes, close: async () => runners.close() }
 }

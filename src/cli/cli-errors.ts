@@ -79,11 +79,11 @@ export const cliErrors = defineErrors({
     when: 'the background server ended or stayed silent before it could take work',
     next: 'read serve.log in the data folder, or run `leanvibe serve` in the foreground',
   },
-  'join-by-url': {
+  'join-needs-key': {
     kind: 'input',
     retry: 'never',
-    when: '`leanvibe work` is told to join the address of a server',
-    next: 'give the DATABASE_URL of the servers: `leanvibe work --join postgres://...`; it opens the whole database, so only for machines you trust',
+    when: '`leanvibe work` is to join a server by its address and has no key for it',
+    next: 'give --key KEY, or LEANVIBE_KEY in the environment, where no list of processes shows it; `leanvibe keys create NAME --role admin` on the server makes one',
   },
   'join-needs-postgres': {
     kind: 'input',

@@ -1,4 +1,6 @@
+import { hostname } from 'node:os'
 import type { Worker } from '../../app/work.ts'
+import { messageOf } from '../../foundation/kernel/errors.ts'
 import type { PoolConfig } from '../../foundation/platform/config/pools.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
@@ -10,6 +12,7 @@ import { plural } from '../text.ts'
 
 interface Options {
   readonly join: readonly string[]
+  readonly key?: string
   readonly slots?: number
 }
 
@@ -20,69 +23,99 @@ export const work: CliCommand = {
     command
       .option(
         '--join <url>',
-        'DATABASE_URL of the servers to work for (default: that of the environment)',
+        'a server, https://HOST, or several; or the DATABASE_URL of the servers (default: LEANVIBE_URL, DATABASE_URL)',
         gather,
         [] as readonly string[],
       )
+      .option('--key <key>', 'for servers that are joined by their addresses (default: LEANVIBE_KEY)')
       .option('--slots <n>', 'tasks of each pool at a time (default: as leanvibe.yaml says)', wholeNumber)
       .addHelpText(
         'after',
-        '\nThe URL opens the whole database: for machines you trust. In the environment it is not seen by others on the machine.' +
+        '\nWho joins a server by its address sees the work it is given and nothing else: repositories come over, commits go back.' +
+          '\nA DATABASE_URL opens the whole database: for machines you trust. In the environment neither is seen by others.' +
           '\nCtrl-C finishes what is under way, reports it and ends; a second Ctrl-C ends at once, and others do the work.',
       )
       .action(act(run))
   },
 }
 
-async function run(context: CliContext, { join, slots }: Options): Promise<number> {
+async function run(context: CliContext, { join, key, slots }: Options): Promise<number> {
   const { out, env, interrupts } = context
-  const databaseUrl = joinedUrl(join, env.databaseUrl)
+  const place = joinedPlace(join, { url: env.settings.url ?? null, databaseUrl: env.databaseUrl })
+  const databaseUrl = place.kind === 'database' ? place.url : null
   const loaded = await load({ ...context, env: { ...env, databaseUrl } })
-  const { startWorker } = await import('../../app/work.ts')
   const logger = createLineLogger(out.stderr, loaded.config.log.level)
   const onError = (error: unknown) => logger.error({ error }, 'failure in the background')
-  const worker = await startWorker(loaded, { slots: slots ?? null, onError })
+  await using opened = new AsyncDisposableStack()
+  let worker: Worker
+  if (place.kind === 'database') {
+    const { startWorker } = await import('../../app/work.ts')
+    worker = await startWorker(loaded, { slots: slots ?? null, onError })
+  } else {
+    const given = key ?? env.settings.key
+    if (given === undefined) throw cliErrors['join-needs-key'](`${place.urls.join(', ')} ask for a key`)
+    const { createJoinedServers } = await import('../join/joined-servers.ts')
+    const { startJoinedWorker } = await import('../../app/join/joined-worker.ts')
+    const server = opened.use(createJoinedServers({ urls: place.urls, key: given, onError }))
+    await server.start(hostname())
+    worker = await startJoinedWorker(loaded, { server, slots: slots ?? null, onError })
+  }
   try {
-    tell(out, worker, databaseUrl)
+    tell(out, worker, place)
     await aborted(AbortSignal.any([interrupts.signal, worker.lost]))
     if (!worker.lost.aborted) await drain(out, worker)
   } finally {
     await worker.close()
   }
   const { aborted: lost } = worker.lost
-  if (lost) out.note('the data folder was taken over by another host: ended')
+  if (lost) out.note(`${messageOf(worker.lost.reason)}: ended`)
   else out.lines('ended: all work is reported')
   out.document({ type: 'ended', runner: worker.id, drained: !lost })
   return lost ? 75 : 0
 }
 
-/** The address to join, or a refusal that repeats nothing of it that could be secret. */
-export function joinedUrl(join: readonly string[], fromEnvironment: string | null): string {
-  const urls = join.length > 0 ? join : fromEnvironment === null ? [] : [fromEnvironment]
-  const [url] = urls
-  if (url === undefined) throw cliErrors['join-needs-postgres']('there is no --join and no DATABASE_URL')
-  if (urls.some((each) => /^(https?|wss?):/i.test(each))) {
-    throw cliErrors['join-by-url']('joining by URL is not built yet; use a database URL')
-  }
+export type JoinedPlace =
+  | { readonly kind: 'database'; readonly url: string }
+  | { readonly kind: 'servers'; readonly urls: readonly string[] }
+
+/** What to join, or a refusal that repeats nothing of it that could be secret. */
+export function joinedPlace(
+  join: readonly string[],
+  environment: { readonly url: string | null; readonly databaseUrl: string | null },
+): JoinedPlace {
+  const { url, databaseUrl } = environment
+  const urls = join.length > 0 ? join : [url ?? databaseUrl].filter((each) => each !== null)
+  const [first] = urls
+  if (first === undefined)
+    throw cliErrors['join-needs-postgres']('there is no --join, no LEANVIBE_URL and no DATABASE_URL')
+  if (urls.every((each) => /^https?:\/\//i.test(each))) return { kind: 'servers', urls: urls.map(originOf) }
   if (urls.some((each) => !/^postgres(ql)?:\/\//.test(each))) {
     throw cliErrors['join-needs-postgres'](
-      'that is no PostgreSQL: expected postgres://USER:PASSWORD@HOST/DATABASE; the folder of an embedded database cannot be joined',
+      'that is neither a server nor PostgreSQL: expected https://HOST, or postgres://USER:PASSWORD@HOST/DATABASE; the folder of an embedded database cannot be joined',
     )
   }
   if (urls.length > 1) throw usageError('one database can be joined by one runner: start another for another database')
-  return url
+  return { kind: 'database', url: first }
 }
 
-function tell(out: CliContext['out'], { id, folder, pools }: Worker, databaseUrl: string): void {
-  const database = placeOf(databaseUrl)
+function originOf(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || url.username !== '' || url.password !== '') {
+    throw usageError('the address of a server is https://HOST or https://HOST:PORT; its key is given with --key')
+  }
+  return url.origin
+}
+
+function tell(out: CliContext['out'], { id, folder, pools }: Worker, place: JoinedPlace): void {
+  const joined = place.kind === 'database' ? { database: placeOf(place.url) } : { servers: place.urls }
   out.lines(
-    `joined       ${database}`,
+    `joined       ${place.kind === 'database' ? placeOf(place.url) : place.urls.join(', ')}`,
     `runner       ${id}`,
     `agents       ${pools.map(describePool).join(', ')}`,
     `data folder  ${folder}`,
   )
   const shown = pools.map(({ name, agents, slots }) => ({ name, agents, slots }))
-  out.document({ type: 'joined', runner: id, database, folder, pid: process.pid, pools: shown })
+  out.document({ type: 'joined', runner: id, ...joined, folder, pid: process.pid, pools: shown })
 }
 
 async function drain(out: CliContext['out'], worker: Worker): Promise<void> {

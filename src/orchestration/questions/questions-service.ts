@@ -93,6 +93,21 @@ export class QuestionsService implements AskPort {
     }
   }
 
+  /** As `ask`, for at most `waitMs`. Null: nobody has answered yet; the question stays open for whoever asks it again. */
+  async askFor(question: AskQuestion, waitMs: number, signal: AbortSignal): Promise<AskAnswer | null> {
+    const { tenant } = question
+    const row = await this.#put(question)
+    const until = this.#database.clock.monotonic() + waitMs
+    for (let now = row; ; ) {
+      if (now.state !== 'pending') return answerOf(now)
+      if (now.deadline_at <= this.#database.clock.now()) return answerOf(await this.#close(tenant, now.id, 'expire'))
+      if (signal.aborted || this.#database.clock.monotonic() >= until) return null
+      await delay(this.#pollMs, undefined, { signal }).catch(() => {})
+      const [found] = await this.#database.forTenant(tenant).read((tx) => findQuestions(tx, tenant, [row.id]))
+      now = found ?? now
+    }
+  }
+
   /** @throws question-not-found, question-closed, answer-invalid */
   async answer(
     tenant: TenantId,

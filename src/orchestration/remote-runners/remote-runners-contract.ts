@@ -100,23 +100,26 @@ const reportSchema = z.object({
   workspaceCommit: hexCommit.nullable(),
 })
 export type WireReport = z.output<typeof reportSchema>
+export type WireRequest = z.input<typeof exchangeBody>
+
+const exchangeBody = z.object({
+  reports: z.array(reportSchema).max(1_000),
+  progress: z.array(z.object({ ...lease, note: z.string().max(2_000).optional() })).max(20_000),
+  /** Leases it works on or has yet to report. */
+  holding: z.array(z.object(lease)).max(20_000),
+  /** False while it drains. */
+  accept: z.boolean(),
+  load: z
+    .object({ cpu: share.optional(), memory: share.optional(), disk: share.optional(), network: share.optional() })
+    .optional(),
+})
 
 export const exchangeWork = endpoint({
   method: 'POST',
   path: '/api/v1/runners/:runner/exchange',
   summary: 'Takes reports and progress of a runner, and gives it new leases.',
   params,
-  body: z.object({
-    reports: z.array(reportSchema).max(1_000),
-    progress: z.array(z.object({ ...lease, note: z.string().max(2_000).optional() })).max(20_000),
-    /** Leases it works on or has yet to report. */
-    holding: z.array(z.object(lease)).max(20_000),
-    /** False while it drains. */
-    accept: z.boolean(),
-    load: z
-      .object({ cpu: share.optional(), memory: share.optional(), disk: share.optional(), network: share.optional() })
-      .optional(),
-  }),
+  body: exchangeBody,
   output: z.object({
     now: z.iso.datetime(),
     assignments: z.array(
@@ -240,6 +243,8 @@ export const fetchRepository = endpoint({
       .regex(/^[0-9a-f,]*$/)
       .max(8_000)
       .default(''),
+    /** A commit that an earlier step of the run left, where the work begins there. */
+    base: hexCommit.optional(),
   }),
   reply: 'bytes',
   limit,
@@ -253,5 +258,65 @@ export const deliverCommit = endpoint({
   body: z.object({ ...finishBody.shape, commit: hexCommit }),
   output: z.object({ ref: z.string() }),
   status: 201,
+  limit,
+})
+
+export const grantModelKey = endpoint({
+  method: 'POST',
+  path: '/api/v1/runners/:runner/leases/:fence/model-key',
+  summary: 'A key for the model gateway of this server that ends with the lease.',
+  params: leaseParams,
+  body: z.object({
+    /** Models it may call; none: all. */
+    models: z.array(z.string().min(1).max(200)).max(200),
+  }),
+  output: z.object({ key: z.string() }),
+  status: 201,
+  secret: true,
+  limit,
+})
+
+const askBody = z.object({
+  key: z.string().min(1).max(200),
+  kind: z.enum(['permission', 'question']),
+  message: z.string().max(4_000),
+  choices: z
+    .array(
+      z.object({
+        id: z.string().max(200),
+        label: z.string().max(1_000),
+        meaning: z.enum(['allow-once', 'allow-always', 'reject-once', 'reject-always']).optional(),
+      }),
+    )
+    .max(100),
+  freeText: z.boolean(),
+  defaultChoice: z.string().max(200).nullable(),
+  deadlineMs: z.int().min(0).nullable(),
+  confidence: share.optional(),
+  risk: share.optional(),
+  details: z.record(z.string(), z.json()),
+})
+export type WireQuestion = z.input<typeof askBody>
+
+/** How long one call waits for people, in ms; the runner asks again with the same key, which is the same question. */
+export const askWaitMs = 20_000
+
+export const askForRunner = endpoint({
+  method: 'POST',
+  path: '/api/v1/runners/:runner/leases/:fence/questions',
+  summary: 'Puts a question of an agent to people, once for each key, and waits for the answer for a while.',
+  params: leaseParams,
+  body: askBody,
+  output: z.object({
+    /** Null: nobody has answered yet. */
+    answer: z
+      .object({
+        choice: z.string().nullable(),
+        text: z.string().nullable(),
+        by: z.string(),
+        expired: z.boolean(),
+      })
+      .nullable(),
+  }),
   limit,
 })

@@ -1,11 +1,17 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
+import type { AskAnswer, AskQuestion } from '../agents/ask-contract.ts'
+import type { HeldLease } from '../runs/leases-of-runner.ts'
 import {
   appendRunnerLogs,
+  askForRunner,
+  askWaitMs,
   deliverCommit,
   drainRunner,
   exchangeWork,
   fetchRepository,
   finishArtifact,
+  grantModelKey,
   registerRunner,
   removeRunner,
   runnerHints,
@@ -21,11 +27,22 @@ export interface RemoteRunnerRoutesOptions {
   readonly uploads: RunnerUploads
   readonly repositories: RunnerRepositories
   readonly maxArtifactBytes: number
+  /** A key for the model gateway that ends with the lease; the `models` part provides it. */
+  readonly modelKey: (
+    tenant: TenantId,
+    lease: HeldLease,
+    models: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<string>
+  /** Puts questions of agents to people; the `questions` part provides it. */
+  readonly questions: {
+    askFor(question: AskQuestion, waitMs: number, signal: AbortSignal): Promise<AskAnswer | null>
+  }
 }
 
 /** What runners on other machines call. */
 export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] {
-  const { runners, uploads, repositories, maxArtifactBytes } = options
+  const { runners, uploads, repositories, maxArtifactBytes, modelKey, questions } = options
   return [
     route({
       ...registerRunner,
@@ -96,7 +113,7 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
       handle: async ({ principal, params: { runner, fence }, query, signal }) => {
         const lease = await runners.lease(principal, runner, fence)
         const have = query.have.split(',').filter((commit) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(commit))
-        const body = await repositories.read(lease, have, signal)
+        const body = await repositories.read(lease, have, signal, query.base)
         return { mediaType: 'application/x-git-packed-objects', fileName: `${lease.runId}.pack`, body }
       },
     }),
@@ -110,6 +127,24 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
         await repositories.keep(lease, { commit, content: uploads.readWhole(from, { pieces, sha256 }), ref }, signal)
         await uploads.remove(from, pieces)
         return { ref }
+      },
+    }),
+    route({
+      ...grantModelKey,
+      permission: 'runners:write',
+      handle: async ({ principal, params: { runner, fence }, body: { models }, signal }) => {
+        const lease = await runners.lease(principal, runner, fence)
+        return { key: await modelKey(principal.tenant, lease, models, signal) }
+      },
+    }),
+    route({
+      ...askForRunner,
+      permission: 'runners:write',
+      handle: async ({ principal, params: { runner, fence }, body, signal }) => {
+        const lease = await runners.lease(principal, runner, fence)
+        const { runId, taskId, step } = lease
+        const question = { ...body, tenant: principal.tenant, runId, taskId, step, fence } as AskQuestion
+        return { answer: await questions.askFor(question, askWaitMs, signal) }
       },
     }),
   ]

@@ -10,7 +10,7 @@ import type {
   RunnerRegistration,
 } from '../runners/exchange-contract.ts'
 import type { LogSink } from '../runners/log-sink.ts'
-import type { RunnerLease } from '../runs/leases-of-runner.ts'
+import type { HeldLease, RunnerLease } from '../runs/leases-of-runner.ts'
 import type { WireReport } from './remote-runners-contract.ts'
 import { remoteRunnerErrors } from './remote-runners-errors.ts'
 import { deleteRemoteRunner, findRemoteRunners, insertRemoteRunner } from './remote-runners-store.ts'
@@ -21,12 +21,7 @@ type Lease = { readonly taskId: string; readonly fence: number }
 export interface RemoteRunnerSources {
   register(tx: Tx, registration: RunnerRegistration, now: Date): Promise<void>
   findLeases(tx: ReadTx, tenant: TenantId, leases: readonly Lease[]): Promise<readonly RunnerLease[]>
-  leaseOf(
-    tx: ReadTx,
-    tenant: TenantId,
-    runnerId: string,
-    fence: number,
-  ): Promise<(RunnerLease & { readonly repoPath: string | null; readonly repoCommit: string | null }) | null>
+  leaseOf(tx: ReadTx, tenant: TenantId, runnerId: string, fence: number): Promise<HeldLease | null>
   agentsOf(tx: ReadTx, tenant: TenantId, runnerId: string): Promise<readonly AgentId[]>
   drain(tx: Tx, tenant: TenantId, agents: readonly AgentId[], reason: string, now: Date): Promise<number>
   giveUp(runnerIds: readonly string[]): Promise<void>

@@ -20,6 +20,7 @@ export interface CommitTransport {
 }
 
 interface RepoLease {
+  readonly runId: string
   readonly repoPath: string | null
   readonly repoCommit: string | null
 }
@@ -34,12 +35,17 @@ export class RunnerRepositories {
     this.#transport = transport
   }
 
-  /** Errors: `repository-not-here`, `repository-shallow`. */
-  async read(lease: RepoLease, have: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  /** The commit of the run, or `base`, one that a step of it left. Errors: `repository-not-here`, `repository-shallow`. */
+  async read(
+    lease: RepoLease,
+    have: readonly string[],
+    signal: AbortSignal,
+    base?: string,
+  ): Promise<AsyncIterable<Uint8Array>> {
     const path = await this.#locate(lease, signal)
     const { head, shallow } = await this.#git.inspect(path, { signal })
     if (shallow) throw remoteRunnerErrors['repository-shallow'](`${path} does not have its whole history`)
-    const commit = lease.repoCommit ?? head
+    const commit = base === undefined ? (lease.repoCommit ?? head) : await this.#leftByRun(path, lease, base, signal)
     if (commit === null) throw remoteRunnerErrors['repository-not-here'](`${path} has no commit yet`)
     return this.#transport.pack(this.#git, path, commit, have, signal)
   }
@@ -63,7 +69,16 @@ export class RunnerRepositories {
     }
   }
 
-  async #locate({ repoPath }: RepoLease, signal: AbortSignal): Promise<string> {
+  /** A lease opens the history of its run, and no other branch of the repository. */
+  async #leftByRun(path: string, lease: RepoLease, base: string, signal: AbortSignal): Promise<string> {
+    if (base === lease.repoCommit) return base
+    const ask = ['for-each-ref', '--count=1', `--points-at=${base}`, `refs/leanvibe/${lease.runId}/`]
+    const { stdout } = await this.#git.run(path, ask, { signal, exitCodes: [0, 128, 129] })
+    if (stdout.length > 0) return base
+    throw remoteRunnerErrors['repository-not-here'](`no step of the run has left the commit ${base}`)
+  }
+
+  async #locate({ repoPath }: Pick<RepoLease, 'repoPath'>, signal: AbortSignal): Promise<string> {
     if (repoPath === null) throw remoteRunnerErrors['repository-not-here']('the run works on no repository')
     try {
       return (await this.#git.inspect(repoPath, { signal })).path

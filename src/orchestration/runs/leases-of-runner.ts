@@ -1,4 +1,4 @@
-import type { RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { AgentId, RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 
@@ -10,6 +10,13 @@ export interface RunnerLease {
   readonly step: string
   readonly item: number | null
   readonly attempt: number
+}
+
+/** A lease with what its work needs. */
+export interface HeldLease extends RunnerLease {
+  readonly agentId: AgentId
+  readonly repoPath: string | null
+  readonly repoCommit: string | null
 }
 
 /** The present leases of a tenant among these, and who holds them. */
@@ -31,10 +38,10 @@ export async function leaseOfRunner(
   tenant: TenantId,
   runnerId: string,
   fence: number,
-): Promise<(RunnerLease & { readonly repoPath: string | null; readonly repoCommit: string | null }) | null> {
-  const rows = await tx.query<RunnerLease & { repoPath: string | null; repoCommit: string | null }>(sql`
+): Promise<HeldLease | null> {
+  const rows = await tx.query<HeldLease>(sql`
     select t.runner_id as "runnerId", t.id as "taskId", t.fence, t.run_id as "runId", t.step, t.item, t.attempt,
-      r.repo_path as "repoPath", r.repo_commit as "repoCommit"
+      t.agent_id as "agentId", r.repo_path as "repoPath", r.repo_commit as "repoCommit"
     from tasks t join runs r on r.tenant_id = t.tenant_id and r.id = t.run_id
     where t.runner_id = ${runnerId} and t.state in ('leased', 'running') and t.tenant_id = ${tenant} and t.fence = ${fence}`)
   return rows[0] ?? null

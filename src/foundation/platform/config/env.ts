@@ -38,6 +38,8 @@ export const envSettings = {
   systemUrl: 'LEANVIBE_DATABASE_SYSTEM_URL',
   ownerUrl: 'LEANVIBE_DATABASE_OWNER_URL',
   failpoints: 'LEANVIBE_FAILPOINTS',
+  url: 'LEANVIBE_URL',
+  key: 'LEANVIBE_KEY',
 } as const
 export type EnvSetting = keyof typeof envSettings
 

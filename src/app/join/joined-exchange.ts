@@ -1,0 +1,97 @@
+import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
+import type { AgentId, RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { WireRequest } from '../../orchestration/remote-runners/remote-runners-contract.ts'
+import type {
+  Assignment,
+  AttemptError,
+  AttemptReport,
+  ExchangePort,
+  ExchangeRequest,
+} from '../../orchestration/runners/exchange-contract.ts'
+import { joinErrors } from './join-errors.ts'
+import type { JoinedClock } from './joined-clock.ts'
+import type { RunnerServer } from './runner-server.ts'
+
+export interface JoinedExchangeOptions {
+  readonly server: RunnerServer
+  readonly clock: JoinedClock
+  readonly tenantOf: () => TenantId
+  /** Where the copy of a repository lies here. */
+  readonly pathOf: (tenant: string, path: string) => string
+  /** Why the commit of an attempt could not be brought back; null: it was, or there is none. */
+  readonly undelivered: (fence: number) => AttemptError | null
+  /** Told when the server knows the runner no more. */
+  readonly onForgotten: (error: unknown) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** The coordinator as it is reached over HTTP. */
+export function createJoinedExchange(options: JoinedExchangeOptions): ExchangePort {
+  const { server, clock, tenantOf, pathOf, undelivered, onForgotten, onError } = options
+  return {
+    async exchange(request, signal) {
+      const tenant = tenantOf()
+      const sent = clock.monotonic()
+      const reply = await server.exchange(request.runnerId, toWire(request, undelivered), signal).catch((error) => {
+        onForgotten(error)
+        throw isAbout(error) ? joinErrors['join-refused'](messageOf(error), { cause: error }) : error
+      })
+      clock.learn(new Date(reply.now), sent, clock.monotonic())
+      return {
+        cancels: reply.cancels.map((each) => ({ ...each, taskId: each.taskId as TaskId })),
+        revoked: reply.revoked.map((each) => ({ ...each, taskId: each.taskId as TaskId })),
+        assignments: reply.assignments.map(
+          (each): Assignment => ({
+            ...each,
+            tenant,
+            runId: each.runId as RunId,
+            taskId: each.taskId as TaskId,
+            agentId: each.agentId as AgentId,
+            spec: each.spec as unknown as Assignment['spec'],
+            repo: each.repo === null ? null : { path: pathOf(tenant, each.repo.path), commit: each.repo.commit },
+          }),
+        ),
+      }
+    },
+    onHint(runnerId, wake) {
+      const stop = new AbortController()
+      const listen = async () => {
+        for await (const _ of server.hints(runnerId, stop.signal)) wake()
+      }
+      listen().catch((error) => {
+        if (stop.signal.aborted) return
+        onError(error)
+        onForgotten(error)
+      })
+      return () => stop.abort()
+    },
+  }
+}
+
+/** Refused for who we are: whatever was to be told is as good as before, and is told when we are let in again. */
+function isAbout(error: unknown): boolean {
+  return isAppError(error) && ['unauthenticated', 'forbidden', 'not-found'].includes(error.kind)
+}
+
+/** What is reported without its tenant, which follows from the key; and never a commit that nobody else has. */
+function toWire(request: ExchangeRequest, undelivered: (fence: number) => AttemptError | null): WireRequest {
+  const { reports, progress, holding, accept, load } = request
+  return {
+    reports: reports.map((report) => withoutTenant(corrected(report, undelivered(report.fence)))),
+    progress: progress.map(({ taskId, fence, note }) => ({ taskId, fence, ...(note === undefined ? {} : { note }) })),
+    holding: [...holding],
+    accept,
+    ...(load === undefined ? {} : { load }),
+  } as object as WireRequest
+}
+
+function corrected(report: AttemptReport, error: AttemptError | null): AttemptReport {
+  if (error === null) return report
+  const { outcome } = report
+  const failed = outcome === 'succeeded' ? { outcome: 'failed' as const, error } : {}
+  return { ...report, ...failed, output: null, workspaceCommit: null }
+}
+
+function withoutTenant({ tenant: _, ...report }: AttemptReport) {
+  return report
+}
