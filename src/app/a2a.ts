@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto'
+import { resolve } from 'node:path'
 import { standingOf } from '../enterprise/tenants/index.ts'
 import {
   a2aRoutes,
@@ -38,6 +39,7 @@ export interface OpenA2aOptions {
   readonly orchestration: Pick<Orchestration, 'runs' | 'approvals' | 'questions'>
   readonly files: DefinitionFiles
   readonly feed: EventFeed
+  readonly repoAt: (path: string) => Promise<RepoAt>
   readonly onCommit: () => void
   readonly onError: (error: unknown) => void
 }
@@ -115,12 +117,12 @@ export async function openA2a(options: OpenA2aOptions): Promise<OpenA2a> {
   }
 }
 
-function runsBehind({ loaded, orchestration }: OpenA2aOptions): RunsBehind {
+function runsBehind({ loaded, orchestration, repoAt }: OpenA2aOptions): RunsBehind {
   const { runs, approvals, questions } = orchestration
   const { parallel } = loaded.config
-  const repo: RepoAt | null = null
   return {
-    async start(tx, tenant, { offer, text, values, labels }, now) {
+    repoOf: async ({ repo }) => (repo === null ? null : repoAt(resolve(loaded.config.project.root, repo))),
+    async start(tx, tenant, { offer, text, values, labels, repo }, now) {
       const { target, input } = offer
       const words = text === '' ? {} : { [input]: text }
       const inputs: JsonObject = 'pool' in target ? { task: text } : { ...values, ...words }

@@ -124,7 +124,10 @@ export async function openPlatform(
     closers.push(() => gateway[Symbol.asyncDispose]())
     const streams = await openStreams({ loaded, database, reader, work: options.work, onCommit, onError })
     closers.push(() => streams.close())
-    const a2a = await openA2a({ loaded, database, orchestration, files, feed: streams.feed, onCommit, onError })
+    const a2a = await openA2a({
+      ...{ loaded, database, orchestration, files, feed: streams.feed, onCommit, onError },
+      repoAt: repoAt(git),
+    })
     closers.push(() => a2a.close())
     const onWarning = options.onWarning ?? reportWarning
     const output = new OutputWatch()

@@ -11,6 +11,7 @@ import type { A2aOffer } from '../../foundation/platform/config/a2a-settings.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import type { ArtifactRow } from '../../orchestration/artifacts/artifacts-store.ts'
 import type { RunRow } from '../../orchestration/runs/run-rows.ts'
+import type { RepoAt } from '../../orchestration/runs/runs-service.ts'
 import { isEnded, type OpenQuestion, type TaskFacts } from './task-view.ts'
 import {
   bindMessage,
@@ -27,6 +28,8 @@ import {
 
 /** What an offered agent needs of the runs behind it. */
 export interface RunsBehind {
+  /** The repository that the runs of an offer work on, as it is now. */
+  repoOf(offer: A2aOffer): Promise<RepoAt | null>
   /** Begins a run in the caller's transaction. Throws where the workflow does not take what is given. */
   start(
     tx: Tx,
@@ -36,6 +39,7 @@ export interface RunsBehind {
       readonly text: string
       readonly values: JsonObject
       readonly labels: Readonly<Record<string, string>>
+      readonly repo: RepoAt | null
     },
     now: Date,
   ): Promise<RunId>
@@ -108,12 +112,13 @@ export class OfferService {
   ): Promise<RunId> {
     const { database, runs, ids } = this.#options
     const { tenant, agent, caller } = key
+    const repo = await runs.repoOf(offer)
     return database.forTenant(tenant).write(async (tx) => {
       const now = database.clock.now()
       if (!(await insertMessage(tx, key, content, now))) return (await runOfMessage(tx, key))!
       const context = contextId === '' ? ids.next<string>('ctx') : contextId
       const labels = { 'a2a.agent': agent, 'a2a.context': context, 'a2a.caller': caller }
-      const runId = await runs.start(tx, tenant, { offer, ...wordsAndValues(content), labels }, now)
+      const runId = await runs.start(tx, tenant, { offer, ...wordsAndValues(content), labels, repo }, now)
       await bindMessage(tx, key, runId)
       await insertTask(tx, tenant, { runId, agent, contextId: context, caller, createdAt: now })
       await onTask(tx, runId)

@@ -52,6 +52,14 @@ export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
   const system = database.asSystem('a2a-pusher')
   const sending = new Set<Promise<void>>()
   const stopping = new AbortController()
+  const timers = new Set<NodeJS.Timeout>()
+  const pokeIn = (ms: number) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      loop.poke()
+    }, ms)
+    timers.add(timer)
+  }
   const loop: Loop = createLoop({
     pollMs: 1_000,
     idle: { pulse: database.pulse, pollMs: 10_000 },
@@ -63,10 +71,13 @@ export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
       const claimed = await system.write((tx) => claimPushes(tx, { now, leaseUntil, limit: most - sending.size }))
       for (const push of claimed) {
         const work: Promise<void> = deliver(options, push, stopping.signal)
+          .then((waitMs) => {
+            if (waitMs !== null) pokeIn(waitMs)
+          })
           .catch(onError)
           .finally(() => {
             sending.delete(work)
-            loop.poke()
+            if (!stopping.signal.aborted) loop.poke()
           })
         sending.add(work)
       }
@@ -84,6 +95,7 @@ export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
       await loop.stop()
       stopping.abort()
       await Promise.all(sending)
+      for (const timer of timers) clearTimeout(timer)
     },
   }
 }
@@ -119,25 +131,34 @@ async function enqueue(
   tx.afterCommit(onEnqueued)
 }
 
-async function deliver(options: PusherOptions, push: ClaimedPush, signal: AbortSignal): Promise<void> {
+/** Resolves to the milliseconds after which it is due again; null: it is over. */
+async function deliver(options: PusherOptions, push: ClaimedPush, signal: AbortSignal): Promise<number | null> {
   const { database, keys, sender, backoffMs, isOpen, onCommit } = options
   const system = database.asSystem('a2a-pusher')
   const { tenant, runId, configId } = push
   if (!(await isOpen(tenant))) {
-    return system.write((tx) => postponePush(tx, push, new Date(database.clock.now().getTime() + closedMs)))
+    await system.write((tx) => postponePush(tx, push, new Date(database.clock.now().getTime() + closedMs)))
+    return closedMs
   }
   const configs = await system.read((tx) => pushConfigsOf(tx, tenant, runId))
   const config = configs.find(({ id }) => id === configId)
-  if (config === undefined) return void (await system.write((tx) => endPush(tx, push)))
+  if (config === undefined) {
+    await system.write((tx) => endPush(tx, push))
+    return null
+  }
   const headers = {
     'content-type': A2A_CONTENT_TYPE,
     ...pushHeaders(openPush(keys, config, config.sealed, config.keyId)),
   }
   const sent = await sender.send({ url: config.url, headers, body: push.body }, signal)
   const now = database.clock.now()
-  const next = new Date(now.getTime() + backoffMs(push.attempt, sent.retryAfterMs))
+  const pause = backoffMs(push.attempt, sent.retryAfterMs)
+  const next = new Date(now.getTime() + pause)
   const over = sent.error === null || sent.final || sent.status === 410 || next > push.giveUpAt
-  if (!over) return system.write((tx) => postponePush(tx, push, next))
+  if (!over) {
+    await system.write((tx) => postponePush(tx, push, next))
+    return pause
+  }
   await system.write(async (tx) => {
     if (!(await endPush(tx, push)) || sent.error === null) return
     await appendEvents(tx, [
@@ -149,4 +170,5 @@ async function deliver(options: PusherOptions, push: ClaimedPush, signal: AbortS
     ])
     tx.afterCommit(onCommit)
   })
+  return null
 }

@@ -84,6 +84,8 @@ const offerSchema = z
     pool: z.string().min(1).max(63).optional(),
     title: z.string().min(1).max(200).optional(),
     description: z.string().min(1).max(2_000).optional(),
+    /** The repository that its runs work on: a path, relative to the project. Default: none. */
+    repo: z.string().min(1).max(1_000).optional(),
     /** The input of the workflow that takes the words. Default `task`. */
     input: z.string().min(1).max(100).optional(),
     capabilities: z.array(z.string().min(1).max(100)).max(50).optional(),
@@ -110,6 +112,8 @@ export interface A2aOffer {
   readonly title: string
   readonly description: string
   readonly input: string
+  /** As the file has it. */
+  readonly repo: string | null
   readonly capabilities: readonly string[]
   readonly examples: readonly string[]
 }
@@ -127,7 +131,7 @@ export function shapeA2aConfig(file: A2aFile | undefined): A2aConfig {
     const target = offer.workflow === undefined ? { pool: offer.pool! } : { workflow: offer.workflow }
     const what = 'pool' in target ? `the agents of the pool ${target.pool}` : `the workflow ${target.workflow}`
     return {
-      ...{ name, target, title: offer.title ?? name, input: offer.input ?? 'task' },
+      ...{ name, target, title: offer.title ?? name, input: offer.input ?? 'task', repo: offer.repo ?? null },
       description: offer.description ?? `Gives tasks to ${what}.`,
       capabilities: offer.capabilities ?? [],
       examples: offer.examples ?? [],
