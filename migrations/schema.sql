@@ -2,6 +2,77 @@
 
 create sequence fences as bigint;
 
+create table a2a_messages (
+  tenant_id text collate "C" not null,
+  agent text collate "C" not null,
+  caller text collate "C" not null,
+  message_id text collate "C" not null,
+  run_id text collate "C",
+  seq bigint not null generated always as identity,
+  content jsonb not null,
+  created_at timestamp with time zone not null,
+  constraint a2a_messages_pkey PRIMARY KEY (tenant_id, agent, caller, message_id)
+);
+CREATE INDEX a2a_messages_run ON a2a_messages USING btree (tenant_id, run_id, seq);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table a2a_push_configs (
+  tenant_id text collate "C" not null,
+  run_id text collate "C" not null,
+  id text collate "C" not null,
+  url text not null,
+  sealed text not null,
+  key_id text collate "C" not null,
+  created_at timestamp with time zone not null,
+  constraint a2a_push_configs_pkey PRIMARY KEY (tenant_id, run_id, id)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table a2a_pushes (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  config_id text collate "C" not null,
+  seq bigint not null generated always as identity,
+  body text not null,
+  attempt integer not null default 0,
+  due_at timestamp with time zone not null,
+  give_up_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  constraint a2a_pushes_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX a2a_pushes_config ON a2a_pushes USING btree (tenant_id, run_id, config_id, seq);
+CREATE INDEX a2a_pushes_due ON a2a_pushes USING btree (due_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table a2a_tasks (
+  tenant_id text collate "C" not null,
+  run_id text collate "C" not null,
+  agent text collate "C" not null,
+  context_id text collate "C" not null,
+  caller text collate "C" not null,
+  created_at timestamp with time zone not null,
+  constraint a2a_tasks_pkey PRIMARY KEY (tenant_id, run_id)
+);
+CREATE INDEX a2a_tasks_recent ON a2a_tasks USING btree (tenant_id, agent, created_at DESC, run_id DESC);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table access_keys (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -61,6 +132,23 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table approval_answers (
+  tenant_id text collate "C" not null,
+  approval_id text collate "C" not null,
+  answered_by text collate "C" not null,
+  decision text collate "C" not null,
+  choice text,
+  answer text,
+  comment text,
+  answered_at timestamp with time zone not null,
+  constraint approval_answers_pkey PRIMARY KEY (tenant_id, approval_id, answered_by)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table approvals (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -77,9 +165,16 @@ create table approvals (
   comment text,
   created_at timestamp with time zone not null,
   answered_at timestamp with time zone,
+  rules jsonb not null default '{}'::jsonb,
+  level integer not null default 0,
+  requesters text[] not null default '{}'::text[],
+  choice text,
+  answer text,
   constraint approvals_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX approvals_open ON approvals USING btree (tenant_id, created_at) WHERE (state = 'pending'::text);
+CREATE INDEX approvals_recent ON approvals USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX approvals_run ON approvals USING btree (tenant_id, run_id);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -101,6 +196,7 @@ create table artifacts (
   constraint artifacts_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX artifacts_blob ON artifacts USING btree (tenant_id, blob);
+CREATE INDEX artifacts_diffs ON artifacts USING btree (tenant_id, task_id) WHERE (name = 'proof/diff.patch'::text);
 CREATE INDEX artifacts_run ON artifacts USING btree (tenant_id, run_id);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
@@ -232,6 +328,32 @@ create table concurrency_groups (
   used integer not null default 0,
   constraint concurrency_groups_pkey PRIMARY KEY (tenant_id, key)
 ) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table context_use (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  fence bigint not null,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  agent_id text collate "C" not null,
+  used bigint not null,
+  context_limit bigint not null,
+  growth bigint,
+  turns_left integer,
+  level text collate "C" not null,
+  turns integer not null,
+  summaries integer not null,
+  rev integer not null default 1,
+  updated_at timestamp with time zone not null,
+  constraint context_use_pkey PRIMARY KEY (tenant_id, task_id, fence)
+);
+CREATE INDEX context_use_agent ON context_use USING btree (tenant_id, agent_id);
+CREATE INDEX context_use_recent ON context_use USING btree (tenant_id, updated_at);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -577,6 +699,17 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table moves (
+  id text collate "C" not null,
+  direction text collate "C" not null,
+  place text not null,
+  begun_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint moves_direction_check CHECK ((direction = ANY (ARRAY['out'::text, 'in'::text]))),
+  constraint moves_pkey PRIMARY KEY (id)
+);
+grant delete, insert, select, update to leanvibe_system;
+
 create table past_attempts (
   tenant_id text collate "C" not null,
   task_id text collate "C" not null,
@@ -629,6 +762,26 @@ create table pools (
   busy_ms bigint not null default 0,
   constraint pools_pkey PRIMARY KEY (tenant_id, name)
 );
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table proofs (
+  tenant_id text collate "C" not null,
+  task_id text collate "C" not null,
+  run_id text collate "C" not null,
+  wanted integer not null default 1,
+  made integer not null default 0,
+  sha256 text collate "C",
+  retry_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  made_at timestamp with time zone,
+  constraint proofs_pkey PRIMARY KEY (tenant_id, task_id)
+) with (fillfactor=70);
+CREATE INDEX proofs_due ON proofs USING btree (created_at) WHERE (made < wanted);
+CREATE INDEX proofs_run ON proofs USING btree (tenant_id, run_id);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -708,6 +861,37 @@ create table rate_buckets (
 CREATE INDEX rate_buckets_age ON rate_buckets USING btree (at);
 grant delete, insert, select, update to leanvibe_system;
 
+create table registry_entries (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  kind text collate "C" not null,
+  title text not null,
+  description text not null,
+  target text not null,
+  version text not null,
+  card jsonb,
+  capabilities text[] not null,
+  owner text collate "C" not null,
+  task_micro_usd bigint,
+  token_micro_usd bigint,
+  health text collate "C" not null,
+  health_error text,
+  checked_at timestamp with time zone,
+  check_seconds integer,
+  next_check_at timestamp with time zone,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint registry_entries_pkey PRIMARY KEY (tenant_id, name)
+);
+CREATE INDEX registry_entries_capabilities ON registry_entries USING gin (capabilities);
+CREATE INDEX registry_entries_due ON registry_entries USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table remote_runners (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -750,6 +934,18 @@ create table reservations (
 CREATE INDEX reservations_due ON reservations USING btree (holder, expires_at);
 CREATE INDEX reservations_of_task ON reservations USING btree (task_id) WHERE (task_id IS NOT NULL);
 CREATE INDEX reservations_recent ON reservations USING brin (created_at) WITH (autosummarize='on');
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table run_requesters (
+  tenant_id text collate "C" not null,
+  run_id text collate "C" not null,
+  requested_by text collate "C" not null,
+  constraint run_requesters_pkey PRIMARY KEY (tenant_id, run_id, requested_by)
+);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -921,6 +1117,49 @@ create table schedules (
   constraint schedules_pkey PRIMARY KEY (tenant_id, name)
 ) with (fillfactor=70);
 CREATE INDEX schedules_due ON schedules USING btree (due_at) WHERE (state = 'active'::text);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table service_calls (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  task_id text collate "C" not null,
+  fence bigint not null,
+  run_id text collate "C" not null,
+  pool text collate "C" not null,
+  accepted jsonb,
+  resume boolean not null,
+  token_key bytea not null,
+  last_seq integer not null default 0,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  closed_at timestamp with time zone,
+  closed_reason text,
+  constraint service_calls_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX service_calls_old ON service_calls USING btree (tenant_id, closed_at) WHERE (closed_at IS NOT NULL);
+CREATE INDEX service_calls_task ON service_calls USING btree (tenant_id, task_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table service_messages (
+  tenant_id text collate "C" not null,
+  call_id text collate "C" not null,
+  seq integer not null,
+  key text collate "C",
+  kind text collate "C" not null,
+  body jsonb not null,
+  answer jsonb,
+  at timestamp with time zone not null,
+  constraint service_messages_pkey PRIMARY KEY (tenant_id, call_id, seq)
+);
+CREATE UNIQUE INDEX service_messages_key ON service_messages USING btree (tenant_id, call_id, key) WHERE (key IS NOT NULL);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
@@ -1225,6 +1464,25 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table work_samples (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  key text collate "C" not null,
+  run_id text collate "C" not null,
+  step text collate "C" not null,
+  success boolean,
+  created_at timestamp with time zone not null,
+  decided_at timestamp with time zone,
+  constraint work_samples_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX work_samples_key ON work_samples USING btree (tenant_id, key, decided_at DESC) WHERE (success IS NOT NULL);
+CREATE INDEX work_samples_open ON work_samples USING btree (tenant_id, run_id) WHERE (success IS NULL);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table workflows (
   tenant_id text collate "C" not null,
   name text collate "C" not null,
@@ -1241,6 +1499,22 @@ policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
+
+CREATE OR REPLACE FUNCTION public.advance_sequence(name text, reached bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  present bigint;
+begin
+  execute format('select last_value from public.%I', name) into present;
+  if reached > present then
+    perform setval(format('public.%I', name)::regclass, reached);
+  end if;
+end $function$
+;
 
 CREATE OR REPLACE FUNCTION public.apply_access_rules()
  RETURNS void

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type AppError, isAppError } from '../../../foundation/kernel/errors.ts'
 import type { JsonObject, JsonValue } from '../../../foundation/kernel/json.ts'
 import type { AddressGuard } from '../../../foundation/platform/network/address-guard.ts'
@@ -7,6 +6,7 @@ import { attemptErrorOf } from '../../runners/attempt-errors-contract.ts'
 import type { Assignment, AttemptError, AttemptSpending } from '../../runners/exchange-contract.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import type { AgentAnswer, AgentSession, SessionContext, SessionEnd } from '../sessions/agent-session.ts'
+import { pause } from '../sessions/pause.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
 import type { HttpDriverOptions } from './http-driver.ts'
@@ -158,7 +158,7 @@ export class HttpSession implements AgentSession {
       if (!isFailure && (tries >= retry.attempts || wait > retry.longestMs)) return result
       const why = isFailure ? result.message : `status ${result.status}`
       await this.#context.note(`sends it again in ${Math.ceil(wait / 1_000)} s: ${this.#masker.text(why)}`)
-      await this.#silence.waitFor(delay(Math.min(wait, retry.longestMs), undefined, { signal: this.#signal }))
+      await this.#silence.waitFor(pause(Math.min(wait, retry.longestMs), this.#signal))
     }
   }
 
@@ -273,7 +273,7 @@ export class HttpSession implements AgentSession {
     let misses = 0
     let wait = poll.everyMs
     for (;;) {
-      await delay(wait, undefined, { signal: this.#signal })
+      await pause(wait, this.#signal)
       const answer = await this.#request(this.#further(poll.url, 'GET', null)).catch(
         (error: unknown) => error as AppError,
       )

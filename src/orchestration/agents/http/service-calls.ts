@@ -1,9 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../../foundation/kernel/json.ts'
 import { type Random, systemRandom } from '../../../foundation/kernel/random.ts'
 import type { Database, ReadTx, Tx } from '../../../foundation/platform/database/database.ts'
 import type { Assignment } from '../../runners/exchange-contract.ts'
+import { pause } from '../sessions/pause.ts'
 import { isSigned, readToken, signToken } from './callback-token.ts'
 import { httpAgentErrors } from './http-errors.ts'
 import type { ServiceCallView, ServiceMessage } from './service-calls-contract.ts'
@@ -128,7 +129,7 @@ export class ServiceCalls implements Disposable {
       const call = believed(token, await lockCall(tx, tenant, id))
       const end = await lastEnd(tx, tenant, id)
       if (end !== null) {
-        if (JSON.stringify(end) === JSON.stringify(message)) return 'duplicate'
+        if (isDeepStrictEqual(end, message)) return 'duplicate'
         throw closed(`it has told its ${end.type} already`)
       }
       const reason = await this.#whyUnwanted(tx, tenant, call, now)
@@ -194,7 +195,7 @@ export class ServiceCalls implements Disposable {
             return found
           }
           const over = new AbortController()
-          const timer = delay(pollMs, undefined, { signal: AbortSignal.any([signal, over.signal]) })
+          const timer = pause(pollMs, AbortSignal.any([signal, over.signal]))
           try {
             await Promise.race([hint.promise, timer])
           } finally {

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import { type AppError, isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
+import { pause } from '../sessions/pause.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import type { ModelAnswer, ModelRequest } from './conversation.ts'
 import type { LlmWire } from './wires/llm-wire.ts'
@@ -39,7 +39,7 @@ export async function callModel(request: ModelRequest, options: CallModelOptions
     if (!result.again || tries >= mostTries) throw result.error
     const wait = Math.min(result.waitMs ?? waitMs * 2 ** (tries - 1), longestWaitMs)
     await onRetry(`asks the model again in ${Math.ceil(wait / 1_000)} s: ${result.error.message}`)
-    await delay(wait, undefined, { signal })
+    await pause(wait, signal)
   }
 }
 
