@@ -11,11 +11,10 @@ import type { AgentAdapter } from '../orchestration/agents/agent-adapter.ts'
 import type { AskPort } from '../orchestration/agents/ask-contract.ts'
 import { type CommandAdapterOptions, createCommandAdapter } from '../orchestration/agents/command-adapter.ts'
 import { createMcpDriver } from '../orchestration/agents/mcp/mcp-driver.ts'
-import { createServerSecrets } from '../orchestration/agents/mcp/server-secrets.ts'
 import { openToolHub } from '../orchestration/agents/mcp/tool-hub.ts'
-import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
 import type { OpenPlace, Place, ProcessStarter } from '../orchestration/agents/places/place.ts'
 import { createPlacedAdapter } from '../orchestration/agents/places/placed-adapter.ts'
+import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
 import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
 import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
@@ -23,6 +22,7 @@ import { type AgentServices, createOwnDriver } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
 import { placeErrors } from './place-errors.ts'
 import { remoteAgentGuard } from './remote-agents.ts'
+import { serverSecretsOf } from './tool-servers.ts'
 
 export interface AgentAdaptersOptions {
   readonly loaded: LoadedConfig
@@ -95,13 +95,4 @@ function createPlainAdapter(
   const general = hostEnvironment(config.env, (name) => env.variable(name))
   const tools = openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
   return adapt(createAcpDriver({ settings, rules: pool.rules, processes, memory, tools }))
-}
-
-/** What MCP servers are given, as it is when they are started. */
-function serverSecretsOf({ secrets }: LoadedConfig) {
-  return createServerSecrets({
-    environmentOf: (names) =>
-      Object.fromEntries(Object.entries(secrets.environmentOf(names)).map(([name, secret]) => [name, secret.reveal()])),
-    read: async (name, signal) => (await secrets.read(name, signal)).reveal(),
-  })
 }

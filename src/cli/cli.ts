@@ -15,6 +15,10 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const surroundings = {
+  // Opened by those that read it alone.
+  get stdin() {
+    return process.stdin
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   signals: process,

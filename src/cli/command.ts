@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Command as Commander } from 'commander'
 import type { Env } from '../foundation/platform/config/env.ts'
 import type { Interrupts } from './interrupts.ts'
@@ -18,6 +19,8 @@ export interface CliContext {
   readonly cwd: string
   readonly out: Output
   readonly interrupts: Interrupts
+  /** For commands that speak a protocol; it is opened when it is asked for. */
+  readonly stdin: Readable
 }
 
 /** The work of a command; the result is its exit code, nothing means 0. */

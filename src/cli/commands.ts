@@ -140,6 +140,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/streaming.ts')).streaming,
   },
   {
+    name: 'mcp',
+    summary: 'offer the fleet to programs that speak the Model Context Protocol',
+    load: async () => (await import('./commands/mcp.ts')).mcp,
+  },
+  {
     name: 'external-api',
     summary: 'show, start and stop webhooks, gateway and streams together',
     load: async () => (await import('./commands/external-api.ts')).externalApi,

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import type { Env } from '../foundation/platform/config/env.ts'
 import type { Act, CliContext } from './command.ts'
@@ -6,6 +7,7 @@ import { listenForInterrupts, type SignalSource } from './interrupts.ts'
 import { createOutput, type Output, type OutputStream } from './output.ts'
 
 export interface CliSurroundings {
+  readonly stdin: Readable
   readonly stdout: OutputStream
   readonly stderr: OutputStream
   readonly signals: SignalSource
@@ -23,7 +25,12 @@ export async function main(argv: readonly string[], surroundings: CliSurrounding
 
   const interrupts = listenForInterrupts(signals)
   try {
-    const work = runCommand(argv, (globals) => ({ globals, env, cwd, out, interrupts }))
+    const work = runCommand(argv, (globals) => ({
+      ...{ globals, env, cwd, out, interrupts },
+      get stdin() {
+        return surroundings.stdin
+      },
+    }))
     return await Promise.race([work, interrupts.forced])
   } catch (error) {
     tellFailure(out, error, argv.includes('--debug'))
