@@ -49,6 +49,18 @@ export const cliErrors = defineErrors({
     when: '`leanvibe agents add` is asked for an agent that it does not know, without a command',
     next: 'name one of claude, codex, gemini, opencode, qwen, goose, or say acp or command and the program after --',
   },
+  'task-unknown': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'a review names a task that its run does not have',
+    next: 'list the tasks with `leanvibe runs show RUN`',
+  },
+  'approval-unclear': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a review is to answer what its run waits for, and that is nothing, or several things',
+    next: 'answer one with `leanvibe approvals approve ID` or `leanvibe approvals reject ID`',
+  },
   'choice-missing': {
     kind: 'input',
     retry: 'never',

@@ -30,6 +30,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/approvals.ts')).approvals,
   },
   {
+    name: 'review',
+    summary: 'show what the work of a run changed, what proves it, who approved and what it cost; approve it there',
+    load: async () => (await import('./commands/review.ts')).review,
+  },
+  {
     name: 'artifacts',
     summary: 'list and copy what the steps of a run have kept, such as reports and the evidence of gates',
     load: async () => (await import('./commands/artifacts.ts')).artifacts,
