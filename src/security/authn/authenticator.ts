@@ -35,9 +35,12 @@ export interface AuthenticatorOptions {
   readonly onError: (error: unknown) => void
 }
 
+type Found = { readonly key: KeyRow; readonly standing: Standing } | null
+
 interface Remembered {
   readonly until: number
-  readonly found: Promise<{ readonly key: KeyRow; readonly standing: Standing } | null>
+  /** The row itself as soon as it is there, so that nobody waits for what is known. */
+  found: Promise<Found> | Found
 }
 
 /** Subjects whose changes may take rights away. */
@@ -76,11 +79,15 @@ export class Authenticator {
         : createLoop({ step: () => this.#follow(feed), pollMs: 1_000, onError: options.onError })
   }
 
-  readonly authenticate: Authenticate = async (headers, { ip }) => {
+  readonly authenticate: Authenticate = (headers, { ip }) => {
     const text = readCredential(headers)
     const prefix = text === null ? null : prefixOf(text)
     if (text === null || prefix === null) return null
-    const found = await this.#find(prefix)
+    const found = this.#find(prefix)
+    return found instanceof Promise ? found.then((row) => this.#admit(row, text, ip)) : this.#admit(found, text, ip)
+  }
+
+  #admit(found: Found, text: string, ip: string): Principal | null {
     if (found === null || !isKey(text, found.key.hash)) return null
     const { key, standing } = found
     const now = this.#options.database.clock.now()
@@ -134,9 +141,15 @@ export class Authenticator {
     })
     if (this.#remembered.size >= mostRemembered) this.#remembered.clear()
     const rememberMs = this.#isFollowing ? (this.#options.followedMs ?? 30_000) : this.#rememberMs
-    this.#remembered.set(prefix, { until: now + rememberMs, found })
-    // A failure is not remembered; who asked first hears of it.
-    found.catch(() => this.#remembered.delete(prefix))
+    const remembered: Remembered = { until: now + rememberMs, found }
+    this.#remembered.set(prefix, remembered)
+    found.then(
+      (row) => {
+        remembered.found = row
+      },
+      // A failure is not remembered; who asked first hears of it.
+      () => this.#remembered.delete(prefix),
+    )
     return found
   }
 

@@ -4,6 +4,7 @@ import { type Random, systemRandom } from '../../../foundation/kernel/random.ts'
 import type { Database, ReadTx } from '../../../foundation/platform/database/database.ts'
 import { type Authenticate, readCredential } from '../../../foundation/platform/http/bearer-token.ts'
 import { httpErrors } from '../../../foundation/platform/http/http-errors.ts'
+import type { Principal } from '../../../foundation/platform/http/principal.ts'
 import type { LeaseStanding } from '../../../orchestration/runs/lease-standing.ts'
 import type { CreateModelKey } from '../models-contract.ts'
 import { modelErrors } from '../models-errors.ts'
@@ -100,10 +101,13 @@ export class ModelKeys implements Disposable {
   }
 
   /** Knows callers by their model keys. */
-  readonly authenticate: Authenticate = async (headers) => {
+  readonly authenticate: Authenticate = (headers) => {
     const text = readCredential(headers)
     const prefix = text === null ? null : prefixOf(text)
-    if (text === null || prefix === null) return null
+    return text === null || prefix === null ? null : this.#admit(text, prefix)
+  }
+
+  async #admit(text: string, prefix: string): Promise<Principal | null> {
     const found = await this.#find(prefix)
     if (found === null || !timingSafeEqual(hashOf(text), found.key.hash)) return null
     const { key, open } = found

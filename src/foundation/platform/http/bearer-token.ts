@@ -13,9 +13,9 @@ export interface RequestOrigin {
 
 /**
  * Answers who sends a request, from its headers; null when nobody known does. It may throw: `forbidden` for a caller who is
- * known, but not welcome now.
+ * known, but not welcome now. Where the caller is remembered the answer is there at once.
  */
-export type Authenticate = (headers: Headers, origin: RequestOrigin) => Promise<Principal | null>
+export type Authenticate = (headers: Headers, origin: RequestOrigin) => Promise<Principal | null> | Principal | null
 
 /** What the caller shows: `Authorization: Bearer ...` or `X-API-Key`. */
 export function readCredential(headers: Headers): string | null {
@@ -47,7 +47,7 @@ export async function writeTokenFile(path: string, token: string): Promise<void>
 export function bearerTokenOf(token: string, principal: Principal): Authenticate {
   const expected = digest(token)
   const length = token.length
-  return async (headers) => {
+  return (headers) => {
     const shown = readCredential(headers)
     // Its length is no secret; other callers cost no digest.
     if (shown?.length !== length) return null

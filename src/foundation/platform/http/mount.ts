@@ -146,7 +146,8 @@ class Call implements MountCall {
       const verdict = frontDoor.arrive(this.#arrival(this.#mount.prefix))
       this.obey(verdict instanceof Promise ? await verdict : verdict)
     }
-    const principal = await authenticate(this.request.headers, { ip: this.ip })
+    const known = authenticate(this.request.headers, { ip: this.ip })
+    const principal = known instanceof Promise ? await known : known
     if (principal === null) {
       if (readCredential(this.request.headers) !== null) await frontDoor?.fail(this.#arrival(this.#mount.prefix))
       throw httpErrors.unauthenticated('no valid key or token')

@@ -204,8 +204,9 @@ export function createServer(options: ServerOptions): HttpServer {
 
   /** A stream outlives the moment in which its caller was let in: it ends soon after the key is revoked. */
   function watchRight(route: Route, request: FastifyRequest, gone: AbortController, end: EventEmitter): void {
+    const lookAgain = async () => authenticate(request.headers, { ip: request.ip })
     const timer = setInterval(() => {
-      authenticate(request.headers, { ip: request.ip }).then(
+      lookAgain().then(
         (principal) => {
           if (principal !== null && mayUse(principal, route.permission)) return
           gone.abort(httpErrors.unauthenticated('the key is no longer valid'))
