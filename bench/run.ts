@@ -8,6 +8,7 @@ const folder = fileURLToPath(new URL('.', import.meta.url))
 /** Each is loaded only when it runs, because the peers it imports may not be installed before. */
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench | StandaloneBench }>>> = {
   dispatch: () => import('./benches/dispatch.ts'),
+  agents: () => import('./benches/agents.ts'),
   latency: () => import('./benches/latency.ts'),
   backlog: () => import('./benches/backlog.ts'),
   boot: () => import('./benches/boot.ts'),
@@ -23,7 +24,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
 }
 
 /** Those that need neither a database nor the peers: these may not even be loaded before the peers are there. */
-const standalone: ReadonlySet<string> = new Set(['balance', 'scaling'])
+const standalone: ReadonlySet<string> = new Set(['agents', 'balance', 'scaling'])
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -217,7 +217,8 @@ export class KubeServer {
         ...pod,
         metadata: { ...pod.metadata, deletionTimestamp: new Date().toISOString() },
       }))
-      void this.kubelet.deleted(found, grace ?? 30).then(() => this.store.delete(collection, name))
+      const usual = (found.spec as { terminationGracePeriodSeconds?: number }).terminationGracePeriodSeconds ?? 30
+      void this.kubelet.deleted(found, Math.min(1, grace ?? usual)).then(() => this.store.delete(collection, name))
     } else this.store.delete(collection, name)
     if (collection.endsWith('/jobs'))
       for (const key of this.store.all()) {

@@ -63,7 +63,7 @@ else {
     end,
   )
 
-  describe('commands in Jobs', () => {
+  describe.concurrent('commands in Jobs', () => {
     let kit: RunnerKit
     let tasks = 0
     beforeAll(async () => {
@@ -104,7 +104,8 @@ else {
       await during(id, port)
       await expect.poll(() => port.reportOf(id), { timeout: 60_000 }).toBeTruthy()
       await runner.drain()
-      await expect.poll(() => server.store.all().filter((key) => !key.includes('/networkpolicies/'))).toEqual([])
+      const left = () => server.store.all().filter((key) => key.includes(`-${id.replace('_', '-')}-`))
+      await expect.poll(left, { timeout: 20_000 }).toEqual([])
       return port.reportOf(id)!
     }
     const text = { text: { from: 'stdout' } } as const
@@ -166,7 +167,7 @@ else {
         await expect.poll(() => kit.logs.text(id), { timeout: 30_000 }).toContain('line 2')
         server.compact()
         expect(server.dropWatches()).toBeGreaterThan(0)
-        expect(server.dropLogs()).toBe(1)
+        expect(server.dropLogs()).toBeGreaterThan(0)
       })
       expect(report).toMatchObject({ outcome: 'succeeded' })
       const lines = Array.from({ length: 10 }, (_, n) => `line ${n + 1}`)
