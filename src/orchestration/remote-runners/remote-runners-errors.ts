@@ -7,6 +7,12 @@ export const remoteRunnerErrors = defineErrors({
     when: 'the tenant has no runner of this id that joined by URL, or it was taken off the list',
     next: 'start the runner again: `leanvibe work --join URL`',
   },
+  'merges-elsewhere': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a runner that joined by URL announces agents with the capability `merge`: branches are moved where the repository is',
+    next: 'take `merge` out of the capabilities of its pools; the agents `local` of a server do the merges',
+  },
   'lease-not-held': {
     kind: 'conflict',
     retry: 'never',

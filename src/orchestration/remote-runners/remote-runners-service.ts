@@ -58,7 +58,11 @@ export class RemoteRunners {
     this.#options = options
   }
 
+  /** Errors: `merges-elsewhere`. */
   async register(by: Principal, host: string, pid: number, agents: readonly RemoteAgent[]) {
+    const merging = agents.find(({ capabilities }) => capabilities.includes('merge'))
+    if (merging !== undefined)
+      throw remoteRunnerErrors['merges-elsewhere'](`the agent ${merging.name} says that it merges`)
     const { database, ids, sources } = this.#options
     const { tenant } = by
     const runnerId = ids.next<RunnerId>('rnr')
