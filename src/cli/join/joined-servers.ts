@@ -3,10 +3,10 @@ import { errorOfProblem } from '../../client/call.ts'
 import { type Client, createClient } from '../../client/client.ts'
 import { clientErrors } from '../../client/client-errors.ts'
 import { createRetry } from '../../client/retry.ts'
+import { isAppError } from '../../foundation/kernel/errors.ts'
 import {
   appendRunnerLogs,
   askForRunner,
-  createRunnerToken,
   deliverCommit,
   drainRunner,
   exchangeWork,
@@ -15,11 +15,10 @@ import {
   grantModelKey,
   registerRunner,
   removeRunner,
-  renewRunnerToken,
   runnerHints,
   uploadPiece,
-} from '../../contract.ts'
-import { isAppError } from '../../foundation/kernel/errors.ts'
+} from '../../orchestration/remote-runners/remote-runners-contract.ts'
+import { createRunnerToken, renewRunnerToken } from '../../security/authn/keys-contract.ts'
 
 export interface JoinedServersOptions {
   /** Servers of one database, in the order in which they are tried. */
