@@ -19,6 +19,8 @@ export function readResults(output: string): readonly TestOutcome[] {
   const context: { indent: number; name: string }[] = []
   for (const raw of output.replaceAll(colours, '').split('\n')) {
     const line = raw.trimEnd()
+    // What follows tells again, in other words, which tests failed.
+    if (/^✖ failing tests:$|^\s+\d+ passing \(/.test(line)) break
     const outcome = readLine(line)
     if (outcome === null) {
       const slow = /^\s*([\d.]+)s (?:call|setup|teardown)\s+(\S.*)$/.exec(line)
@@ -51,6 +53,8 @@ function readLine(line: string): TestOutcome | null {
     const ms = marked[3] === undefined ? null : Number(marked[3]) * milliseconds[marked[4]!]!
     return { name: marked[2]!, passed: /[✔✓√]/.test(marked[1]!), ms }
   }
+  const mocha = /^\s+\d+\) (.+)$/.exec(line)
+  if (mocha !== null) return { name: mocha[1]!, passed: false, ms: null }
   const tap = /^\s*(not )?ok \d+(?: -)? (.+?)(?: # time=([\d.]+)(ms|s))?$/.exec(line)
   if (tap !== null && !/# (SKIP|TODO)\b/i.test(tap[2]!)) {
     return {
