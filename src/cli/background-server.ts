@@ -6,12 +6,14 @@ import { exitCodeOf } from '../foundation/kernel/errors.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { findServer, load } from './connect.ts'
+import { remoteServerOf } from './remote-server.ts'
 
 /** Starts `leanvibe serve` as a process of its own, unless one serves the folder already; returns when it can take work. */
 export async function startInBackground(
   context: CliContext,
   { port, patienceMs = 30_000 }: { readonly port?: number; readonly patienceMs?: number } = {},
 ): Promise<void> {
+  if (remoteServerOf(context) !== null) return
   const { config } = await load(context)
   const folder = config.dataFolder
   if ((await findServer(folder)) !== null) return

@@ -91,6 +91,12 @@ export const cliErrors = defineErrors({
     when: 'the background server ended or stayed silent before it could take work',
     next: 'read serve.log in the data folder, or run `leanvibe serve` in the foreground',
   },
+  'server-needs-key': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a call is for a server elsewhere, and there is no key for it',
+    next: 'give --key KEY, or LEANVIBE_KEY in the environment, where no list of processes shows it; `leanvibe keys create NAME --role operator` on the server makes one',
+  },
   'join-needs-key': {
     kind: 'input',
     retry: 'never',

@@ -9,6 +9,10 @@ export interface GlobalOptions {
   readonly json: boolean
   readonly data?: string
   readonly config?: string
+  /** A server elsewhere that the call is for. */
+  readonly url?: string
+  /** The key for it. */
+  readonly key?: string
   readonly debug: boolean
 }
 

@@ -12,6 +12,7 @@ import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { createFileLog } from './file-log.ts'
 import { createLineLogger } from './line-logger.ts'
+import { remoteServerOf } from './remote-server.ts'
 
 export interface Connection {
   readonly client: Client
@@ -41,14 +42,20 @@ export async function load(context: CliContext, flags: ConfigFlags = {}): Promis
 }
 
 /**
- * A client of the platform on the data folder: of the process that serves it, or, where there is none, of a platform
- * started in this process. One code path after that: both speak HTTP.
+ * A client of the server that the call names by its address; else of the process that serves the data folder, or, where
+ * there is none, of a platform started in this process. One code path after that: all speak HTTP.
  */
 export async function connect(
   context: CliContext,
   { flags = {}, work = true, tenant }: ConnectOptions = {},
 ): Promise<Connection> {
   const loaded = await load(context, flags)
+  const remote = remoteServerOf(context)
+  if (remote !== null) {
+    if (flags.agents !== undefined) context.out.note('note: --agents has no effect on a server that already runs')
+    const client = createClient({ url: remote.url, token: remote.key, ...asTenant(tenant) })
+    return { client, loaded, embedded: false, close: async () => {} }
+  }
   const { signal } = context.interrupts
   const folder = loaded.config.dataFolder
   const deadline = performance.now() + patienceMs
@@ -69,6 +76,12 @@ export async function connect(
     } else if (performance.now() > deadline) throw silent(folder, holder)
     await delay(50, undefined, { signal }).catch(() => {})
   }
+}
+
+/** Whether a server would answer this call that stays when it has ended. */
+export async function isServed(context: CliContext): Promise<boolean> {
+  if (remoteServerOf(context) !== null) return true
+  return (await findServer((await load(context)).config.dataFolder)) !== null
 }
 
 /** The serving process of a folder, or null; starts nothing. */

@@ -5,6 +5,7 @@ import type { Act, CliContext } from './command.ts'
 import { exitCodeFor, tellFailure, usageError } from './failure.ts'
 import { listenForInterrupts, type SignalSource } from './interrupts.ts'
 import { createOutput, type Output, type OutputStream } from './output.ts'
+import { refuseRemote } from './remote-server.ts'
 
 export interface CliSurroundings {
   readonly stdin: Readable
@@ -51,7 +52,9 @@ async function runCommand(
     (action) =>
     async (...args) => {
       const command = args.at(-1) as import('commander').Command
-      exitCode = (await action(contextOf(globalsOf(argv, command)), ...args)) ?? 0
+      const globals = globalsOf(argv, command)
+      refuseRemote(selectCommand(argv)?.name ?? '', globals)
+      exitCode = (await action(contextOf(globals), ...args)) ?? 0
     }
   const { stdout } = contextOf({ json: false, debug: false }).out
   const completing = argv[0] === 'complete' || argv[0] === 'completion'

@@ -19,6 +19,8 @@ export async function buildProgram({ selected, act, write, columns }: ProgramPar
     .option('--json', 'one JSON document a line, for programs')
     .option('--data <folder>', 'the data folder (default: .leanvibe in the project)')
     .option('--config <file>', 'the configuration (default: leanvibe.yaml of the project)')
+    .option('--url <address>', aboutServer.url)
+    .option('--key <key>', aboutServer.key)
     .option('--debug', 'add the stack to failures')
     .addHelpText('after', firstSteps)
   quiet(program, write, columns)
@@ -37,7 +39,7 @@ export async function buildProgram({ selected, act, write, columns }: ProgramPar
 export function selectCommand(argv: readonly string[]): CommandEntry | null {
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!
-    if (word === '--data' || word === '--config') i++
+    if (['--data', '--config', '--url', '--key'].includes(word)) i++
     else if (!word.startsWith('-')) return commands.find(({ name }) => name === word) ?? null
   }
   return null
@@ -50,10 +52,29 @@ export function globalsOf(argv: readonly string[], command: Command): GlobalOpti
     debug: debug === true,
     ...(typeof data === 'string' ? { data } : {}),
     ...(typeof config === 'string' ? { config } : {}),
+    ...serverOf(command),
   }
 }
 
 export { CommanderError }
+
+const aboutServer = {
+  url: 'a server elsewhere that the call is for (default: LEANVIBE_URL)',
+  key: 'the key for it (default: LEANVIBE_KEY, where no list of processes shows it)',
+}
+
+/** Some commands have options of these names that mean something else: those are left out. */
+function serverOf(command: Command): Pick<GlobalOptions, 'url' | 'key'> {
+  const found: { url?: string; key?: string } = {}
+  for (let at: Command | null = command; at !== null; at = at.parent) {
+    for (const name of ['url', 'key'] as const) {
+      const option = at.options.find(({ long }) => long === `--${name}`)
+      const value = at.opts<Record<string, unknown>>()[name]
+      if (option?.description === aboutServer[name] && typeof value === 'string') found[name] ??= value
+    }
+  }
+  return found
+}
 
 function addGlobals(command: Command): void {
   command
@@ -61,6 +82,13 @@ function addGlobals(command: Command): void {
     .option('--data <folder>', 'the data folder')
     .option('--config <file>', 'the configuration')
     .option('--debug', 'add the stack to failures')
+  for (const [name, value] of [
+    ['url', 'address'],
+    ['key', 'key'],
+  ] as const) {
+    const has = command.options.some(({ long }) => long === `--${name}`)
+    if (!has) command.option(`--${name} <${value}>`, aboutServer[name])
+  }
 }
 
 function quiet(program: Command, write: (text: string) => void, columns: number): void {

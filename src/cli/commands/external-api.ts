@@ -4,7 +4,7 @@ import { AppError } from '../../foundation/kernel/errors.ts'
 import { readServerInfo } from '../../foundation/platform/data-folder/server-info.ts'
 import { startInBackground } from '../background-server.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { connect, findServer, load } from '../connect.ts'
+import { connect, isServed, load } from '../connect.ts'
 import { externalParts } from '../external-parts.ts'
 import { table } from '../text.ts'
 
@@ -29,8 +29,7 @@ export const externalApi: CliCommand = {
 async function run(context: CliContext, command: ApiCommand): Promise<number> {
   const folder = (await load(context)).config.dataFolder
   if (command === 'start-all') await startInBackground(context)
-  const server = await findServer(folder)
-  if (server === null) {
+  if (!(await isServed(context))) {
     context.out.document({ type: 'external-api', server: null, parts: [] })
     context.out.lines('no server runs on this data folder', '', 'next  leanvibe external-api --api-command start-all')
     return 0

@@ -8,7 +8,7 @@ import {
 import { strategyNames } from '../../foundation/balancing/strategy-names-contract.ts'
 import { startInBackground } from '../background-server.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { findServer, load, withConnection } from '../connect.ts'
+import { isServed, withConnection } from '../connect.ts'
 import type { GatewayAction, GatewayCliOptions } from '../gateway/gateway-options.ts'
 import * as managed from '../gateway/route-actions.ts'
 import { wholeNumber } from '../parse-options.ts'
@@ -65,7 +65,7 @@ async function stop(context: CliContext, { tenant }: GatewayCliOptions): Promise
 }
 
 async function status(context: CliContext, { tenant }: GatewayCliOptions): Promise<number> {
-  const running = (await findServer((await load(context)).config.dataFolder)) !== null
+  const running = await isServed(context)
   return withConnection(context, { work: false, tenant }, async ({ client }) => {
     tell(context, await client.call(showGateway), running ? client.url : null)
     return 0

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { resumeRun, showRun, startRun } from '../../orchestration/runs/run-endpoints-contract.ts'
 import type { StartRun } from '../../orchestration/runs/runs-contract.ts'
@@ -10,6 +9,7 @@ import { type Connection, load } from '../connect.ts'
 import { usageError } from '../failure.ts'
 import { keyValue, wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
+import { repositoryPath } from '../remote-server.ts'
 import { typedInputs } from '../typed-inputs.ts'
 import { validateWord } from '../validate-word.ts'
 import { findWanted, type Wanted } from '../workflow-source.ts'
@@ -80,7 +80,7 @@ async function start(context: CliContext, connection: Connection, word: string, 
   const body: StartRun = {
     ...('source' in wanted ? { source: wanted.source } : { workflow: wanted.name }),
     inputs: (await typedInputs(connection, wanted, options.input)) as Record<string, never>,
-    ...(options.repo === undefined ? {} : { repo: resolve(context.cwd, options.repo) }),
+    ...(options.repo === undefined ? {} : { repo: repositoryPath(context, options.repo) }),
     ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
   }

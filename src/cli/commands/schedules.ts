@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { formatDuration, parseDuration } from '../../foundation/kernel/units.ts'
 import {
@@ -18,6 +17,7 @@ import {
 import type { Act, CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { keyValue, wholeNumber } from '../parse-options.ts'
+import { repositoryPath } from '../remote-server.ts'
 import { oneLine, table } from '../text.ts'
 import { typedInputs } from '../typed-inputs.ts'
 import { findWanted } from '../workflow-source.ts'
@@ -103,7 +103,7 @@ async function create(context: CliContext, name: string, options: CreateOptions)
       name,
       ...('source' in wanted ? { source: wanted.source } : { workflow: wanted.name }),
       inputs: (await typedInputs(connection, wanted, options.input)) as Record<string, never>,
-      ...(options.repo === undefined ? {} : { repo: resolve(context.cwd, options.repo) }),
+      ...(options.repo === undefined ? {} : { repo: repositoryPath(context, options.repo) }),
       ...(options.parallel === undefined ? {} : { parallel: options.parallel }),
       cron: options.cron,
       timeZone: options.zone,

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { PoolConfig } from '../../foundation/platform/config/pools.ts'
 import { startRun } from '../../orchestration/runs/run-endpoints-contract.ts'
@@ -8,6 +7,7 @@ import type { CliCommand, CliContext } from '../command.ts'
 import { usageError } from '../failure.ts'
 import { wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
+import { repositoryPath } from '../remote-server.ts'
 import { spawnWorkflow } from '../spawn-workflow.ts'
 
 interface Options {
@@ -51,7 +51,7 @@ async function run(context: CliContext, options: Options): Promise<number> {
       body: {
         source: { text: source, fileName: 'spawn' },
         inputs: { task: options.task },
-        ...(options.repo === undefined ? {} : { repo: resolve(context.cwd, options.repo) }),
+        ...(options.repo === undefined ? {} : { repo: repositoryPath(context, options.repo) }),
         depth: options.depth,
       },
     })

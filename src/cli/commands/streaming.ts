@@ -21,7 +21,7 @@ import {
 import { startInBackground } from '../background-server.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { findServer, load, withConnection } from '../connect.ts'
+import { isServed, withConnection } from '../connect.ts'
 import { wholeNumber } from '../parse-options.ts'
 import { oneLine, table } from '../text.ts'
 
@@ -102,7 +102,7 @@ async function stop(context: CliContext): Promise<number> {
 }
 
 async function status(context: CliContext): Promise<number> {
-  const running = (await findServer((await load(context)).config.dataFolder)) !== null
+  const running = await isServed(context)
   return withConnection(context, { work: false }, async ({ client }) => {
     tell(context, await client.call(showStream), running ? client.url : null)
     return 0

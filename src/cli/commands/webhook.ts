@@ -11,7 +11,7 @@ import {
 } from '../../external-api/webhooks/subscriptions-contract.ts'
 import { startInBackground } from '../background-server.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { findServer, load, withConnection } from '../connect.ts'
+import { isServed, withConnection } from '../connect.ts'
 import { wholeNumber } from '../parse-options.ts'
 import { table } from '../text.ts'
 import * as inbound from '../webhook/inbound-actions.ts'
@@ -80,7 +80,7 @@ async function stop(context: CliContext): Promise<number> {
 }
 
 async function status(context: CliContext): Promise<number> {
-  const running = (await findServer((await load(context)).config.dataFolder)) !== null
+  const running = await isServed(context)
   return withConnection(context, { work: false }, async ({ client }) => {
     tell(context, await client.call(showWebhooks), running ? client.url : null)
     return 0
