@@ -19,7 +19,7 @@ const found = testContainers()
 if ('reason' in found) describeWhen(false, found.reason)('agents in containers', () => {})
 else {
   const containers: TestContainers = found
-  describe.concurrent('commands in containers', () => {
+  describe.concurrent('commands in containers', { timeout: 90_000 }, () => {
     let kit: RunnerKit
     let tasks = 0
     beforeAll(() => {

@@ -63,7 +63,7 @@ else {
     end,
   )
 
-  describe.concurrent('commands in Jobs', () => {
+  describe.concurrent('commands in Jobs', { timeout: 90_000 }, () => {
     let kit: RunnerKit
     let tasks = 0
     beforeAll(async () => {

@@ -66,8 +66,12 @@ export async function fetchBack(pod: PodAddress, folders: PodFolders, signal: Ab
   const folder = await mkdtemp(join(staging, 'pod-'))
   try {
     const unpacker = new TarUnpacker(folder, { bytes: mostBytes, entries: mostEntries })
-    await transfer(pod, ['tar', '-cf', '-', '-C', home, '.'], signal, null, (chunk) => unpacker.write(chunk))
-    await unpacker.end()
+    try {
+      await transfer(pod, ['tar', '-cf', '-', '-C', home, '.'], signal, null, (chunk) => unpacker.write(chunk))
+      await unpacker.end()
+    } finally {
+      await unpacker.close()
+    }
     const { workdir, outdir, tempdir } = context
     await takeOver(join(folder, basename(workdir)), workdir, new Set(['.git']))
     await takeOver(join(folder, basename(outdir)), outdir)

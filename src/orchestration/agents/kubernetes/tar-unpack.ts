@@ -72,9 +72,15 @@ export class TarUnpacker {
 
   /** @throws pod-workspace where the archive is cut off */
   async end(): Promise<void> {
-    await this.#file?.close()
-    this.#file = null
+    await this.close()
     if (!this.#ended) throw broken('what came back is cut off')
+  }
+
+  /** Lets go of the file it was at, if it was at one. Called in any case. */
+  async close(): Promise<void> {
+    const file = this.#file
+    this.#file = null
+    await file?.close()
   }
 
   async #begin(block: Buffer): Promise<void> {
