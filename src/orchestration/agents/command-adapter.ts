@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
 import {
   CappedOutput,
@@ -119,11 +120,11 @@ async function withSpending(usage: ResourceUsage, context: AttemptContext): Prom
 
 /** Starts the processes of work that is part of the product, and keeps what they print for it. */
 function processesFor(options: CommandAdapterOptions, assignment: Assignment, context: AttemptContext): StartProcess {
-  return async (argv) => {
+  return async (argv, folder = '') => {
     const printed: Buffer[] = []
     const output = new CappedOutput((chunk) => void printed.push(Buffer.from(chunk)), workerOutputBytes)
     try {
-      const line = { argv, stdin: null, env: {} }
+      const line = { argv, stdin: null, env: {}, folder }
       const { end } = await runProcess(options, assignment, line, context, null, (chunk) => output.write(chunk))
       await output.finish()
       return {
@@ -149,13 +150,15 @@ const workerOutputBytes = 2 * 1_048_576
 async function runProcess(
   options: CommandAdapterOptions,
   assignment: Assignment,
-  line: CommandLine,
+  /** `folder`: below that of the attempt. */
+  line: CommandLine & { readonly folder?: string },
   context: AttemptContext,
   stdout: StdoutCapture | null,
   /** Told of everything that is printed. */
   listen?: (chunk: Uint8Array) => void | Promise<void>,
 ): Promise<{ end: ProcessEnd; said: string }> {
-  const { signal, workdir, env } = context
+  const { signal, env } = context
+  const workdir = join(context.workdir, line.folder ?? '')
   const [file = '', ...args] = line.argv
   const lastLine = new LastLine()
   let cpuSeconds = 0

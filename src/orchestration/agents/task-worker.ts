@@ -16,8 +16,8 @@ export interface WorkerProcess {
   readonly failure: AttemptError | null
 }
 
-/** Starts a process in the folder of the attempt, under its limits, and waits for its end. */
-export type StartProcess = (argv: readonly string[]) => Promise<WorkerProcess>
+/** Starts a process in the folder of the attempt, or in one below it, under its limits, and waits for its end. */
+export type StartProcess = (argv: readonly string[], folder?: string) => Promise<WorkerProcess>
 
 /** Work that is part of the product (the checks of a gate, a merge), with processes that an adapter starts for it. */
 export interface TaskWorker {

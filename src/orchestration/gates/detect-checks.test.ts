@@ -67,3 +67,22 @@ test('a Makefile does what nothing else does, and several ecosystems are all ask
   expect(commandsOf({ Makefile: files.Makefile, 'go.mod': '' }, 'security')).toEqual(['make security'])
   expect(commandsOf({}, 'tests')).toEqual([])
 })
+
+test('Gradle, by its wrapper where there is one', () => {
+  const build = "plugins { id 'java'; id 'jacoco'; id 'com.diffplug.spotless' }"
+  const files = { 'build.gradle': build, gradlew: '', 'settings.gradle': '' }
+  const words = './gradlew -q --console=plain'
+  expect(commandsOf(files, 'tests')).toEqual([`${words} test`])
+  expect(commandsOf(files, 'coverage')).toEqual([`${words} test jacocoTestReport`])
+  expect(commandsOf(files, 'lint')).toEqual([`${words} spotlessCheck`])
+  expect(commandsOf(files, 'types')).toEqual([`${words} testClasses`])
+  expect(commandsOf({ 'settings.gradle.kts': '' }, 'tests')).toEqual(['gradle -q --console=plain test'])
+})
+
+test('a workspace installs from its top, whatever its own dependencies are', () => {
+  const workspace = JSON.stringify({ workspaces: ['packages/*'] })
+  expect(commandsOf({ 'package.json': workspace, 'package-lock.json': '' }, 'setup')).toEqual([
+    'npm ci --prefer-offline --no-audit --no-fund',
+  ])
+  expect(commandsOf({ 'package.json': workspace, node_modules: '' }, 'setup')).toEqual([])
+})

@@ -1,14 +1,16 @@
 import type { CommandCheck } from './checks-contract.ts'
 
-/** The top folder of a repository, as far as it says which tools it uses. */
+/** A folder of a repository, as far as it says which tools it uses. */
 export interface TopFolder {
   readonly names: ReadonlySet<string>
+  /** What lies in the top folder, where this is one below: its lock file says which package manager is used. */
+  readonly top?: ReadonlySet<string>
   /** Null where there is no such file, or it is too large to be one of these. */
   read(name: string): string | null
 }
 
 export interface DetectedCommand {
-  readonly ecosystem: 'npm' | 'pnpm' | 'yarn' | 'python' | 'cargo' | 'go' | 'maven' | 'make'
+  readonly ecosystem: 'npm' | 'pnpm' | 'yarn' | 'python' | 'cargo' | 'go' | 'maven' | 'gradle' | 'make'
   readonly argv: readonly string[]
 }
 
@@ -21,7 +23,7 @@ type Found = { -readonly [Name in keyof DetectedChecks]: DetectedCommand[] }
 
 /**
  * The commands by which a repository is checked, by what lies in its top folder: package.json (npm, pnpm, yarn), Python
- * (pytest, unittest), Cargo.toml, go.mod, pom.xml. A Makefile counts where nothing else does a check.
+ * (pytest, unittest), Cargo.toml, go.mod, pom.xml, build.gradle. A Makefile counts where nothing else does a check.
  */
 export function detectChecks(folder: TopFolder): DetectedChecks {
   const found: Found = { setup: [], tests: [], coverage: [], lint: [], types: [], security: [] }
@@ -30,14 +32,16 @@ export function detectChecks(folder: TopFolder): DetectedChecks {
   detectCargo(folder, found)
   detectGo(folder, found)
   detectMaven(folder, found)
+  detectGradle(folder, found)
   detectMake(folder, found)
   return found
 }
 
-function detectNode({ names, read }: TopFolder, found: Found): void {
+function detectNode({ names, top, read }: TopFolder, found: Found): void {
   const manifest = parseManifest(read('package.json'))
   if (manifest === null) return
-  const manager = names.has('pnpm-lock.yaml') ? 'pnpm' : names.has('yarn.lock') ? 'yarn' : 'npm'
+  const isThere = (name: string) => names.has(name) || (top?.has(name) ?? false)
+  const manager = isThere('pnpm-lock.yaml') ? 'pnpm' : isThere('yarn.lock') ? 'yarn' : 'npm'
   const scripts = manifest.scripts ?? {}
   const has = (name: string) => typeof scripts[name] === 'string' && !/no test specified/.test(scripts[name])
   const add = (check: CommandCheck, candidates: readonly string[]) => {
@@ -53,7 +57,8 @@ function detectNode({ names, read }: TopFolder, found: Found): void {
   if (found.types.length === 0 && names.has('tsconfig.json') && 'typescript' in dependencies) {
     found.types.push({ ecosystem: manager, argv: ['npx', '--no-install', 'tsc', '--noEmit'] })
   }
-  if (Object.keys(dependencies).length > 0 && !names.has('node_modules')) {
+  const isWorkspace = manifest.workspaces !== undefined || names.has('pnpm-workspace.yaml')
+  if ((Object.keys(dependencies).length > 0 || isWorkspace) && !isThere('node_modules')) {
     found.setup.push({ ecosystem: manager, argv: installers[manager](names) })
   }
 }
@@ -72,6 +77,7 @@ const installers: Readonly<Record<'npm' | 'pnpm' | 'yarn', (names: ReadonlySet<s
 
 interface Manifest {
   readonly scripts?: Readonly<Record<string, string>>
+  readonly workspaces?: unknown
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
@@ -146,6 +152,23 @@ function detectMaven({ names, read }: TopFolder, found: Found): void {
   if (/jacoco/.test(project)) add('coverage', 'verify')
   if (/maven-checkstyle-plugin/.test(project)) add('lint', 'checkstyle:check')
   if (/dependency-check-maven/.test(project)) add('security', 'dependency-check:check')
+}
+
+function detectGradle({ names, read }: TopFolder, found: Found): void {
+  const project = read('build.gradle') ?? read('build.gradle.kts') ?? ''
+  if (!['build.gradle', 'build.gradle.kts', 'settings.gradle', 'settings.gradle.kts'].some((name) => names.has(name)))
+    return
+  const gradle = names.has('gradlew') ? './gradlew' : 'gradle'
+  const add = (check: CommandCheck, ...tasks: string[]) =>
+    found[check].push({ ecosystem: 'gradle', argv: [gradle, '-q', '--console=plain', ...tasks] })
+  add('tests', 'test')
+  add('types', 'testClasses')
+  if (/jacoco/.test(project)) add('coverage', 'test', 'jacocoTestReport')
+  if (/ktlint/.test(project)) add('lint', 'ktlintCheck')
+  else if (/detekt/.test(project)) add('lint', 'detekt')
+  else if (/spotless/.test(project)) add('lint', 'spotlessCheck')
+  else if (/checkstyle/.test(project)) add('lint', 'checkstyleMain')
+  if (/dependencycheck/.test(project)) add('security', 'dependencyCheckAnalyze')
 }
 
 const makeTargets: Readonly<Record<CommandCheck, readonly string[]>> = {

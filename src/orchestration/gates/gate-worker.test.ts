@@ -155,3 +155,32 @@ it('a repository without tests is for people to judge', async () => {
     lint: { passed: true, skipped: true },
   })
 })
+
+it('of a repository of many packages the changed ones are checked, each in its folder', async () => {
+  rawGit(repository, 'rm', '--quiet', 'package.json')
+  const pack = (name: string) => ({
+    [`packages/${name}/package.json`]: JSON.stringify({
+      scripts: {
+        test: 'node check.js',
+        coverage: `node -e "console.log('All files | 1 | 1 | 1 | ${name === 'a' ? 90 : 70} |')"`,
+      },
+    }),
+    [`packages/${name}/check.js`]: `console.log('tests of ${name} in', require('path').basename(process.cwd()))\n`,
+  })
+  const base = commitAs({ ...pack('a'), ...pack('b'), ...pack('c') })
+  const change = commitAs({ 'packages/a/src/x.js': '1\n', 'packages/b/y.js': '1\n', 'README.md': 'text\n' })
+  first = base
+  const good = await gate(change, check('tests'), check('coverage'))
+  expect(good.checks.tests).toMatchObject({
+    ...{ passed: true, level: 'ok' },
+    facts: { commands: ['npm run test (in packages/a)', 'npm run test (in packages/b)'] },
+  })
+  expect(good.evidence('tests')).toContain('tests of b in b')
+  expect(good.evidence('tests')).not.toContain('tests of c')
+  // The package that is covered least counts.
+  expect(good.checks.coverage).toMatchObject({ facts: { percent: 70 } })
+  const broken = commitAs({ 'packages/b/check.js': 'process.exit(1)\n' })
+  expect((await gate(broken, check('tests'))).checks.tests).toMatchObject({
+    ...{ passed: false, level: 'block', summary: 'npm run test (in packages/b): exit code 1' },
+  })
+})

@@ -30,6 +30,7 @@ export const usualReports = Object.freeze([
   'coverage.xml',
   'coverage/cobertura-coverage.xml',
   'target/site/jacoco/jacoco.xml',
+  'build/reports/jacoco/test/jacocoTestReport.xml',
 ])
 
 function ofIstanbul(text: string): number | null {

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Git, GitPlace } from '../../foundation/platform/git/index.ts'
@@ -8,11 +8,21 @@ import type { ArtifactSink } from '../runners/artifact-sink.ts'
 import type { ArtifactRef, Assignment, AttemptError, ResourceUsage } from '../runners/exchange-contract.ts'
 import type { ResolvedBuiltInCheck, ResolvedCheck } from '../workflows/task-contract.ts'
 import { type ChangedFile, parseNumstat, risksOf, sizeOf } from './change-facts.ts'
+import {
+  commandsFor,
+  commandText,
+  foldersAbove,
+  manifestNames,
+  mostPackages,
+  type PlacedCommand,
+  packagesOf,
+} from './changed-packages.ts'
 import { type CommandCheck, checkDefaults, type Severity } from './checks-contract.ts'
 import { confidenceOf, judgeConfidence, riskOf } from './confidence-contract.ts'
 import { type DetectedChecks, detectChecks } from './detect-checks.ts'
 import type { CheckReport } from './gate-verdict-contract.ts'
 import { coverageOfOutput, coverageOfReport, usualReports } from './read-coverage.ts'
+import { foldersWith, readFolder } from './read-folder.ts'
 import { findingsIn } from './security-findings.ts'
 
 export interface CheckTools {
@@ -67,7 +77,6 @@ export async function runChecks(
 
 /** Enough of what a tool printed to see what is wrong. */
 const excerptCharacters = 2_000
-const largestManifest = 4 * 1_048_576
 const largestReport = 64 * 1_048_576
 
 class Checks {
@@ -77,11 +86,12 @@ class Checks {
   failure: AttemptError | null = null
   readonly #place: CheckPlace
   readonly #tools: CheckTools
-  #detected: DetectedChecks | null = null
+  #detected: { readonly top: DetectedChecks; readonly packages: ReadonlyMap<string, DetectedChecks> } | null = null
   #files: readonly ChangedFile[] | null = null
   #isSetUp = false
   /** What the commands of the present check printed. */
   #printed: string[] = []
+  #outputs: { readonly folder: string; readonly text: string }[] = []
 
   constructor(place: CheckPlace, tools: CheckTools) {
     this.#place = place
@@ -91,6 +101,7 @@ class Checks {
   async perform(check: Exclude<ResolvedCheck, { passed: boolean }>): Promise<CheckReport> {
     const { name } = check
     this.#printed = []
+    this.#outputs = []
     const finding = 'argv' in check ? await this.#command(check.argv) : await this.#builtIn(check)
     const passed = finding.level === 'ok'
     const { level, summary, skipped, facts } = finding
@@ -123,27 +134,23 @@ class Checks {
   }
 
   async #command(argv: readonly string[]): Promise<Finding> {
-    const end = await this.#start(argv)
+    const end = await this.#start({ argv, folder: '' })
     return { level: end.passed ? 'ok' : 'block', summary: end.text }
   }
 
   /** All the commands that the repository has for it; the gravest result counts. */
   async #commands(check: ResolvedBuiltInCheck, kind: CommandCheck): Promise<Finding> {
-    const commands = check.command === null ? (await this.#detect())[kind].map(({ argv }) => argv) : [check.command]
+    const commands = await this.#commandsOf(check, kind)
     if (commands.length === 0) return nothingFor(kind)
     const prepared = await this.#setUp(check)
     if (prepared !== null) return prepared
-    for (const argv of commands) {
-      const end = await this.#start(argv)
+    const lines = commands.map(commandText)
+    for (const command of commands) {
+      const end = await this.#start(command)
       if (end.passed) continue
       const level = kind === 'lint' ? 'review' : 'block'
-      return {
-        level,
-        summary: `${argv.join(' ')}: ${end.text}`,
-        facts: { commands: commands.map((line) => line.join(' ')) },
-      }
+      return { level, summary: `${commandText(command)}: ${end.text}`, facts: { commands: lines } }
     }
-    const lines = commands.map((line) => line.join(' '))
     return { level: 'ok', summary: lines.join(', '), facts: { commands: lines } }
   }
 
@@ -151,7 +158,7 @@ class Checks {
     const from = Date.now()
     const run = await this.#commands(check, 'coverage')
     if (run.skipped || run.level !== 'ok') return run
-    const percent = (await this.#reportedCoverage(check, from)) ?? coverageOfOutput(this.#printed.join('\n'))
+    const percent = await this.#coverageOf(check, from)
     if (percent === null)
       return { level: 'review', summary: 'the coverage command ran, and nothing tells the coverage' }
     const { pass, block } = checkDefaults.coverage
@@ -161,10 +168,23 @@ class Checks {
     return { level, summary: `${rounded} % of lines are covered, ${wanted} % are wanted`, facts: { percent: rounded } }
   }
 
+  /** Of several packages the least; of one that does not tell, nothing can be said of the whole. */
+  async #coverageOf(check: ResolvedBuiltInCheck, from: number): Promise<number | null> {
+    const commands = await this.#commandsOf(check, 'coverage')
+    const figures: number[] = []
+    for (const folder of new Set(commands.map((command) => command.folder))) {
+      const printed = this.#outputs.filter((one) => one.folder === folder).map(({ text }) => text)
+      const figure = (await this.#reportedCoverage(check, folder, from)) ?? coverageOfOutput(printed.join('\n'))
+      if (figure === null) return null
+      figures.push(figure)
+    }
+    return Math.min(...figures)
+  }
+
   /** A report counts if this run has written it: what was committed may be of long ago. */
-  async #reportedCoverage(check: ResolvedBuiltInCheck, from: number): Promise<number | null> {
+  async #reportedCoverage(check: ResolvedBuiltInCheck, folder: string, from: number): Promise<number | null> {
     for (const name of check.report === null ? usualReports : [check.report]) {
-      const path = join(this.#place.context.workdir, name)
+      const path = join(this.#place.context.workdir, folder, name)
       const found = await stat(path).catch(() => null)
       // Clocks of file systems are coarse.
       if (found === null || !found.isFile() || found.size > largestReport || found.mtimeMs < from - 2_000) continue
@@ -251,36 +271,38 @@ class Checks {
   /** Null where all is ready. */
   async #setUp(check: ResolvedBuiltInCheck): Promise<Finding | null> {
     if (this.#isSetUp) return null
-    const found = check.command === null ? (await this.#detect()).setup.map(({ argv }) => argv) : []
-    for (const argv of check.setup === null ? found : [check.setup]) {
-      const end = await this.#start(argv)
-      if (!end.passed) return { level: 'block', summary: `${argv.join(' ')}: ${end.text}` }
+    const found = check.command === null ? await this.#commandsOf(check, 'setup') : []
+    for (const command of check.setup === null ? found : [{ argv: check.setup, folder: '' }]) {
+      const end = await this.#start(command)
+      if (!end.passed) return { level: 'block', summary: `${commandText(command)}: ${end.text}` }
     }
     this.#isSetUp = true
     return null
   }
 
-  async #detect(): Promise<DetectedChecks> {
+  async #commandsOf(check: ResolvedBuiltInCheck, kind: CommandCheck | 'setup'): Promise<readonly PlacedCommand[]> {
+    if (check.command !== null) return kind === 'setup' ? [] : [{ argv: check.command, folder: '' }]
+    const { top, packages } = await this.#detect()
+    return commandsFor(kind, top, packages)
+  }
+
+  /** What the top folder says, and the packages that the change touches. */
+  async #detect() {
     if (this.#detected !== null) return this.#detected
-    const folder = this.#place.context.workdir
-    const names = new Set(await readdir(folder))
-    const texts = new Map<string, string>()
-    for (const name of names) {
-      if (
-        !/^(package\.json|pyproject\.toml|setup\.cfg|tox\.ini|pom\.xml|requirements.*\.txt|(GNU)?[Mm]akefile)$/.test(
-          name,
-        )
-      )
-        continue
-      const found = await stat(join(folder, name))
-      if (found.isFile() && found.size <= largestManifest) texts.set(name, await readFile(join(folder, name), 'utf8'))
+    const { workdir } = this.#place.context
+    const folder = await readFolder(workdir, '')
+    const paths = ((await this.#changedFiles()) ?? []).map(({ path }) => path)
+    const known = await foldersWith(workdir, foldersAbove(paths), manifestNames)
+    const packages = new Map<string, DetectedChecks>()
+    for (const name of packagesOf(paths, (each) => known.has(each)).slice(0, mostPackages)) {
+      packages.set(name, detectChecks(await readFolder(workdir, name, folder.names)))
     }
-    this.#detected = detectChecks({ names, read: (name) => texts.get(name) ?? null })
+    this.#detected = { top: detectChecks(folder), packages }
     return this.#detected
   }
 
-  async #start(argv: readonly string[]): Promise<WorkerProcess> {
-    const end = await this.#place.start(argv)
+  async #start(command: PlacedCommand): Promise<WorkerProcess> {
+    const end = await this.#place.start(command.argv, command.folder)
     const { cpuSeconds, maxRssBytes, wallSeconds } = this.usage
     this.usage = {
       cpuSeconds: cpuSeconds === null || end.usage.cpuSeconds === null ? null : cpuSeconds + end.usage.cpuSeconds,
@@ -289,8 +311,9 @@ class Checks {
     }
     this.survivors += end.survivors
     this.failure ??= end.failure
+    this.#outputs.push({ folder: command.folder, text: end.output })
     this.#printed.push(
-      `$ ${argv.join(' ')}\n${end.output.replace(/\n$/, '')}\n(${end.text}, ${end.usage.wallSeconds.toFixed(1)} s)\n`,
+      `$ ${commandText(command)}\n${end.output.replace(/\n$/, '')}\n(${end.text}, ${end.usage.wallSeconds.toFixed(1)} s)\n`,
     )
     return end
   }
