@@ -36,8 +36,8 @@ import { questionRoutes } from '../orchestration/questions/questions-routes.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
-import { runOfTask } from '../orchestration/runs/task-ids-contract.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
+import { runOfTask } from '../orchestration/runs/task-ids-contract.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { firstToKnow } from '../security/authn/index.ts'
 import { openA2a } from './a2a.ts'
@@ -54,9 +54,10 @@ import { openConfigured } from './open-configured.ts'
 import { createOperations } from './operations.ts'
 import { createOrchestration, type Orchestration } from './orchestration.ts'
 import { type AgentServices, createAgentServices } from './own-agents.ts'
-import { openPersonas } from './personas.ts'
 import { packageVersion } from './package-info.ts'
+import { openPersonas } from './personas.ts'
 import { createProofs } from './proofs.ts'
+import { openRegistry } from './registry.ts'
 import { createRemoteRunners, settleFormerRunners } from './remote-runners.ts'
 import { createResources } from './resources.ts'
 import { type LocalRunner, startLocalRunner } from './runner.ts'
@@ -129,6 +130,11 @@ export async function openPlatform(
       repoAt: repoAt(git),
     })
     closers.push(() => a2a.close())
+    const registry = openRegistry({ loaded, database, files, onCommit, onError })
+    if (options.work) {
+      const checks = registry.start()
+      closers.push(() => checks.stop())
+    }
     const onWarning = options.onWarning ?? reportWarning
     const output = new OutputWatch()
     const served = Promise.withResolvers<string>()
@@ -199,6 +205,7 @@ export async function openPlatform(
       ...streams.routes,
       ...webhooks.routes,
       ...a2a.routes,
+      ...registry.routes,
       ...gateway.routes,
       ...operations.routes,
       ...spending.routes,

@@ -21,7 +21,20 @@ export interface LookUpOptions {
 }
 
 /** Fetches the card of a remote agent once. Throws what is wrong with it, or with its address. */
-export async function lookUpAgent(loaded: LoadedConfig, options: LookUpOptions): Promise<RemoteAgent> {
+export function lookUpAgent(loaded: LoadedConfig, options: LookUpOptions): Promise<RemoteAgent> {
+  return withFetch(loaded, (fetch) => readCard({ ...options, fetch }))
+}
+
+/** Whether anything answers there. Throws where the address may not be spoken to, nothing answers, or it is broken. */
+export function reachAddress(loaded: LoadedConfig, url: string, signal: AbortSignal): Promise<void> {
+  return withFetch(loaded, async (fetch) => {
+    const { status, body } = await fetch(url, { signal })
+    await body?.cancel()
+    if (status >= 500) throw sessionErrors['agent-unreachable'](`${url} answers ${status}`)
+  })
+}
+
+async function withFetch<T>(loaded: LoadedConfig, use: (fetch: typeof globalThis.fetch) => Promise<T>): Promise<T> {
   const guarded = createGuardedFetch({
     guard: remoteAgentGuard(loaded),
     unreachable: sessionErrors['agent-unreachable'],
@@ -30,7 +43,7 @@ export async function lookUpAgent(loaded: LoadedConfig, options: LookUpOptions):
     firstByteMs: 10_000,
   })
   try {
-    return await readCard({ ...options, fetch: guarded.fetch })
+    return await use(guarded.fetch)
   } finally {
     await guarded.close()
   }

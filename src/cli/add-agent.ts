@@ -1,12 +1,14 @@
+import { addA2a } from './a2a/add-a2a.ts'
 import { type AgentPreset, agentPresets } from './agent-presets.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { findProgram } from './find-program.ts'
 import { addMcp } from './mcp/add-mcp.ts'
+import { addOwn, isOwn, type OwnPoolOptions } from './own/add-own.ts'
 import { isPlaced, type PlacedPoolOptions, placedPool } from './placed-pool.ts'
 import { writeSetting } from './write-setting.ts'
 
-export interface AddAgentOptions extends PlacedPoolOptions {
+export interface AddAgentOptions extends PlacedPoolOptions, OwnPoolOptions {
   readonly name?: string
   readonly agents?: number
   readonly env?: readonly string[]
@@ -15,6 +17,7 @@ export interface AddAgentOptions extends PlacedPoolOptions {
   readonly confine?: 'off' | 'auto' | 'required'
   readonly force?: boolean
   readonly url?: string
+  readonly secret?: string
 }
 
 /** Adds a pool to the project's leanvibe.yaml, whose comments and order stay as they are. */
@@ -24,7 +27,9 @@ export async function addAgent(
   argv: readonly string[],
   options: AddAgentOptions,
 ): Promise<void> {
+  if (what === 'a2a') return addA2a(context, argv, options)
   if (what === 'mcp') return addMcp(context, argv, options)
+  if (isOwn(what)) return addOwn(context, what, argv, options)
   const preset = agentPresets.find(({ name }) => name === what)
   const found = preset === undefined ? null : await findPreset(preset, context.env.path)
   if (preset === undefined && what !== 'acp' && what !== 'command' && !isPlaced(what)) {

@@ -40,6 +40,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/artifacts.ts')).artifacts,
   },
   {
+    name: 'registry',
+    summary: 'publish agents for others to find; search them by what they can do, cost, owner and health',
+    load: async () => (await import('./commands/registry.ts')).registry,
+  },
+  {
     name: 'merges',
     summary: 'show what is merged, in which order, and what waits for what',
     load: async () => (await import('./commands/merges.ts')).merges,

@@ -31,7 +31,7 @@ export const agents: CliCommand = {
     command
       .command('add')
       .description(
-        'add a pool of agents to leanvibe.yaml: claude, codex, gemini, opencode, qwen, goose, acp, mcp, command, container or kubernetes',
+        'add a pool of agents to leanvibe.yaml: claude, codex, gemini, opencode, qwen, goose, acp, http URL, llm MODEL, function FILE, a2a URL, mcp, command, container or kubernetes',
       )
       .argument('<agent>')
       .argument('[program...]', 'after --: program and arguments, instead of the usual ones')
@@ -39,7 +39,12 @@ export const agents: CliCommand = {
       .option('--agents <n>', 'how many work at a time', Number)
       .option('--env <names...>', 'further variables that it gets')
       .option('--capability <names...>', 'what it can do; default: code')
-      .option('--url <url>', 'of mcp: the server is elsewhere')
+      .option('--url <url>', 'of a2a: its card; of mcp: the server is elsewhere')
+      .option('--secret <name>', 'of a2a: the secret that it knows us by')
+      .option('--allow <networks...>', 'of http: networks that may be spoken to although they are not public')
+      .option('--callback', 'of http: it answers at once, and tells the rest later')
+      .addOption(new Option('--wire <form>', 'of llm: how it is asked').choices(['openai', 'anthropic']))
+      .option('--memory <size>', 'of functions: what they may use, such as 256MB')
       .option('--image <image>', 'of containers and pods: where the agent is')
       .option('--acp', 'in containers and pods: it speaks the Agent Client Protocol')
       .addOption(new Option('--mode <mode>', 'of pods: a Job each time, or pods that stay').choices(['job', 'pod']))

@@ -8,6 +8,8 @@ import { capabilitiesOfCard } from './card-capabilities.ts'
 /** A remote agent as its card tells of it, checked. */
 export interface RemoteAgent {
   readonly card: AgentCard
+  /** As it came. */
+  readonly raw: unknown
   /** Where the card is. */
   readonly url: string
   /** The interface that we speak. */
@@ -111,7 +113,7 @@ export function checkCard(url: string, raw: unknown, origins: readonly string[] 
     throw a2aErrors['agent-card-invalid'](`the card at ${url} names an agent at ${spoken[0]!.url}, another origin`)
   }
   return {
-    ...{ card, url, endpoint },
+    ...{ card, raw, url, endpoint },
     streaming: card.capabilities?.streaming === true,
     push: card.capabilities?.pushNotifications === true,
     capabilities: capabilitiesOfCard(card),

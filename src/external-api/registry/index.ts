@@ -1,0 +1,3 @@
+export { registryErrors } from './registry-errors.ts'
+export { registryRoutes } from './registry-routes.ts'
+export { type KnownAgent, RegistryService } from './registry-service.ts'
