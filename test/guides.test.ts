@@ -101,7 +101,7 @@ function stretchesOf(
   const starts = (part: GuidePart) => part.kind === 'sh' && /^leanvibe serve\b/m.test(part.text)
   // A server reads the configuration once.
   const configures = (part: GuidePart) =>
-    part.kind === 'sh' ? /^leanvibe init\b/m.test(part.text) : part.path === 'leanvibe.yaml'
+    part.kind === 'sh' ? /^leanvibe (init|agents add|mcp grant)\b/m.test(part.text) : part.path === 'leanvibe.yaml'
   const stretches: GuidePart[][] = []
   for (const [index, part] of parts.entries()) {
     const before = parts[index - 1]
