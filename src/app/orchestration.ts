@@ -22,6 +22,7 @@ import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exc
 import { FleetFigures } from '../orchestration/coordinator/fleet-figures.ts'
 import { Reaper } from '../orchestration/coordinator/reaper.ts'
 import { afterAttempt } from '../orchestration/coordinator/retry-rules.ts'
+import { SecondLooks } from '../orchestration/coordinator/second-looks.ts'
 import type { Shard } from '../orchestration/coordinator/sql/find-lanes.ts'
 import { findReadyShards } from '../orchestration/coordinator/sql/find-ready-shards.ts'
 import { readTaskSpecs } from '../orchestration/coordinator/sql/read-task-specs.ts'
@@ -35,6 +36,7 @@ import { QuestionsService } from '../orchestration/questions/questions-service.t
 import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
+import { pinCalls } from '../orchestration/runs/pinned-calls.ts'
 import { contextOf } from '../orchestration/runs/run-context.ts'
 import { RunEngine } from '../orchestration/runs/run-engine.ts'
 import { requestersOf } from '../orchestration/runs/run-requesters.ts'
@@ -121,16 +123,26 @@ export function createOrchestration(options: OrchestrationOptions) {
     personas === undefined ? plain : withPersonas(plain, { personas, hasAgents: options.hasAgents ?? (() => true) })
 
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
-  const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
+  /** Matches what is ready with free slots; returns the shards that others were ticking. */
+  const dispatchOnce = async (tx: Tx, shards: readonly Shard[], now: Date): Promise<readonly Shard[]> => {
     const counters = new Counters()
     if (tx.tenant !== null && shards.length > 0) tx.post(planLikeSystem)
-    const result = await ticker.tick(tx, shards, now, null, counters)
-    const [leased] = await Promise.all([result.leased, queue.settle(tx, counters, now)])
+    const { leased: leasing, taken } = await ticker.tick(tx, shards, now, null, counters)
+    const [leased] = await Promise.all([leasing, queue.settle(tx, counters, now)])
     await queue.settle(tx, counters, now)
     tx.afterCommit(() => {
       onCommit()
       exchange.hint(leased, null)
     })
+    return taken
+  }
+  const secondLooks = new SecondLooks({
+    tick: (shards) => database.asSystem('dispatch').write((tx) => dispatchOnce(tx, shards, database.clock.now())),
+    onError,
+  })
+  const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
+    const taken = await dispatchOnce(tx, shards, now)
+    if (taken.length > 0) tx.afterCommit(() => secondLooks.ask(taken))
   }
   const starter = new RunStarter({
     checkpointEveryMs: options.checkpointEveryMs ?? null,
@@ -138,6 +150,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     engine: () => engine,
     queue: () => queue,
     definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
+    pinCalls: (tx, run, definition, now) => pinCalls(tx, run, definition, catalog, now),
     insertBudgets,
     budgetOf: (definition) => resolveBudget(definition.budget, null),
     concurrencyOf: (definition, run) => resolveConcurrency(definition.concurrency, contextOf(run, [], new Map())),
@@ -197,7 +210,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     learning: { experienceOf, insertSamples },
   })
   const exchange: ExchangeService = new ExchangeService({
-    ...{ database, queue, ticker, runners, random },
+    ...{ database, queue, ticker, runners, random, secondLooks },
     // A runner that only says that it lives has told no events.
     onCommit: () => {
       if (!isQuiet(database.pulse)) onCommit()

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
-import { systemIds } from '../../src/foundation/kernel/ids.ts'
+import { expect, test, vi } from 'vitest'
+import { systemIds, type TenantId } from '../../src/foundation/kernel/ids.ts'
+import { lockShards } from '../../src/orchestration/coordinator/sql/lock-shards.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { TestPlatform } from '../support/platform.ts'
 
@@ -64,3 +65,47 @@ eachDatabase('ticks of one shard at the same time', (use) => {
     expect((await servers[0]!.run(run.id)).state).toBe('succeeded')
   })
 })
+
+eachDatabase(
+  'a shard that somebody else is ticking',
+  (use) => {
+    test('is looked at again: what became ready meanwhile, and what was given back, waits for nobody', async () => {
+      const { db } = use()
+      const platform = new TestPlatform(use())
+      const worker = await platform.worker({ slots: 1 })
+      const shard = { tenant: 'default' as TenantId, pool: 'default' }
+      const hold = async () => {
+        const held = Promise.withResolvers<void>()
+        const release = Promise.withResolvers<void>()
+        const ended = db.asSystem('test').write(async (tx) => {
+          await lockShards(tx, [shard])
+          held.resolve()
+          await release.promise
+        })
+        await held.promise
+        return async () => {
+          release.resolve()
+          await ended
+        }
+      }
+      const leased = async (runId: string) =>
+        (await platform.tasks(runId)).filter((task) => task.state === 'leased').length
+
+      const releaseFirst = await hold()
+      const run = await platform.start(wide('pair', 2, ''))
+      expect(await leased(run.id)).toBe(0)
+      await releaseFirst()
+      await vi.waitFor(async () => expect(await leased(run.id)).toBe(1), { timeout: 5_000 })
+
+      await worker.exchange()
+      const [lease] = worker.held.values()
+      const releaseSecond = await hold()
+      await worker.exchange([worker.report(lease!, { output: {} })])
+      expect(await leased(run.id)).toBe(0)
+      await releaseSecond()
+      await vi.waitFor(async () => expect(await leased(run.id)).toBe(1), { timeout: 5_000 })
+      expect(platform.errors).toEqual([])
+    })
+  },
+  { kinds: ['postgres'] },
+)

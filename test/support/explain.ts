@@ -39,6 +39,7 @@ export function explaining(tx: Tx, plans: Plan[]): Tx {
     tenant: tx.tenant,
     afterCommit: (hook) => tx.afterCommit(hook),
     afterEnd: (hook) => tx.afterEnd(hook),
+    endUnchanged: () => tx.endUnchanged(),
     async query<Row>(query: Query) {
       await explain(query)
       return tx.query<Row>(query)

@@ -1,7 +1,7 @@
 import type { TenantId } from '../kernel/ids.ts'
 import type { JsonObject } from '../kernel/json.ts'
 import type { Database, ReadTx, Tx } from '../platform/database/database.ts'
-import { sql } from '../platform/database/sql.ts'
+import { prepared, sql } from '../platform/database/sql.ts'
 import { createLoop, isQuiet, type Loop } from './loop.ts'
 
 /** Something to do at a time. `id` is unique in its tenant; setting it again moves it. */
@@ -20,7 +20,7 @@ export type TimerHandler = (tx: Tx, timers: readonly Timer[], now: Date) => Prom
 /** Rows are written in the order of their keys, so that two transactions that set the same timers cannot deadlock. */
 export async function setTimers(tx: Tx, timers: readonly Timer[]): Promise<void> {
   if (timers.length === 0) return
-  tx.post(sql`
+  tx.post(prepared('set-timers')`
     insert into timers (tenant_id, id, kind, subject_id, due_at, data)
     select * from unnest(${timers.map((t) => t.tenant)}::text[], ${timers.map((t) => t.id)}::text[],
       ${timers.map((t) => t.kind)}::text[], ${timers.map((t) => t.subjectId)}::text[],
@@ -33,7 +33,7 @@ export async function setTimers(tx: Tx, timers: readonly Timer[]): Promise<void>
 
 export async function cancelTimers(tx: Tx, timers: readonly Pick<Timer, 'tenant' | 'id'>[]): Promise<void> {
   if (timers.length === 0) return
-  tx.post(sql`
+  tx.post(prepared('cancel-timers')`
     delete from timers t using unnest(${timers.map((t) => t.tenant)}::text[], ${timers.map((t) => t.id)}::text[])
       as gone(tenant_id, id)
     where t.tenant_id = gone.tenant_id and t.id = gone.id`)

@@ -15,13 +15,14 @@ import type {
 import { afterFailure } from './after-failure.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters } from './counters.ts'
+import type { SecondLooks } from './second-looks.ts'
 import { joinSpec, type OwnSpec, sharedKeyOf } from './shared-spec.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { insertArtifacts } from './sql/insert-artifacts.ts'
 import { readFailed } from './sql/read-failed.ts'
-import { type HeldLease, type RepoOfRun, readLeases, readRepos } from './sql/read-leases.ts'
+import { type HeldLease, type RepoOfRun, readFreshContext, readLeases, readRepos } from './sql/read-leases.ts'
 import { readSharedSpecs } from './sql/shared-specs.ts'
 import { touchTasks } from './sql/touch-tasks.ts'
 import type { TaskQueue } from './task-queue.ts'
@@ -32,12 +33,16 @@ export interface ExchangeOptions {
   readonly queue: TaskQueue
   readonly ticker: Ticker
   readonly runners: RunnersStore
+  readonly secondLooks: SecondLooks
   readonly random?: Random
   /** How often a runner's leases are compared with what it holds, ms. Default 2,000. */
   readonly reconcileMs?: number
   /** Called after a commit that appended events. */
   readonly onCommit: () => void
 }
+
+/** A runner that holds more is not asked for what is new alone: that is found among all it has. */
+const mostHeldForContext = 100
 
 /** The channel on which a runner is told that something may be waiting for it. */
 export function runnerChannel(runnerId: string): string {
@@ -88,10 +93,16 @@ export class ExchangeService implements ExchangePort {
       await this.#takeReports(tx, request, now, counters)
       await touchTasks(tx, request.progress, now)
       const fences = request.holding.map((held) => held.fence)
-      const [leases, ticked] = await Promise.all([
+      const [leases, context, ticked] = await Promise.all([
         reconcile ? readLeases(tx, request.runnerId, fences) : [],
+        reconcile && fences.length < mostHeldForContext ? readFreshContext(tx, request.runnerId, fences) : [],
         this.#tick(tx, request.accept ? memory.shards : [], now, request, counters),
       ])
+      for (const { tenant, runId, key, spec, repo } of context) {
+        this.#keepRepo(tenant, runId, repo)
+        if (spec !== null) this.#keepShared(tenant, key, spec)
+      }
+      if (!due && request.reports.length + request.progress.length + ticked.length === 0) tx.endUnchanged()
       const mine = ticked.filter((task) => task.runnerId === request.runnerId)
       return this.#reply(tx, request, mine, leases, reconcile)
     })
@@ -157,10 +168,13 @@ export class ExchangeService implements ExchangePort {
   ): Promise<readonly LeasedTask[]> {
     const { ticker, queue } = this.#options
     const leased: LeasedTask[] = []
+    const taken: Shard[] = []
     for (let ready = shards, round = 0; round < 2; round++) {
       const result = await ticker.tick(tx, ready, now, request.runnerId, counters)
       const [given, woken] = await Promise.all([result.leased, queue.settle(tx, counters, now)])
       leased.push(...given)
+      // A call without reports has given nothing back and made nothing ready.
+      if (request.reports.length > 0) taken.push(...result.taken)
       ready = woken
       if (ready.length === 0) break
     }
@@ -168,6 +182,7 @@ export class ExchangeService implements ExchangePort {
     tx.afterCommit(() => {
       this.#options.onCommit()
       this.hint(leased, request.runnerId)
+      if (taken.length > 0) this.#options.secondLooks.ask(taken)
     })
     return leased
   }
@@ -226,10 +241,8 @@ export class ExchangeService implements ExchangePort {
       if (!this.#shared.has(`${tenant}/${key}`)) missing.set(`${tenant}/${key}`, { tenant, key })
     }
     if (missing.size > 0) {
-      if (this.#shared.size > 10_000) this.#shared.clear()
-      for (const { tenant, key, spec } of await readSharedSpecs(tx, [...missing.values()])) {
-        this.#shared.set(`${tenant}/${key}`, spec)
-      }
+      const found = await readSharedSpecs(tx, [...missing.values()])
+      for (const { tenant, key, spec } of found) this.#keepShared(tenant, key, spec)
     }
     return (tenant, taskId) => this.#shared.get(`${tenant}/${sharedKeyOf(taskId)}`)
   }
@@ -244,10 +257,19 @@ export class ExchangeService implements ExchangePort {
       if (!this.#repos.has(key)) missing.set(key, task)
     }
     if (missing.size > 0) {
-      if (this.#repos.size > 50_000) this.#repos.clear()
       const found = await readRepos(tx, [...missing.values()])
-      for (const [key, repo] of found) this.#repos.set(key, repo)
+      for (const { tenant, runId, repo } of found) this.#keepRepo(tenant, runId, repo)
     }
     return (tenant, runId) => this.#repos.get(`${tenant}/${runId}`) ?? null
+  }
+
+  #keepShared(tenant: string, key: string, spec: JsonObject): void {
+    if (this.#shared.size > 10_000) this.#shared.clear()
+    this.#shared.set(`${tenant}/${key}`, spec)
+  }
+
+  #keepRepo(tenant: string, runId: string, repo: RepoOfRun | null): void {
+    if (this.#repos.size > 50_000) this.#repos.clear()
+    this.#repos.set(`${tenant}/${runId}`, repo)
   }
 }

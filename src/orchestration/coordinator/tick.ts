@@ -35,6 +35,8 @@ export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgent
 export interface TickResult {
   /** The leases are on their way when the tick returns: the caller's next statements may travel behind them. */
   readonly leased: Promise<readonly LeasedTask[]>
+  /** Shards that others were ticking: they may have missed what this transaction made ready. See `SecondLooks`. */
+  readonly taken: readonly Shard[]
 }
 
 interface Round {
@@ -72,8 +74,13 @@ export class Ticker {
     counters: Counters,
   ): Promise<TickResult> {
     const leases: Promise<readonly LeasedTask[]>[] = []
-    const all = () => ({ leased: Promise.all(leases).then((parts) => parts.flat()) })
-    let shards = uniqueShards(asked)
+    const wanted = uniqueShards(asked)
+    let shards = wanted
+    const all = () => {
+      const free = new Set(shards.map(keyOf))
+      const taken = wanted.filter((shard) => !free.has(keyOf(shard)))
+      return { leased: Promise.all(leases).then((parts) => parts.flat()), taken }
+    }
     if (shards.length === 0) return all()
     const claim = this.#claims.of(tx)
     // Tasks that a budget refuses leave their lane; what is behind them gets its chance in the same tick.

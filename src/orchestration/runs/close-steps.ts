@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { prepared } from '../../foundation/platform/database/sql.ts'
 import type { CheckedGate } from '../approvals/gate-experience.ts'
 import type { KnownBudget } from '../budgets/budget-rules-contract.ts'
 import type { TaskRef } from '../coordinator/task-queue.ts'
@@ -146,7 +146,7 @@ async function summarise(
   const ranges = due.map((d) => taskRange(d.live.run.id, d.row.position))
   const rows = await tx.query<
     Summary & { readonly tenant_id: string; readonly run_id: string; readonly step: string }
-  >(sql`
+  >(prepared('summarise-steps')`
     select w.tenant_id, w.run_id, w.step, s.* from unnest(${due.map((d) => d.live.run.tenant)}::text[],
       ${due.map((d) => d.live.run.id)}::text[], ${due.map((d) => d.row.step)}::text[], ${ranges.map((r) => r.from)}::text[],
       ${ranges.map((r) => r.to)}::text[]) as w(tenant_id, run_id, step, first, past)

@@ -19,6 +19,8 @@ export interface Tx extends ReadTx {
    * failed, and the next statement that is waited for, or the commit, throws its error.
    */
   post(query: Query): void
+  /** Says that nothing was changed: the transaction ends without waiting for the answer to its commit, which could say nothing. */
+  endUnchanged(): void
   /** Runs `hook` once, after this transaction has committed; never after a rollback. */
   afterCommit(hook: () => void): void
   /** Runs `hook` once, when this transaction has ended, committed or not; where it is tried again, before that. */

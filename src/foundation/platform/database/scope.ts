@@ -51,7 +51,7 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
       const endWatch = backend.watch?.(transaction)
       try {
         const result = await fn(transaction)
-        if (readOnly) {
+        if (readOnly || transaction.unchanged) {
           transaction.release()
         } else {
           if (last !== undefined && transaction.used) await last(transaction)

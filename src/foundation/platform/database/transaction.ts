@@ -25,6 +25,8 @@ export class Transaction implements Tx {
   /** Whether somebody waited for the statement that failed. */
   #failureWasPosted = false
   #inFlight = 0
+  #unchanged = false
+  #mayHaveWritten = false
   #appendedEvents = false
   #idleSince = performance.now()
 
@@ -46,6 +48,10 @@ export class Transaction implements Tx {
     this.#posts.push(this.#send(query, true).catch(() => undefined)) // kept as the failure of the transaction
   }
 
+  endUnchanged(): void {
+    this.#unchanged = true
+  }
+
   afterCommit(hook: () => void): void {
     this.#hooks.push(hook)
   }
@@ -61,6 +67,11 @@ export class Transaction implements Tx {
   /** Whether a statement of it appends events: its text says so, and it need not have found any to append. */
   get appendedEvents(): boolean {
     return this.#appendedEvents
+  }
+
+  /** Whether the caller has said so, and no statement looks otherwise. */
+  get unchanged(): boolean {
+    return this.#unchanged && !this.#mayHaveWritten && this.#failure === undefined
   }
 
   /** Whether it has sent anything. */
@@ -138,6 +149,7 @@ export class Transaction implements Tx {
       )
     }
     this.#appendedEvents ||= query.text.includes(eventTable)
+    this.#mayHaveWritten ||= mayWrite(query)
     const statement: Statement = { ...query, values: encodeValues(query.values) }
     this.#inFlight += 1
     try {
@@ -181,4 +193,16 @@ function isOutcomeKnown(error: unknown): boolean {
 function commitUnknown(cause: unknown): Error {
   const text = `the connection broke during COMMIT, so the outcome is not known: ${messageOf(cause)}`
   return databaseErrors['commit-unknown'](text, { cause })
+}
+
+const writes = new Map<string, boolean>()
+
+function mayWrite({ name, text }: Query): boolean {
+  const known = name === undefined ? undefined : writes.get(name)
+  if (known !== undefined) return known
+  const result = /\b(insert|update|delete|merge|nextval|setval|call|do|create|drop|alter|truncate)\b|pg_notify/i.test(
+    text,
+  )
+  if (name !== undefined) writes.set(name, result)
+  return result
 }

@@ -1,6 +1,6 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
-import { sql } from '../../../foundation/platform/database/sql.ts'
+import { prepared, sql } from '../../../foundation/platform/database/sql.ts'
 
 /** A task that asks for a place under each of its keys before it becomes ready. */
 export interface Candidate {
@@ -16,7 +16,7 @@ export async function defineGroups(
 ): Promise<void> {
   if (groups.length === 0) return
   const unique = [...new Map(groups.map((group) => [`${group.tenant}/${group.key}`, group])).values()]
-  tx.post(sql`
+  tx.post(prepared('define-groups')`
     insert into concurrency_groups (tenant_id, key, max)
     select i.* from unnest(${unique.map((g) => g.tenant)}::text[], ${unique.map((g) => g.key)}::text[],
       ${unique.map((g) => g.max)}::int[]) as i(tenant_id, key, max)
@@ -31,7 +31,7 @@ export async function takePlaces(tx: Tx, candidates: readonly Candidate[]): Prom
   const refused = new Map<string, string>()
   if (candidates.length === 0) return refused
   const pairs = candidates.flatMap((c) => c.keys.map((key) => ({ tenant: c.tenant, key })))
-  const rows = await tx.query<{ tenant_id: string; key: string; max: number; used: number }>(sql`
+  const rows = await tx.query<{ tenant_id: string; key: string; max: number; used: number }>(prepared('take-places')`
     select g.tenant_id, g.key, g.max, g.used from concurrency_groups g
     join (select distinct tenant_id, key from unnest(${pairs.map((p) => p.tenant)}::text[], ${pairs.map((p) => p.key)}::text[])
       as w(tenant_id, key)) w on w.tenant_id = g.tenant_id and w.key = g.key
@@ -110,7 +110,7 @@ export async function deleteGroupsOfRuns(
   tx: Tx,
   runs: readonly { readonly tenant: TenantId; readonly runId: string }[],
 ): Promise<void> {
-  tx.post(sql`
+  tx.post(prepared('delete-groups-of-runs')`
     delete from concurrency_groups g
     using unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.runId)}::text[]) as e(tenant_id, id)
     where g.tenant_id = e.tenant_id

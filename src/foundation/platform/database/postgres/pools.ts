@@ -9,20 +9,25 @@ export interface Pools extends Backend {
   close(): Promise<void>
 }
 
-/** Plans are kept for so long, ms: one that was made while a table was empty must not outlive that for long. */
-const planAgeMs = 10_000
+/**
+ * Plans are kept for so long at first, ms: one that was made while a table was empty must not outlive that for long. Making
+ * all of them anew holds up a transaction by tens of milliseconds, so that each renewal doubles the time to the next.
+ */
+const firstPlanAgeMs = 10_000
+const longestPlanAgeMs = 640_000
 
 /** Two pools, each connecting as its role, so that a transaction only has to name its tenant. */
 export function openPools(options: PostgresOptions, mode: SettingsMode): Pools {
   const sessions = new WeakMap<pg.PoolClient, Session>()
-  const plannedAt = new WeakMap<Session, number>()
+  const planned = new WeakMap<Session, { readonly at: number; readonly ageMs: number }>()
   const renewPlans = (session: Session) => {
     const now = performance.now()
-    const since = plannedAt.get(session)
-    if (since !== undefined && now - since < planAgeMs) return
-    plannedAt.set(session, now)
+    const last = planned.get(session)
+    if (last !== undefined && now - last.at < last.ageMs) return
+    const ageMs = last === undefined ? firstPlanAgeMs : Math.min(longestPlanAgeMs, last.ageMs * 2)
+    planned.set(session, { at: now, ageMs })
     // Travels before the transaction. Where it fails the session has failed, which the transaction finds out.
-    if (since !== undefined) session.send({ text: 'discard plans' }).catch(() => undefined)
+    if (last !== undefined) session.send({ text: 'discard plans' }).catch(() => undefined)
   }
   const open = (role: Role, max: number) => {
     const pool = new pg.Pool({
