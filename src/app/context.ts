@@ -21,6 +21,7 @@ import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { startBlobSweep } from '../orchestration/artifacts/blob-sweep.ts'
 import { blobsOfCheckpoints } from '../orchestration/checkpoints/checkpoint-blobs.ts'
 import { checkpointRoutes } from '../orchestration/checkpoints/checkpoints-routes.ts'
+import { fullestContexts } from '../orchestration/context-growth/context-use-store.ts'
 import { runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
 import { Preemptor } from '../orchestration/coordinator/preemptor.ts'
@@ -210,7 +211,10 @@ export async function openPlatform(
       ...operations.routes,
       ...spending.routes,
       ...monitorRoutes(
-        new MonitorService({ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns }),
+        new MonitorService({
+          ...{ database, dataFolder: config.dataFolder, countAgents, readQueue, countRuns },
+          readContexts: fullestContexts,
+        }),
       ),
       ...createResources(database, config.dataFolder).routes,
       ...storage.routes,

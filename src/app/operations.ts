@@ -10,6 +10,7 @@ import { AgentsService } from '../orchestration/agents/agents-service.ts'
 import { poolRoutes } from '../orchestration/agents/pools-routes.ts'
 import { nextPoolRev, readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
 import { agentLimitId, keptLimits, limitAgents } from '../orchestration/budgets/agent-limits.ts'
+import { contextsOfAgent } from '../orchestration/context-growth/context-use-store.ts'
 import { admitWaiting, holdTasks } from '../orchestration/coordinator/sql/hold-tasks.ts'
 import { LivenessJob } from '../orchestration/liveness/liveness-jobs.ts'
 import { livenessRoutes } from '../orchestration/liveness/liveness-routes.ts'
@@ -57,7 +58,7 @@ export interface Operations {
 export function createOperations(options: OperationsOptions): Operations {
   const { database, orchestration, repoAt, parallel, output, onError } = options
   const { catalog, dispatch, runners, meter, tickShards: onShards } = orchestration
-  const agents = new AgentsService({ database, leasesOf: leasesOfAgent, onShards })
+  const agents = new AgentsService({ database, leasesOf: leasesOfAgent, contextsOf: contextsOfAgent, onShards })
   const schedules = new SchedulesService({ database, catalog, repoAt, parallel })
   const runs = scheduledRunsOf(orchestration)
   const scaling = new ScalingService({ database, pools: poolPort })

@@ -18,6 +18,7 @@ import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { oneLine, plural, table } from '../text.ts'
+import { contextText } from '../ui/context-text.ts'
 
 export const agents: CliCommand = {
   configure(command, act) {
@@ -117,6 +118,7 @@ async function show(context: CliContext, id: string): Promise<void> {
       lease.state,
       `attempt ${lease.attempt}`,
       `since ${lease.leasedAt}`,
+      lease.context === null ? '' : `context ${contextText(lease.context)}`,
     ])
     if (rows.length > 0) out.lines(...table(rows))
   })

@@ -2,6 +2,7 @@ import { formatDuration } from '../../foundation/kernel/units.ts'
 import type { HostFigures, Monitor } from '../../orchestration/monitor/monitor-contract.ts'
 import type { Colors } from '../output.ts'
 import { formatBytes, oneLine, table } from '../text.ts'
+import { contextText } from './context-text.ts'
 
 /** The figures for people. What could not be measured is called unknown, never zero. */
 export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: boolean; colors: Colors }): string[] {
@@ -16,11 +17,19 @@ export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: b
     const oldest = oldestSeconds === null ? '' : `, oldest ${formatDuration(oldestSeconds * 1_000)}`
     rows.push([index === 0 ? 'queue' : '', `${oneLine(pool, 40)}: ${count}${atLeast ? '+' : ''} ${state}${oldest}`])
   }
+  rows.push(...contextRows(figures))
   if (metrics) rows.push(...metricRows(figures))
   return [
     `${colors.bold('leanvibe')} ${colors.dim(figures.at)}`,
     ...table(rows.map(([name, value]) => [colors.dim(name!), value!])),
   ]
+}
+
+/** Agents whose context is filling up. */
+function contextRows({ contexts }: Monitor): string[][] {
+  return contexts
+    .filter(({ level }) => level !== 'ok')
+    .map((context, index) => [index === 0 ? 'context' : '', `${oneLine(context.step, 40)}: ${contextText(context)}`])
 }
 
 /** Only who runs the installation is shown its machine. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
+import { contextUseSchema } from '../context-growth/context-growth-contract.ts'
 
 export const agentStateSchema = z.enum([
   'starting',
@@ -47,6 +48,8 @@ export const agentDetailSchema = z.object({
       attempt: z.int(),
       leasedAt: z.iso.datetime(),
       progressAt: z.iso.datetime().nullable(),
+      /** How full its context is, where the agent tells it. */
+      context: contextUseSchema.nullable(),
     }),
   ),
 })

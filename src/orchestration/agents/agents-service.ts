@@ -1,5 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import type { AttemptContextUse } from '../context-growth/context-growth-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { AgentDetail, AgentView } from './agents-contract.ts'
 import { agentErrors } from './agents-errors.ts'
@@ -10,7 +11,13 @@ import { type AgentFilter, readAgent, readAgents } from './agents-view.ts'
 export interface AgentsServiceOptions {
   readonly database: Database
   /** The leases of an agent; the `runs` part provides it. */
-  readonly leasesOf: (tx: ReadTx, tenant: TenantId, agent: AgentView) => Promise<AgentDetail['leases']>
+  readonly leasesOf: (
+    tx: ReadTx,
+    tenant: TenantId,
+    agent: AgentView,
+  ) => Promise<readonly Omit<AgentDetail['leases'][number], 'context'>[]>
+  /** How full the contexts of its tasks are. Default: nobody knows. */
+  readonly contextsOf?: (tx: ReadTx, tenant: TenantId, agentId: string) => Promise<readonly AttemptContextUse[]>
   /** Matches ready work with free slots. */
   readonly onShards: (shards: readonly Shard[]) => Promise<void>
 }
@@ -31,7 +38,10 @@ export class AgentsService {
     return this.#options.database.asSystem('agents-view').read(async (tx) => {
       const agent = await readAgent(tx, tenant, id)
       if (agent === null) throw missing(id)
-      return { agent, leases: await this.#options.leasesOf(tx, tenant, agent) }
+      const leases = await this.#options.leasesOf(tx, tenant, agent)
+      const contexts = (await this.#options.contextsOf?.(tx, tenant, id)) ?? []
+      const contextOf = (taskId: string) => contexts.findLast((context) => context.taskId === taskId) ?? null
+      return { agent, leases: leases.map((lease) => ({ ...lease, context: contextOf(lease.taskId) })) }
     })
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
+import { attemptContextSchema } from '../context-growth/context-growth-contract.ts'
 
 const share = z.number().min(0).max(1)
 
@@ -47,6 +48,8 @@ export const monitorSchema = z.object({
       oldestSeconds: z.number().nullable(),
     }),
   ),
+  /** The fullest contexts of agents at work that were heard of in the last hour, ten at most. */
+  contexts: z.array(attemptContextSchema),
   /** Runs that have not ended, and of those started in the last 24 hours the ended ones; at most 10,000 of each sort. */
   runs: z.object({ byState: z.record(z.string(), z.int()) }),
   rates: z.object({

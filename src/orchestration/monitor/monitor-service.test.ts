@@ -9,14 +9,16 @@ import { createServer } from '../../foundation/platform/http/server.ts'
 import { countRecentEvents, oldestUnseen } from '../../foundation/runtime/log-figures.ts'
 import { insertTick } from '../../foundation/runtime/ticker.ts'
 import { countAgents } from '../agents/agents-view.ts'
+import { fullestContexts } from '../context-growth/context-use-store.ts'
 import { countRuns, mostCounted, readQueue } from '../runs/queue-figures.ts'
 import { monitorSchema } from './monitor-contract.ts'
 import { monitorRoutes } from './monitor-routes.ts'
 import { endings, MonitorService } from './monitor-service.ts'
 
+const sources = { countAgents, readQueue, countRuns, readContexts: fullestContexts }
+
 eachDatabase('the monitor', (use) => {
-  const open = () =>
-    new MonitorService({ database: use().db, dataFolder: import.meta.dirname, countAgents, readQueue, countRuns })
+  const open = () => new MonitorService({ database: use().db, dataFolder: import.meta.dirname, ...sources })
   const tick = () =>
     use()
       .db.asSystem('test')
@@ -192,7 +194,7 @@ eachDatabase('the monitor beside 200,000 tasks, as many events and 50,000 runs',
       (await plansOf((tx) => countRecentEvents(tx, tenant, endings, [since]))) + (await plansOf(oldestUnseen))
     expect(shared).not.toMatch(/Seq Scan on events/)
 
-    const monitor = new MonitorService({ database: db, dataFolder: '/', countAgents, readQueue, countRuns })
+    const monitor = new MonitorService({ database: db, dataFolder: '/', ...sources })
     await monitor.show(tenant, true)
     const started = performance.now()
     const figures = await monitor.show(tenant, true)

@@ -2,6 +2,7 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { countRecentEvents, databaseBytes, oldestUnseen } from '../../foundation/runtime/log-figures.ts'
 import type { AgentFigures } from '../agents/agents-view.ts'
+import type { AttemptContextUse } from '../context-growth/context-growth-contract.ts'
 import type { QueueFigure } from '../runs/queue-figures.ts'
 import { HostSampler, type HostSource } from './host-figures.ts'
 import type { Monitor } from './monitor-contract.ts'
@@ -14,12 +15,20 @@ export interface MonitorOptions {
   /** What the owners of the tables tell of them; the context provides it. */
   readonly countAgents: (tx: ReadTx, tenant: TenantId) => Promise<AgentFigures>
   readonly readQueue: (tx: ReadTx, tenant: TenantId) => Promise<readonly QueueFigure[]>
+  readonly readContexts: (
+    tx: ReadTx,
+    tenant: TenantId,
+    since: Date,
+    most: number,
+  ) => Promise<readonly AttemptContextUse[]>
   readonly countRuns: (tx: ReadTx, tenant: TenantId, since: Date) => Promise<Record<string, number>>
   readonly host?: HostSource
 }
 
 const day = 86_400_000
+const hour = 3_600_000
 const minute = 60_000
+const mostContexts = 10
 
 /** Everything that ends a task; those after the first did not succeed. A skipped task never began, so it is left out. */
 export const endings = ['task.succeeded', 'task.failed', 'task.cancelled', 'task.timed-out'] as const
@@ -44,6 +53,7 @@ export class MonitorService {
       database.forTenant(tenant).read(async (tx) => ({
         agents: await this.#options.countAgents(tx, tenant),
         queue: await this.#options.readQueue(tx, tenant),
+        contexts: await this.#options.readContexts(tx, tenant, ago(hour), mostContexts),
         runs: await this.#options.countRuns(tx, tenant, ago(day)),
       })),
       database.asSystem('monitor').read(async (tx) => ({
@@ -57,6 +67,7 @@ export class MonitorService {
       host,
       agents: own.agents,
       queue: own.queue.map(({ oldestAt, ...figure }) => ({ ...figure, oldestSeconds: age(now, oldestAt) / 1_000 })),
+      contexts: [...own.contexts],
       runs: { byState: own.runs },
       rates: ratesOf(shared.recent, now),
       eventLagMs: !ofAll ? null : shared.unseen === null ? 0 : age(now, shared.unseen),
