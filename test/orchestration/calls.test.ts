@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import type { Assignment } from '../../src/orchestration/runners/exchange-contract.ts'
 import { eachDatabase } from '../support/databases.ts'
-import { TestPlatform, tenant } from '../support/platform.ts'
+import { type Answer, TestPlatform, tenant } from '../support/platform.ts'
 
 const inner = `
 name: inner
@@ -48,6 +49,36 @@ eachDatabase('runs that call runs', (use) => {
     })
     expect(ended.state).toBe('succeeded')
     expect(argv).toEqual(['x 21', 'after 42'])
+    await platform.check()
+  })
+
+  test('a run calls the versions that were there when it began, however deep, and so does its repetition', async () => {
+    const definitions: Record<string, string> = {
+      middle: 'name: middle\nsteps:\n  down: { workflow: lowest }\n',
+      lowest: 'name: lowest\nsteps:\n  x: { command: [old] }\n',
+    }
+    const platform = new TestPlatform(use(), { definitions })
+    await platform.register()
+    const top = 'name: top\nsteps:\n  first: { command: [first] }\n  call: { needs: first, workflow: middle }\n'
+    const words: string[] = []
+    const answer =
+      (fails: boolean) =>
+      ({ spec }: Assignment): Answer => {
+        const word = spec.kind === 'command' ? spec.argv[0]! : ''
+        words.push(word)
+        return fails && word === 'old' ? { code: 'exit-code', exitCode: 1, retry: 'never' } : { output: null }
+      }
+    const run = await platform.start(top)
+    definitions.middle = 'name: middle\nsteps:\n  other: { command: [new-middle] }\n'
+    definitions.lowest = 'name: lowest\nsteps:\n  x: { command: [new] }\n'
+    const failed = await platform.work(run.id, answer(true))
+    expect(failed.state).toBe('failed')
+    const again = await platform.retry(failed)
+    expect((await platform.work(again.id, answer(false))).state).toBe('succeeded')
+    expect(words).toEqual(['first', 'old', 'old'])
+    const next = await platform.start(top)
+    expect((await platform.work(next.id, answer(false))).state).toBe('succeeded')
+    expect(words.slice(3)).toEqual(['first', 'new-middle'])
     await platform.check()
   })
 

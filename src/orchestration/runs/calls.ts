@@ -10,6 +10,7 @@ import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue, TaskRef } from '../coordinator/task-queue.ts'
 import type { AttemptError } from '../runners/exchange-contract.ts'
 import type { ResolvedRetry, ResolvedTask, ResolvedWorkflowCall } from '../workflows/task-contract.ts'
+import { pinnedVersion } from './pinned-calls.ts'
 import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
 import type { RunStarter } from './run-starter.ts'
@@ -99,11 +100,16 @@ export class Calls {
   async #startOne(tx: Tx, row: CallRow, spec: ResolvedWorkflowCall, now: Date): Promise<readonly Shard[]> {
     const { tenant, taskId, runId } = row
     const parent = (await findRun(tx, tenant, runId))!
-    if ((await callersOf(tx, parent)).length + 1 >= mostLevels) {
+    const callers = await callersOf(tx, parent)
+    if (callers.length + 1 >= mostLevels) {
       throw runErrors['calls-too-deep'](`${parent.workflow} calls ${spec.workflow} ${mostLevels} levels deep`)
     }
     const { catalog, starter } = this.#options
-    const { definition, version } = await catalog.store(tx, tenant, { name: spec.workflow }, now)
+    const pinned = await pinnedVersion(tx, tenant, callers.at(-1)?.id ?? parent.id, spec.workflow)
+    const { definition, version } =
+      pinned === null
+        ? await catalog.store(tx, tenant, { name: spec.workflow }, now)
+        : { definition: await catalog.read(tx, tenant, spec.workflow, pinned), version: pinned }
     const inputs = catalog.resolveInputs(definition, spec.inputs as JsonObject)
     const { attempt: _, ...labels } = parent.labels
     const attempt = (await lastAttemptOf(tx, row)) + 1

@@ -30,6 +30,8 @@ export interface RunStarterOptions {
   readonly queue: () => TaskQueue
   /** The definition a run began with. */
   readonly definitionOf: (tx: Tx, run: RunRow) => Promise<WorkflowDefinition>
+  /** Notes the versions of the workflows that a run calls. */
+  readonly pinCalls: (tx: Tx, run: RunRow, definition: WorkflowDefinition, now: Date) => Promise<void>
   /** Keeps new budgets; the `budgets` part provides it. */
   readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** The budget of a workflow, in the units of the ledger. */
@@ -69,6 +71,7 @@ export class RunStarter {
     const begun = run.startedAt !== null
     const timers = begun ? runTimers(run, definition, this.#options.checkpointEveryMs, now) : []
     await insertRuns(tx, [run])
+    if (what.caller === undefined) await this.#options.pinCalls(tx, run, definition, now)
     await insertSteps(
       tx,
       rows.map((row) => ({ ...ref, row })),
