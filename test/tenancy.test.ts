@@ -274,7 +274,7 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
 
 /** Public on purpose: health, documents, and doors that ask for proofs of their own. */
 const knownOpen =
-  /^(GET \/(livez|readyz|openapi\.json|docs|docs\/reference\.css)|\w+ \/(api\/v1\/)?(hooks|webhooks|service-callbacks)\/\S*)$/
+  /^(GET \/(livez|readyz|openapi\.json|docs|docs\/reference\.css|\.well-known\/agent-card\.json|a2a\/:agent\/\.well-known\/agent-card\.json)|POST \/a2a\/notifications|\w+ \/(api\/v1\/)?(hooks|webhooks|service-callbacks)\/\S*)$/
 
 /** Reads first, so that what writes cannot have changed what they see. */
 function rank({ method }: Route): number {

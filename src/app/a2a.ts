@@ -104,7 +104,7 @@ export async function openA2a(options: OpenA2aOptions): Promise<OpenA2a> {
         ...{ database, service, keys, sender, baseUrl, onCommit, onError, ids: systemIds },
         backoffMs: (failed, askedMs) => backoffMs(failed, systemRandom, askedMs),
         isOpen: async (tenant) => {
-          const { tenantState } = await database.asSystem('a2a-pusher').read((tx) => standingOf(tx, tenant, null))
+          const { tenantState } = await database.asSystem('peer-pushes').read((tx) => standingOf(tx, tenant, null))
           return tenantState === 'active'
         },
       })

@@ -18,13 +18,24 @@ const commits = [
 ]
 /** Commits that no run of this workflow makes: they come with time, with a server, or with calls of other parts. */
 const elsewhere = [
-  ...['agent-limits', 'attempt-ends', 'blob-remains', 'budgets', 'budgets-set', 'first-key', 'key-use', 'liveness'],
+  ...[
+    'agent-limits',
+    'attempt-ends',
+    'blob-remains',
+    'budgets',
+    'budgets-set',
+    'first-key',
+    'key-use',
+    'liveness',
+    'peer-pushes',
+  ],
   ...['model-calls', 'model-upkeep', 'move-in', 'move-out', 'moves', 'nats-relay'],
   ...[
     'proofs',
     'quotas',
     'rate-limits',
     'recovery',
+    'registry-checks',
     'remote-runners',
     'stream-cursors',
     'stream-groups',

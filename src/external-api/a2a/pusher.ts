@@ -49,7 +49,7 @@ const wanted = new Set([
 /** Tells callers of their tasks: at least once, in order, as often as it takes within a day. */
 export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
   const { database, onError } = options
-  const system = database.asSystem('a2a-pusher')
+  const system = database.asSystem('peer-pushes')
   const sending = new Set<Promise<void>>()
   const stopping = new AbortController()
   const timers = new Set<NodeJS.Timeout>()
@@ -134,7 +134,7 @@ async function enqueue(
 /** Resolves to the milliseconds after which it is due again; null: it is over. */
 async function deliver(options: PusherOptions, push: ClaimedPush, signal: AbortSignal): Promise<number | null> {
   const { database, keys, sender, backoffMs, isOpen, onCommit } = options
-  const system = database.asSystem('a2a-pusher')
+  const system = database.asSystem('peer-pushes')
   const { tenant, runId, configId } = push
   if (!(await isOpen(tenant))) {
     await system.write((tx) => postponePush(tx, push, new Date(database.clock.now().getTime() + closedMs)))
