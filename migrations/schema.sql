@@ -940,6 +940,19 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table run_calls (
+  tenant_id text collate "C" not null,
+  run_id text collate "C" not null,
+  workflow text collate "C" not null,
+  version integer not null,
+  constraint run_calls_pkey PRIMARY KEY (tenant_id, run_id, workflow)
+);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table run_requesters (
   tenant_id text collate "C" not null,
   run_id text collate "C" not null,
