@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   backlog: () => import('./benches/backlog.ts'),
   boot: () => import('./benches/boot.ts'),
   budgets: () => import('./benches/budgets.ts'),
+  clients: () => import('./benches/clients.ts'),
   gateway: () => import('./benches/gateway.ts'),
   ingest: () => import('./benches/ingest.ts'),
   llm: () => import('./benches/llm.ts'),
@@ -24,7 +25,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
 }
 
 /** Those that need neither a database nor the peers: these may not even be loaded before the peers are there. */
-const standalone: ReadonlySet<string> = new Set(['agents', 'balance', 'scaling'])
+const standalone: ReadonlySet<string> = new Set(['agents', 'balance', 'clients', 'scaling'])
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -44,7 +44,7 @@ async function run(load: GetLoad): Promise<GetLoadResult> {
       }
       socket.on('data', (part: Buffer) => {
         if (left === -1) {
-          head += part.latin1Slice(0, part.length)
+          head += part.toString('latin1')
           const end = head.indexOf('\r\n\r\n')
           if (end === -1) return
           const length = /content-length: (\d+)/i.exec(head)?.[1]
