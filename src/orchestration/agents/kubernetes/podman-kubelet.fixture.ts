@@ -50,9 +50,16 @@ export class PodmanKubelet implements Kubelet {
 
   async deleted({ metadata: { name } }: Stored, graceSeconds: number): Promise<void> {
     this.#deleted.add(name)
-    const mine = [...this.#running].filter(([key]) => key.startsWith(`${name}/`))
-    await Promise.all(mine.map(([, { container }]) => this.#podman('stop', '-t', String(graceSeconds), container)))
-    await Promise.all(mine.map(([, { container }]) => this.#podman('rm', '-f', '-t', '0', container)))
+    const mine = [...this.#running].filter(([key, { over }]) => key.startsWith(`${name}/`) && !over)
+    await Promise.all(mine.map(([, running]) => this.#end(running, graceSeconds)))
+  }
+
+  async #end(running: Running, graceSeconds: number): Promise<void> {
+    const { container } = running
+    const over = () => running.over
+    await this.#podman('kill', '--signal', 'TERM', container)
+    for (let left = graceSeconds * 20; left > 0 && !over(); left--) await new Promise((done) => setTimeout(done, 50))
+    if (!over()) await this.#podman('kill', '--signal', 'KILL', container)
   }
 
   exec({ verb, pod, container, command, stdin }: ExecCall, socket: WebSocket): void {
