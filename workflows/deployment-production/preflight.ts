@@ -14,6 +14,8 @@ export interface PreflightFacts {
   /** Commits since the last tag. */
   readonly since: number | null
   readonly ecosystems: readonly string[]
+  /** Whether the repository has tests. */
+  readonly tests: boolean
 }
 
 const locks = [
@@ -176,7 +178,14 @@ export const preflight: WorkStep<PreflightFacts> = {
       ['Tests', checks.tests.map(({ argv }) => argv.join(' ')).join(', ') || 'none'],
     ]
     return {
-      facts: { blocking, version, lastTag, since: since === null ? null : Number(since), ecosystems },
+      facts: {
+        blocking,
+        version,
+        lastTag,
+        since: since === null ? null : Number(since),
+        ecosystems,
+        tests: checks.tests.length > 0,
+      },
       findings: found.map(([, , one]) => one),
       sections: [{ title: 'Pre-flight', markdown: table(['What', 'Is'], rows) }],
     }

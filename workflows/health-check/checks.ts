@@ -44,7 +44,7 @@ const step: WorkStep<{ checks: readonly Check[] }> = {
   async run() {
     const outputs = JSON.parse((await text(process.stdin)) || '{}') as { checks?: readonly Check[] } | null
     const { facts, ...rest } = describeChecks(outputs?.checks ?? [])
-    return { facts: facts!, ...rest }
+    return { facts, ...rest }
   },
 }
 

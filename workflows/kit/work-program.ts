@@ -11,7 +11,8 @@ export interface Section {
 }
 
 /** What a program that runs things prints: one line of JSON, at most 60 kB. */
-export interface WorkResult<Facts = unknown> extends StepResult<Facts> {
+export interface WorkResult<Facts = unknown> extends Omit<StepResult, 'facts'> {
+  readonly facts: Facts
   readonly sections: readonly Section[]
 }
 

@@ -2,7 +2,17 @@ import { z } from '../../kernel/schema.ts'
 import type { Confinement } from '../processes/confinement/confinement.ts'
 
 /** What agents can be. `command` starts a program for each task; the others are talked to. */
-export const agentKinds = ['command', 'acp', 'http', 'llm', 'function', 'a2a', 'mcp', 'container', 'kubernetes'] as const
+export const agentKinds = [
+  'command',
+  'acp',
+  'http',
+  'llm',
+  'function',
+  'a2a',
+  'mcp',
+  'container',
+  'kubernetes',
+] as const
 export type AgentKind = (typeof agentKinds)[number]
 
 /** What tools do, in the words of the Agent Client Protocol. */
