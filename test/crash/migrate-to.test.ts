@@ -63,7 +63,7 @@ const codeOf = ({ stderr }: CliResult) =>
 async function whileServing<T>(env: Env, use: () => Promise<T>): Promise<T> {
   const server = startCli(['serve', '--json'], { cwd: place.path, env, timeoutMs: 120_000 })
   try {
-    await expect.poll(server.stdout, { timeout: 30_000 }).toContain('"listening"')
+    await expect.poll(server.stdout, { timeout: 60_000 }).toContain('"listening"')
     return await use()
   } finally {
     server.child.kill('SIGKILL')
@@ -83,7 +83,7 @@ async function startRun(env: Env, name: string): Promise<string> {
     return Object.fromEntries(run!.steps.map((step) => [step.id, step.state]))
   }
   await expect
-    .poll(waiting, { timeout: 30_000 })
+    .poll(waiting, { timeout: 60_000, interval: 500 })
     .toMatchObject({ done: 'succeeded', working: 'running', asked: expect.stringMatching(/wait|run/) })
   return id
 }
@@ -136,7 +136,7 @@ test('runs in flight survive a move to PostgreSQL and one back, each killed on i
     ] as const) {
       const shown = async () =>
         (await ok(cli(back, 'runs', 'show', run)))[0]!.run as { state: string; outputs: unknown }
-      await expect.poll(async () => (await shown()).state, { timeout: 60_000, interval: 300 }).toBe('succeeded')
+      await expect.poll(async () => (await shown()).state, { timeout: 60_000, interval: 1_000 }).toBe('succeeded')
       expect((await shown()).outputs).toEqual({ words: 'kept' })
       const out = join(place.path, `report-${name}`)
       await ok(cli(back, 'artifacts', 'get', run, '--out', out))
