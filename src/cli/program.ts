@@ -19,18 +19,24 @@ export async function buildProgram({ selected, act, write, columns }: ProgramPar
     .option('--json', 'one JSON document a line, for programs')
     .option('--data <folder>', 'the data folder (default: .leanvibe in the project)')
     .option('--config <file>', 'the configuration (default: leanvibe.yaml of the project)')
-    .option('--url <address>', aboutServer.url)
-    .option('--key <key>', aboutServer.key)
     .option('--debug', 'add the stack to failures')
     .addHelpText('after', firstSteps)
   quiet(program, write, columns)
+  // An option of the program takes its value wherever it stands: not where the command means something else by the name.
+  const taken = new Set<string | undefined>()
   for (const entry of commands) {
     if (selected === 'all' && entry.name === 'completion') continue
     const command = program.command(entry.name).description(entry.summary)
     // Global options may stand before or after the command.
     if (selected === 'all' || selected === entry) (await entry.load()).configure(command, act)
-    for (const each of [command, ...command.commands]) addGlobals(each)
+    for (const each of [command, ...command.commands]) {
+      for (const { long } of each.options) taken.add(long)
+      addGlobals(each)
+    }
     if (selected !== 'all' && selected !== entry) command.allowUnknownOption().allowExcessArguments()
+  }
+  for (const [name, value] of serverOptions) {
+    if (!taken.has(`--${name}`)) program.option(`--${name} <${value}>`, aboutServer[name])
   }
   return program
 }
@@ -63,6 +69,11 @@ const aboutServer = {
   key: 'the key for it (default: LEANVIBE_KEY, where no list of processes shows it)',
 }
 
+const serverOptions = [
+  ['url', 'address'],
+  ['key', 'key'],
+] as const
+
 /** Some commands have options of these names that mean something else: those are left out. */
 function serverOf(command: Command): Pick<GlobalOptions, 'url' | 'key'> {
   const found: { url?: string; key?: string } = {}
@@ -82,10 +93,7 @@ function addGlobals(command: Command): void {
     .option('--data <folder>', 'the data folder')
     .option('--config <file>', 'the configuration')
     .option('--debug', 'add the stack to failures')
-  for (const [name, value] of [
-    ['url', 'address'],
-    ['key', 'key'],
-  ] as const) {
+  for (const [name, value] of serverOptions) {
     const has = command.options.some(({ long }) => long === `--${name}`)
     if (!has) command.option(`--${name} <${value}>`, aboutServer[name])
   }

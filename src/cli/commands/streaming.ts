@@ -140,8 +140,9 @@ async function tail(context: CliContext, options: Options): Promise<number> {
     for await (const { data } of client.events(tailStream, { query, signal })) {
       tellEvent(context, data)
       count += 1
-      if (count === options.limit) stop.abort()
+      if (count === options.limit) break
     }
+    stop.abort()
     return 0
   })
 }
