@@ -21,6 +21,12 @@ test('times compared with themselves do not differ, and who swaps the sides swap
   )
 })
 
+test('sets that lie far apart differ, however much each varies', () => {
+  expect(differenceOf([1_000, 3_000], [50, 60])).toBe('faster')
+  expect(differenceOf([50, 60], [1_000, 3_000])).toBe('slower')
+  expect(differenceOf([1, 2], [9, 12])).toBe('same')
+})
+
 test('a shift far beyond the spread is seen, at any scale', () => {
   fc.assert(
     fc.property(

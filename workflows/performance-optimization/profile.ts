@@ -75,8 +75,18 @@ export const profile: WorkStep<ProfileFacts> = {
       }
     const traces = await mkdtemp(join(tmpdir(), 'profile-'))
     try {
+      const flags = ['--cpu-prof', `--cpu-prof-dir=${traces}`]
       // Every Node process of the command writes one; other programs do not know the variable.
-      const end = await runCommand(command, { ...place, env: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${traces}` } })
+      let end = await runCommand(command, { ...place, env: { NODE_OPTIONS: flags.join(' ') } })
+      const refused = /--cpu-prof(?:-dir)? is not allowed in NODE_OPTIONS/.test(end.output)
+      // Node before 22 takes them as arguments alone.
+      if (refused && command[0] === 'node') end = await runCommand(['node', ...flags, ...command.slice(1)], place)
+      else if (refused) {
+        const limits = [
+          'The Node of this command takes profiles from version 22 on; give --input command=["node","FILE"] instead.',
+        ]
+        return { facts: { ...nothing, command: shown(command) }, limits }
+      }
       say(endText(end))
       const profiles: CpuProfile[] = []
       for (const name of await readdir(traces)) {
