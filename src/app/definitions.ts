@@ -1,5 +1,7 @@
 import { isAppError } from '../foundation/kernel/errors.ts'
 import type { JsonObject } from '../foundation/kernel/json.ts'
+import { checkPersonas } from '../orchestration/personas/check-personas.ts'
+import type { PersonaFiles } from '../orchestration/personas/persona-files.ts'
 import { type Problem, parseWorkflow, readInputTexts, resolveInputs } from '../orchestration/workflows/index.ts'
 import { stepsThatNeedRepository } from '../orchestration/workflows/needs-repository.ts'
 import { type FoundWorkflow, toDetail, toSummary } from '../orchestration/workflows/workflow-details.ts'
@@ -16,14 +18,20 @@ export interface SourceText {
 }
 
 /** Checks a definition, and `inputs` (texts of a command line) if given. Findings are the answer; nothing is thrown for them. */
-export function validateSource(source: SourceText, inputs?: Readonly<Record<string, string>>): Validation {
+export function validateSource(
+  source: SourceText,
+  inputs?: Readonly<Record<string, string>>,
+  /** Those that steps may name. Default: they are not looked for. */
+  personas?: PersonaFiles,
+): Validation {
   try {
     const { definition, warnings } = parseWorkflow(source.text, source.fileName)
     const steps = Object.keys(definition.steps).length + Object.keys(definition.finally).length
-    const problems =
+    const unfit =
       inputs === undefined
         ? []
         : inputProblems(source, () => resolveInputs(definition, readInputTexts(definition, inputs)))
+    const problems = [...(personas === undefined ? [] : checkPersonas(definition, personas, source)), ...unfit]
     return { valid: problems.length === 0, name: definition.name, steps, problems, warnings: [...warnings] }
   } catch (error) {
     if (!isAppError(error, 'workflow-invalid')) throw error

@@ -16,8 +16,11 @@ export async function validateWord(
   try {
     const source = await findSource(word, { cwd: context.cwd, config, signal: context.interrupts.signal })
     if (source === null) throw usageError(`no workflow is called ${word}; \`leanvibe workflows list\` shows them`)
-    const { validateSource } = await import('../app/definitions.ts')
-    return tellValidation(context, source.fileName, validateSource(source, inputs))
+    const [{ validateSource }, { openPersonas }] = await Promise.all([
+      import('../app/definitions.ts'),
+      import('../app/personas.ts'),
+    ])
+    return tellValidation(context, source.fileName, validateSource(source, inputs, openPersonas(config)))
   } catch (error) {
     // A module checks its workflow while it is loaded.
     if (!isAppError(error, 'workflow-invalid')) throw error

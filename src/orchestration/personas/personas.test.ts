@@ -4,8 +4,10 @@ import { join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { agentSpec } from '../runners/runner-kit.fixture.ts'
+import { parseWorkflow } from '../workflows/index.ts'
 import type { ExpressionContext } from '../workflows/task-contract.ts'
 import { applyPersona } from './apply-persona.ts'
+import { checkPersonas } from './check-personas.ts'
 import { composePrompt } from './compose-prompt.ts'
 import { parsePersona } from './parse-persona.ts'
 import { createPersonaFiles } from './persona-files.ts'
@@ -153,4 +155,24 @@ describe('what an agent is told', () => {
     for (const name of readdirSync(builtIn))
       expect(readFileSync(join(builtIn, name), 'utf8'), name).not.toMatch(/\$\{\{|\{prompt/)
   })
+})
+
+test('a step that names nobody is told of with its place, before anything starts', () => {
+  const files = createPersonaFiles(join(folder, 'none'), builtIn)
+  const text = `name: w
+inputs: { who: { default: reviewer } }
+steps:
+  a: { agent: { prompt: x, persona: reviewer } }
+  b: { agent: { prompt: x, persona: '\${{ inputs.who }}' } }
+  c: { map: { over: [1], step: { agent: { prompt: x, persona: revewer } } } }
+`
+  const { definition } = parseWorkflow(text, 'w.yaml')
+  expect(checkPersonas(definition, files, { text, fileName: 'w.yaml' })).toMatchObject([
+    {
+      line: 6,
+      column: 63,
+      path: 'steps.c.map.step.agent.persona',
+      message: expect.stringContaining('no persona "revewer"'),
+    },
+  ])
 })
