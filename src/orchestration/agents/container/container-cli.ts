@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
+import { runTool, type ToolAnswer } from '../../../foundation/platform/processes/index.ts'
 import { containerErrors } from './container-errors.ts'
 
 /** docker, podman, or a program that takes the same arguments. */
@@ -15,12 +15,7 @@ export interface ContainerCli {
   readonly env: Readonly<Record<string, string>>
 }
 
-export interface CliAnswer {
-  /** Null: it did not end in time. */
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
+export type CliAnswer = ToolAnswer
 
 /** Where the CLIs look for their daemon, their images and their configuration. */
 export const cliVariables: readonly string[] = [
@@ -36,7 +31,6 @@ export const cliVariables: readonly string[] = [
 ]
 
 const patienceMs = 20_000
-const mostBytes = 16 * 1_048_576
 
 /** Runs the CLI to its end. Never rejects. */
 export function callCli(
@@ -44,13 +38,7 @@ export function callCli(
   args: readonly string[],
   timeoutMs = patienceMs,
 ): Promise<CliAnswer> {
-  return new Promise((resolve) => {
-    const options = { timeout: timeoutMs, maxBuffer: mostBytes, env: { ...cli.env }, killSignal: 'SIGKILL' } as const
-    execFile(cli.path, [...args], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
-      resolve({ code, stdout, stderr: stderr === '' && error !== null ? error.message : stderr })
-    })
-  })
+  return runTool(cli.path, args, { env: cli.env, timeoutMs })
 }
 
 /** Ends it at once if it runs: `rm` alone would wait for it, longer than anybody wants to. */

@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { messageOf } from '../../../foundation/kernel/errors.ts'
+import { runTool } from '../../../foundation/platform/processes/index.ts'
 import { kubeErrors } from './kube-errors.ts'
 
 /** The way to the API server of a cluster. */
@@ -129,16 +129,9 @@ async function askPlugin(exec: Fields, variable: (name: string) => string | unde
   const { apiVersion } = exec
   env.KUBERNETES_EXEC_INFO = JSON.stringify({ apiVersion, kind: 'ExecCredential', spec: { interactive: false } })
   const args = Array.isArray(exec.args) ? exec.args.map(String) : []
-  const text = await new Promise<string>((done, fail) => {
-    execFile(String(exec.command), args, { env, timeout: 30_000 }, (error, stdout, stderr) =>
-      error === null
-        ? done(stdout)
-        : fail(
-            kubeErrors['kube-config-invalid'](`${exec.command}: ${stderr.trim().split('\n').at(-1) || error.message}`),
-          ),
-    )
-  })
-  const answer = parse(text) as { readonly status?: { readonly token?: unknown } } | null
+  const { code, stdout, stderr } = await runTool(String(exec.command), args, { env, timeoutMs: 30_000 })
+  if (code !== 0) throw kubeErrors['kube-config-invalid'](`${exec.command}: ${stderr.trim().split('\n').at(-1)}`)
+  const answer = parse(stdout) as { readonly status?: { readonly token?: unknown } } | null
   const token = word(answer?.status?.token)
   if (token === null) throw kubeErrors['kube-config-invalid'](`${exec.command} gave no token`)
   return token

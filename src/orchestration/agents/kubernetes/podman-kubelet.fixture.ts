@@ -51,13 +51,14 @@ export class PodmanKubelet implements Kubelet {
   async deleted({ metadata: { name } }: Stored, graceSeconds: number): Promise<void> {
     this.#deleted.add(name)
     const mine = [...this.#running].filter(([key, { over }]) => key.startsWith(`${name}/`) && !over)
-    await Promise.all(mine.map(([, running]) => this.#end(running, graceSeconds)))
+    // Only who works is asked first.
+    await Promise.all(mine.map(([key, running]) => this.#end(running, key.endsWith('/agent') ? graceSeconds : 0)))
   }
 
   async #end(running: Running, graceSeconds: number): Promise<void> {
     const { container } = running
     const over = () => running.over
-    await this.#podman('kill', '--signal', 'TERM', container)
+    if (graceSeconds > 0) await this.#podman('kill', '--signal', 'TERM', container)
     for (let left = graceSeconds * 20; left > 0 && !over(); left--) await new Promise((done) => setTimeout(done, 50))
     if (!over()) await this.#podman('kill', '--signal', 'KILL', container)
   }
