@@ -1,27 +1,28 @@
-import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
 import { type IdSource, systemIds } from '../../kernel/ids.ts'
 import { type Random, systemRandom } from '../../kernel/random.ts'
+import { acceptJson } from './accept-json.ts'
 import { answer } from './answer.ts'
 import { deprecationHeaders } from './api-versions.ts'
 import { type Authenticate, readCredential } from './bearer-token.ts'
 import type { CompressionRule } from './compression.ts'
 import { type CorsOptions, createCors } from './cors.ts'
 import { type FrontDoor, type LimitState, rateLimitHeaders, type Verdict } from './front-door.ts'
+import { goOn } from './go-on.ts'
 import { httpErrors } from './http-errors.ts'
 import { type HttpLogger, silentHttpLogger } from './http-logger.ts'
 import type { IdempotencyStore } from './idempotency.ts'
-import { parseJsonBody } from './json-body.ts'
 import { type Listener, type ListenOptions, listen } from './listener.ts'
 import { createMethodTable } from './method-table.ts'
 import { createMounts, type Mount } from './mount.ts'
 import { mayUse, type Principal } from './principal.ts'
-import { problemMediaType, toAppError, toProblem } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
-import type { FailureForm, Route, Upgrade } from './route.ts'
+import type { Route, Upgrade } from './route.ts'
+import { sendFailure } from './send-failure.ts'
 import { formatTraceparent, readTrace, type TraceContext } from './trace-context.ts'
+import { watchRight } from './watch-right.ts'
 
 export interface ServerOptions {
   readonly routes: readonly Route[]
@@ -110,10 +111,10 @@ export function createServer(options: ServerOptions): HttpServer {
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 500 },
-    frameworkErrors: (error, request, reply) => void sendFailure(error, request, reply),
+    frameworkErrors: (error, request, reply) => void fail(error, request, reply),
   })
   acceptJson(app)
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const trace = readTrace(request.headers, random)
     known.set(request, { trace, principal: null, limits: [] })
     reply.headers({ ...ownHeaders, 'x-request-id': request.id, traceresponse: formatTraceparent(trace) })
@@ -121,14 +122,19 @@ export function createServer(options: ServerOptions): HttpServer {
     if (drain.signal.aborted) reply.header('connection', 'close')
     const { preflight, headers } = cors(request.method, request.headers)
     reply.headers(headers)
-    if (preflight) return reply.code(204).send()
-    if (request.raw.rawHeaders.length > 2 * mostHeaders) {
-      throw httpErrors['headers-too-large'](`more than ${mostHeaders} headers`)
-    }
-    if (frontDoor !== undefined && !isHealth(request)) obey(await frontDoor.arrive(arrivalOf(request)), request, reply)
+    if (preflight) return void reply.code(204).send()
+    if (request.raw.rawHeaders.length > 2 * mostHeaders)
+      return done(httpErrors['headers-too-large'](`more than ${mostHeaders} headers`))
+    if (frontDoor === undefined || isHealth(request)) return done()
+    goOn(
+      () => frontDoor.arrive(arrivalOf(request)),
+      (verdict) => obey(verdict, request, reply),
+      done,
+    )
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (drain.signal.aborted) reply.header('connection', 'close')
+    done(null, payload)
   })
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.url.split('?')[0]!
@@ -138,7 +144,7 @@ export function createServer(options: ServerOptions): HttpServer {
     if (request.method === 'OPTIONS') return reply.code(204).send()
     throw httpErrors['method-not-allowed'](`${path} takes ${allowed.join(', ')}, not ${request.method}`)
   })
-  app.setErrorHandler((error, request, reply) => sendFailure(error, request, reply))
+  app.setErrorHandler((error, request, reply) => fail(error, request, reply))
   for (const route of routes) if (!route.rawBody) addRoute(app, route)
   app.register(async (raw) => {
     raw.removeAllContentTypeParsers()
@@ -152,33 +158,47 @@ export function createServer(options: ServerOptions): HttpServer {
       url: route.path,
       exposeHeadRoute: route.method === 'GET' && (route.reply === 'json' || route.reply === 'page'),
       ...(route.bodyLimit === null ? {} : { bodyLimit: route.bodyLimit }),
-      onRequest: async (request, reply) => {
+      onRequest: (request, reply, done) => {
         if (route.deprecated !== null) reply.headers(deprecationHeaders(route.deprecated))
-        if (route.permission !== 'public') await identify(route, request, reply)
+        if (route.permission === 'public') return done()
+        goOn(
+          () => authenticate(request.headers, { ip: request.ip }),
+          (principal) => admit(route, request, reply, principal),
+          done,
+        )
       },
       handler: (request, reply) => handle(route, request, reply),
       config: { limit: route.limit, failure: route.failure },
     })
   }
 
-  async function identify(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  function admit(
+    route: Route,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    principal: Principal | null,
+  ): Promise<void> | void {
     const arrival = arrivalOf(request)
-    const principal = await authenticate(request.headers, { ip: request.ip })
-    if (principal === null) {
-      if (readCredential(request.headers) !== null) await frontDoor?.fail(arrival)
-      throw httpErrors.unauthenticated('no valid key or token')
+    if (principal === null) return refuseStranger(request, arrival)
+    const pass = (verdict: Verdict | undefined) => {
+      if (verdict !== undefined) obey(verdict, request, reply)
+      if (!mayUse(principal, route.permission)) throw httpErrors.forbidden(`${principal.id} lacks ${route.permission}`)
+      known.get(request)!.principal = principal
     }
-    if (frontDoor !== undefined) obey(await frontDoor.admit(arrival, principal), request, reply)
-    if (!mayUse(principal, route.permission)) throw httpErrors.forbidden(`${principal.id} lacks ${route.permission}`)
-    known.set(request, { ...known.get(request)!, principal })
+    const verdict = frontDoor?.admit(arrival, principal)
+    return verdict instanceof Promise ? verdict.then(pass) : pass(verdict)
+  }
+
+  async function refuseStranger(request: FastifyRequest, arrival: ReturnType<typeof arrivalOf>): Promise<void> {
+    if (readCredential(request.headers) !== null) await frontDoor?.fail(arrival)
+    throw httpErrors.unauthenticated('no valid key or token')
   }
 
   /** All limits that a request was counted against are told together. */
   function obey(verdict: Verdict, request: FastifyRequest, reply: FastifyReply): void {
-    const before = known.get(request)!
-    const limits = [...before.limits, ...verdict.states]
-    known.set(request, { ...before, limits })
-    reply.headers(rateLimitHeaders(limits))
+    const state = known.get(request)!
+    state.limits = [...state.limits, ...verdict.states]
+    reply.headers(rateLimitHeaders(state.limits))
     if (verdict.allowed) return
     throw httpErrors['rate-limited']('too many requests', { details: { retryAfterMs: verdict.retryAfterMs } })
   }
@@ -195,59 +215,17 @@ export function createServer(options: ServerOptions): HttpServer {
     upgrade?.socket.once('close', () => gone.abort(new Error('the client went away')))
     if (principal !== null) {
       // A connection may carry many answers: the watch ends with this one.
-      watchRight(route, request, gone, upgrade === null ? reply.raw : request.raw.socket)
+      const end = upgrade === null ? reply.raw : request.raw.socket
+      const look = async () => authenticate(request.headers, { ip: request.ip })
+      watchRight({ look, permission: route.permission, everyMs: recheckMs, gone, end })
     }
     // What is relayed has an end of its own; it is let finish, as any other answer.
     if (route.reply === 'relay') return answer({ ...asked, signal: gone.signal }, settings)
     return answer({ ...asked, signal: AbortSignal.any([gone.signal, drain.signal]) }, settings)
   }
 
-  /** A stream outlives the moment in which its caller was let in: it ends soon after the key is revoked. */
-  function watchRight(route: Route, request: FastifyRequest, gone: AbortController, end: EventEmitter): void {
-    const lookAgain = async () => authenticate(request.headers, { ip: request.ip })
-    const timer = setInterval(() => {
-      lookAgain().then(
-        (principal) => {
-          if (principal !== null && mayUse(principal, route.permission)) return
-          gone.abort(httpErrors.unauthenticated('the key is no longer valid'))
-        },
-        (error) => {
-          const { kind } = toAppError(error)
-          if (kind === 'forbidden' || kind === 'unauthenticated') gone.abort(error)
-        },
-      )
-    }, recheckMs)
-    timer.unref()
-    gone.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
-    end.once('close', () => clearInterval(timer))
-  }
-
-  function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    const failure = toAppError(error)
-    const problem = toProblem(failure, request.id)
-    const fields = {
-      requestId: request.id,
-      traceId: known.get(request)?.trace.traceId,
-      method: request.method,
-      path: request.routeOptions.url,
-      code: problem.code,
-    }
-    if (failure.kind === 'unavailable') logger.warn({ ...fields, detail: failure.message }, 'request put off')
-    else if (problem.status >= 500) logger.error({ ...fields, error: failure.cause ?? failure }, 'request failed')
-    else logger.debug({ ...fields, detail: failure.message }, 'request refused')
-    if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
-    if (problem.status === 412 && typeof failure.details.revision === 'number')
-      reply.header('etag', `"${failure.details.revision}"`)
-    const wait = failure.details.retryAfterMs
-    if (typeof wait === 'number') reply.header('retry-after', String(Math.ceil(wait / 1_000)))
-    const { failure: form } = (request.routeOptions.config ?? {}) as { readonly failure?: FailureForm | null }
-    const told = form?.(failure, problem.status, request.id)
-    return reply
-      .code(problem.status)
-      .headers(told?.headers ?? {})
-      .type(told?.mediaType ?? problemMediaType)
-      .header('cache-control', 'no-store')
-      .send(told?.body ?? JSON.stringify(problem))
+  function fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    return sendFailure(error, request, reply, { logger, traceId: known.get(request)?.trace.traceId })
   }
 
   async function close({ graceMs = 5_000, lingerMs = 0 } = {}): Promise<void> {
@@ -288,19 +266,8 @@ export function createServer(options: ServerOptions): HttpServer {
 /** What the hooks of a request have found out so far. */
 interface Known {
   readonly trace: TraceContext
-  readonly principal: Principal | null
-  readonly limits: readonly LimitState[]
-}
-
-function acceptJson(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (request: FastifyRequest, body: string) => {
-    const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      throw httpErrors['media-type-unsupported'](`a body with content-encoding ${encoding} is not taken`)
-    }
-    return parseJsonBody(body)
-  })
+  principal: Principal | null
+  limits: readonly LimitState[]
 }
 
 function arrivalOf(request: FastifyRequest) {
