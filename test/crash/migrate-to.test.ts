@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type Client, createClient } from '../../src/client/index.ts'
+import { approve, artifactContent, listApprovals, showRun, startRun } from '../../src/contract.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
 import { type CliResult, documentsOf, runCli, scratchFolder, startCli } from '../support/run-cli.ts'
 
@@ -9,9 +11,7 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
 const place = scratchFolder('migrate-to')
 writeFileSync(join(place.path, 'leanvibe.yaml'), '')
 // When the server is killed, one task is done, one at work, one step waits for a person, and one for the clock.
-writeFileSync(
-  join(place.path, 'long.yaml'),
-  `name: long
+const workflow = `name: long
 inputs:
   name: { type: string }
 steps:
@@ -33,8 +33,7 @@ steps:
     outputs: { words: stdout }
 outputs:
   words: \${{ steps.last.outputs.words }}
-`,
-)
+`
 let database: TestDatabase
 beforeAll(async () => {
   database = await openTestDatabase('postgres')
@@ -60,30 +59,28 @@ const codeOf = ({ stderr }: CliResult) =>
   (documentsOf(stderr)[0] as { error?: { code: string } } | undefined)?.error?.code
 
 /** A server at this place while `use` runs; then it is killed, as a crash would. */
-async function whileServing<T>(env: Env, use: () => Promise<T>): Promise<T> {
-  const server = startCli(['serve', '--json'], { cwd: place.path, env, timeoutMs: 120_000 })
+async function whileServing<T>(env: Env, use: (client: Client) => Promise<T>): Promise<T> {
+  const server = startCli(['serve', '--no-admin-key', '--json'], { cwd: place.path, env, timeoutMs: 120_000 })
   try {
     await expect.poll(server.stdout, { timeout: 60_000 }).toContain('"listening"')
-    return await use()
+    const [{ url, folder }] = documentsOf(server.stdout()) as [{ url: string; folder: string }]
+    return await use(createClient({ url, token: readFileSync(join(folder, 'token'), 'utf8').trim() }))
   } finally {
     server.child.kill('SIGKILL')
     await server.ended
   }
 }
 
-async function startRun(env: Env, name: string): Promise<string> {
-  const { code, stdout, stderr } = await runCli(['orchestrate', '--detach', './long.yaml', '--input', `name=${name}`], {
-    cwd: place.path,
-    env,
+async function beginRun(client: Client, name: string): Promise<string> {
+  const { id } = await client.call(startRun, {
+    body: { source: { text: workflow, fileName: 'long.yaml' }, inputs: { name } },
   })
-  expect(code, stderr).toBe(0)
-  const id = stdout.trim()
-  const waiting = async () => {
-    const [run] = (await ok(cli(env, 'runs', 'show', id))) as { steps: { id: string; state: string }[] }[]
-    return Object.fromEntries(run!.steps.map((step) => [step.id, step.state]))
+  const states = async () => {
+    const { steps } = await client.call(showRun, { params: { id } })
+    return Object.fromEntries(steps.map((step) => [step.id, step.state]))
   }
   await expect
-    .poll(waiting, { timeout: 60_000, interval: 500 })
+    .poll(states, { timeout: 60_000, interval: 100 })
     .toMatchObject({ done: 'succeeded', working: 'running', asked: expect.stringMatching(/wait|run/) })
   return id
 }
@@ -92,7 +89,7 @@ const killedAt = (env: Env, point: string, to: string) =>
   cli({ ...env, LEANVIBE_FAILPOINTS: `${point}=kill` }, 'migrate-to', to)
 
 test('runs in flight survive a move to PostgreSQL and one back, each killed on its way', async () => {
-  const first = await whileServing(embedded, () => startRun(embedded, 'first'))
+  const first = await whileServing(embedded, (client) => beginRun(client, 'first'))
 
   const url = database.url!
   expect((await killedAt(embedded, 'move.batch', url)).code).toBeNull()
@@ -107,12 +104,10 @@ test('runs in flight survive a move to PostgreSQL and one back, each killed on i
   const [noted] = await ok(cli(embedded, 'migrate-to', url))
   expect(noted).toMatchObject({ type: 'moved', copied: null })
   expect(JSON.stringify(noted)).not.toContain(new URL(url).password)
-  expect(codeOf(await cli(embedded, 'runs'))).toBe('database-moved')
-  expect(codeOf(await cli(embedded, 'migrate-to', `${url}x`))).toBeDefined()
 
-  const second = await whileServing(onServer(), async () => {
+  const second = await whileServing(onServer(), async (client) => {
     expect(codeOf(await cli(onServer(), 'migrate-to', back.LEANVIBE_DATA))).toBe('data-folder-locked')
-    return startRun(onServer(), 'second')
+    return beginRun(client, 'second')
   })
 
   expect((await killedAt(onServer(), 'move.batch', back.LEANVIBE_DATA)).code).toBeNull()
@@ -125,24 +120,21 @@ test('runs in flight survive a move to PostgreSQL and one back, each killed on i
   expect(moved.blobs.blobs).toBe(2)
   expect(codeOf(await cli(onServer(), 'migrate-to', back.LEANVIBE_DATA))).toBe('move-target-not-empty')
 
-  await whileServing(back, async () => {
+  await whileServing(back, async (client) => {
     writeFileSync(join(place.path, 'gate'), '')
-    const asked = (await ok(cli(back, 'approvals'))) as { id: string }[]
-    expect(asked).toHaveLength(2)
-    for (const { id } of asked) await ok(cli(back, 'approvals', 'approve', id))
-    for (const [run, name] of [
+    const { items } = await client.call(listApprovals, { query: { state: 'pending' } })
+    expect(items).toHaveLength(2)
+    for (const { id } of items) await client.call(approve, { params: { id }, body: {} })
+    for (const [id, name] of [
       [first, 'first'],
       [second, 'second'],
     ] as const) {
-      const shown = async () =>
-        (await ok(cli(back, 'runs', 'show', run)))[0]!.run as { state: string; outputs: unknown }
-      await expect.poll(async () => (await shown()).state, { timeout: 60_000, interval: 1_000 }).toBe('succeeded')
-      expect((await shown()).outputs).toEqual({ words: 'kept' })
-      const out = join(place.path, `report-${name}`)
-      await ok(cli(back, 'artifacts', 'get', run, '--out', out))
-      const files = readdirSync(out, { recursive: true, withFileTypes: true }).filter((each) => each.isFile())
-      const texts = files.map((file) => readFileSync(join(file.parentPath, file.name), 'utf8'))
-      expect(texts).toEqual([`made by ${name}`])
+      const shown = () => client.call(showRun, { params: { id } })
+      await expect.poll(async () => (await shown()).run.state, { timeout: 60_000, interval: 100 }).toBe('succeeded')
+      const { run, artifacts } = await shown()
+      expect(run.outputs).toEqual({ words: 'kept' })
+      const kept = await client.bytes(artifactContent, { params: { id: artifacts[0]!.id } })
+      expect(await new Response(kept.body).text()).toBe(`made by ${name}`)
     }
   })
   // Whoever changes their mind has the former place again.
