@@ -30,12 +30,6 @@ export const personaSettingsSchema = z.strictObject({
 })
 export type PersonaSettings = z.output<typeof personaSettingsSchema>
 
-export const personaSchema = z.object({
-  name: personaNameSchema,
-  origin: z.enum(['built-in', 'project']),
-  ...personaSettingsSchema.shape,
-})
-
 /** A persona as its file says it. */
 export interface Persona extends PersonaSettings {
   readonly name: string
