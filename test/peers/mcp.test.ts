@@ -117,7 +117,7 @@ describe.skipIf(!peersThere)('real MCP servers', () => {
         coder: {
           ...{ kind: 'acp', command: ['gemini', '--acp'], env: ['HOME', ...geminiVariables] },
           ...{
-            permissions: { other: 'allow', execute: 'off' },
+            permissions: { execute: 'off' },
             confine: { write: ['~'], read: [programs, join(programs, '..')] },
           },
           tools: { files: { command: ['mcp-server-filesystem', '.'], ...rules } },

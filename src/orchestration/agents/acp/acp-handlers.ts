@@ -3,15 +3,17 @@ import { isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
 import type { ToolKind } from '../../../foundation/platform/config/agent-kinds.ts'
 import type { SessionContext } from '../sessions/agent-session.ts'
 import type { PathGuard } from '../sessions/path-guard.ts'
-import type { Permissions } from '../sessions/permissions.ts'
+import type { Permissions, Verdict } from '../sessions/permissions.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import type { SilenceWatch } from '../sessions/silence-watch.ts'
 import { outcomeOf, wantedBy } from './acp-permissions.ts'
 import type { AcpTerminals } from './acp-terminals.ts'
+import { isGrantedTool } from './granted-tool.ts'
 import { readLines } from './read-lines.ts'
 
 /** Requests of an agent that may be open at a time. */
 const mostOpen = 256
+const passes: Verdict = { allowed: true, always: false, choice: null, by: 'policy', reason: null }
 const notFound = -32_002
 const invalid = -32_602
 
@@ -21,6 +23,8 @@ export interface AcpHandlersOptions {
   readonly permissions: Permissions
   readonly terminals: AcpTerminals
   readonly silence: SilenceWatch
+  /** Servers whose tools it is granted: each call of them is decided where it passes through us. */
+  readonly toolServers: readonly string[]
   /** The agent has broken the protocol: the session ends. */
   readonly onBreach: (message: string) => void
 }
@@ -66,6 +70,7 @@ export function createAcpHandlers(options: AcpHandlersOptions): ClientApp {
   return client({ name: 'leanvibe' })
     .onRequest(methods.client.session.requestPermission, ({ params }) =>
       serve(async () => {
+        if (isGrantedTool(params.toolCall, options.toolServers)) return outcomeOf(params, passes)
         const wanted = await wantedBy(params, guard)
         const verdict = await silence.waitFor(permissions.decide(wanted))
         if (verdict.allowed) granted.set(wanted.kind, (granted.get(wanted.kind) ?? 0) + 1)

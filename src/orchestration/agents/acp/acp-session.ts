@@ -116,6 +116,7 @@ export class AcpSession implements AgentSession {
       permissions: createPermissions(rules.permissions, context, rules.askMs, personaTools(this.#assignment)),
       terminals: this.#terminals,
       silence: this.#silence,
+      toolServers: this.#grants.servers,
       onBreach: (message) => this.#broken.reject(sessionErrors['agent-protocol'](message)),
     }).onNotification(methods.client.session.update, ({ params }) => this.#transport.follow(this.#onUpdate(params)))
     this.#connection = handlers.connect(this.#transport.stream(this.#process.stdin!))
