@@ -94,5 +94,6 @@ function createPlainAdapter(
   }
   const general = hostEnvironment(config.env, (name) => env.variable(name))
   const tools = openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
-  return adapt(createAcpDriver({ settings, rules: pool.rules, processes, memory, tools }))
+  const metered = options.services === null ? {} : { meter: options.services.meter }
+  return adapt(createAcpDriver({ settings, rules: pool.rules, processes, memory, tools, ...metered }))
 }

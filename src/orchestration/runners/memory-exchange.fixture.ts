@@ -30,6 +30,7 @@ export class MemoryExchange implements ExchangePort {
   /** Runs inside each call, after its request was taken. */
   pause: (() => Promise<void>) | null = null
   readonly #agents: readonly AgentRegistration[]
+  readonly #prefix: string
   readonly #used = new Map<AgentId, number>()
   readonly #leased = new Map<number, Entry>()
   #ready: Entry[] = []
@@ -38,14 +39,16 @@ export class MemoryExchange implements ExchangePort {
   #tasks = 0
   #waiting: { count: number; resolve: () => void }[] = []
 
-  constructor(agents: readonly AgentRegistration[]) {
+  /** @param prefix of the ids of tasks: processes are found by them, so tests that end or look for some have their own. */
+  constructor(agents: readonly AgentRegistration[], prefix = 'tsk') {
     this.#agents = agents
+    this.#prefix = prefix
   }
 
   /** Adds a task for any agent; resolves nothing: see `settled`. */
   enqueue(spec: ResolvedTask, more: Partial<Assignment> = {}): TaskId {
     this.#tasks += 1
-    const taskId = `tsk_${this.#tasks}` as TaskId
+    const taskId = `${this.#prefix}_${this.#tasks}` as TaskId
     const assignment: Assignment = {
       tenant: this.tenant,
       runId: 'run_1' as RunId,

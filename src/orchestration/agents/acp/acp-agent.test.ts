@@ -4,6 +4,7 @@ import type { TaskId } from '../../../foundation/kernel/ids.ts'
 import { defaultPermissions } from '../../../foundation/platform/config/agent-kinds.ts'
 import type { AcpSettings } from '../../../foundation/platform/config/agent-settings.ts'
 import { unconfined } from '../../../foundation/platform/processes/index.ts'
+import { createGrowthMeter, type GrowthState } from '../../context-growth/growth-meter.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
 import { createServerSecrets } from '../mcp/server-secrets.ts'
@@ -24,6 +25,8 @@ const settings: AcpSettings = {
 
 const noSecrets = createServerSecrets({ environmentOf: () => ({}), read: async () => '' })
 
+const states: GrowthState[] = []
+
 function hostedPeer({ kit, people }: KindUnderTest, given: AcpSettings = settings, silenceMs: number | null = null) {
   const rules = { permissions: defaultPermissions, askMs: 1_500, silenceMs }
   const processes = {
@@ -35,6 +38,7 @@ function hostedPeer({ kit, people }: KindUnderTest, given: AcpSettings = setting
     ...{ settings: given, rules, processes },
     memory: createSessionMemory(`${kit.folder}/sessions`),
     tools: openToolHub({ servers: [], rules, processes, secrets: noSecrets, env: {} }),
+    meter: () => createGrowthMeter({ onState: (state) => void states.push(state), onClose: async () => {} }),
   })
   return {
     registration: { ...registration('acp', 1), kind: 'acp' },
@@ -94,6 +98,31 @@ describe('what else an ACP agent may do', () => {
     expect(reports.map(({ outcome }) => outcome)).toEqual(['failed', 'succeeded'])
     expect(reports[1]!.output).toEqual({ text: 'yes' })
     expect(notes).toContain('goes on with the session')
+  })
+
+  it('one whose context is nearly full sums up, and goes on in a fresh session', async () => {
+    states.length = 0
+    const fill = (used: number, ...more: string[]) =>
+      ({ call: 'fill', with: [String(used), '100000', ...more] }) as const
+    const steps = [
+      { say: 'half, ' },
+      fill(20_000),
+      fill(55_000),
+      fill(88_000, 'and works on'),
+      { say: 'never' },
+    ] as const
+    const { reports, notes } = await perform('', {}, promptOf(...steps))
+    expect(reports[0]).toMatchObject({ outcome: 'succeeded' })
+    expect((reports[0]!.output as { text: string }).text).toBe('half, filled\nfilled\nthen the rest, in session 2')
+    expect(notes).toContain('goes on in a fresh session')
+    expect(states.map(({ level, summaries }) => [level, summaries])).toEqual([
+      ...[
+        ['ok', 0],
+        ['warn', 0],
+        ['checkpoint', 0],
+      ],
+      ['ok', 1],
+    ])
   })
 
   it('one that goes quiet is ended after the silence of its pool', async () => {

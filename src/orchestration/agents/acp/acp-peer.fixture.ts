@@ -29,6 +29,7 @@ async function callTool(server: string, tool: string, args: string): Promise<str
 
 const cancels = new Map<string, () => void>()
 let spent = { input: 0, output: 0 }
+let sessions = 0
 
 const app = agent({ name: 'peer' })
   .onRequest(methods.agent.initialize, () => ({
@@ -41,7 +42,8 @@ const app = agent({ name: 'peer' })
     servers = new Map(given)
     if (fault === 'nameless') return { sessionId: '' }
     if (fault === 'die') process.exit(3)
-    return { sessionId: `session-${process.pid}-${params.cwd.length}` }
+    sessions += 1
+    return { sessionId: `session-${process.pid}-${params.cwd.length}-${sessions}` }
   })
   .onRequest(methods.agent.session.load, async ({ params, client }) => {
     const update = {
@@ -55,6 +57,12 @@ const app = agent({ name: 'peer' })
     const { sessionId } = params
     const text = params.prompt.map((block) => (block.type === 'text' ? block.text : '')).join('')
     spent = { input: 0, output: 0 }
+    if (text.startsWith('Your context is nearly full') || text.includes('NOTES:')) {
+      const words = text.includes('NOTES:') ? `then the rest, in session ${sessions}` : 'NOTES: half is done'
+      const update = { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: words } } as const
+      await client.notify(methods.client.session.update, { sessionId, update })
+      return { stopReason: 'end_turn' }
+    }
     const cancelled = new Promise<'cancelled'>((resolve) => cancels.set(sessionId, () => resolve('cancelled')))
     let asked = 0
     const work = performScript(text, {
@@ -87,6 +95,12 @@ const app = agent({ name: 'peer' })
           if (name === 'write') {
             await client.request(methods.client.fs.writeTextFile, { sessionId, path: first, content: rest[0] ?? '' })
             return 'written'
+          }
+          if (name === 'fill') {
+            const update = { sessionUpdate: 'usage_update', used: Number(first), size: Number(rest[0]) } as const
+            await client.notify(methods.client.session.update, { sessionId, update })
+            if (rest[1] === undefined) return 'filled'
+            await new Promise(() => setInterval(() => {}, 60_000))
           }
           if (name === 'edited') {
             const update = {

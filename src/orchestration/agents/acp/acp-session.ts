@@ -13,6 +13,7 @@ import {
 import { isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
 import type { AcpSettings, SessionRules } from '../../../foundation/platform/config/agent-settings.ts'
 import { enforcedBy } from '../../../foundation/platform/processes/index.ts'
+import type { ContextMeter, OpenContextMeter } from '../../context-growth/context-meter.ts'
 import { attemptErrorOf } from '../../runners/attempt-errors-contract.ts'
 import type { Assignment, AttemptError } from '../../runners/exchange-contract.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
@@ -21,9 +22,10 @@ import { ToolGate } from '../mcp/tool-gate.ts'
 import { type AgentProcess, type AgentProcessHost, startAgentProcess } from '../sessions/agent-process.ts'
 import type { AgentAnswer, AgentSession, SessionContext, SessionEnd } from '../sessions/agent-session.ts'
 import { createPathGuard, type PathGuard } from '../sessions/path-guard.ts'
-import { createPermissions } from '../sessions/permissions.ts'
+import { createPermissions, personaTools } from '../sessions/permissions.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
+import { continuedPrompt, summaryRequest } from '../sessions/summary.ts'
 import type { OpenToolGrants, ToolGrants } from '../sessions/tool-grants.ts'
 import { createAcpHandlers } from './acp-handlers.ts'
 import { changesFiles, leadsOut } from './acp-permissions.ts'
@@ -38,6 +40,8 @@ export interface AcpSessionOptions {
   readonly rules: SessionRules
   readonly processes: AgentProcessHost
   readonly memory: SessionMemory
+  /** Follows how full its context is. Default: nobody does. */
+  readonly meter?: OpenContextMeter
   /** The tools that its pool grants it. */
   readonly tools: OpenToolGrants
 }
@@ -46,6 +50,9 @@ const authRequired = -32_000
 /** From the end of its standard input until the agent is told by signals. */
 const leaveMs = 500
 const graceMs = 2_000
+/** Summaries of one attempt: who needs more goes round in circles. */
+const mostSummaries = 20
+const mostSummaryPieces = 10_000
 
 /** One program that speaks the Agent Client Protocol, for one attempt. */
 export class AcpSession implements AgentSession {
@@ -68,11 +75,20 @@ export class AcpSession implements AgentSession {
   /** What a loaded session tells of its past is no answer. */
   #replaying = false
   #resumed = false
+  readonly #meter: ContextMeter | null
+  /** Whether the agent keeps sessions, so that another one costs it nothing. */
+  #keepsSessions = false
+  #summaries = 0
+  /** Its context is to be made smaller: the turn was broken off for that. */
+  #due = false
+  /** Words that are for us and no answer. */
+  #summary: string[] | null = null
 
   constructor(options: AcpSessionOptions, assignment: Assignment, context: SessionContext) {
     this.#options = options
     this.#assignment = assignment
     this.#context = context
+    this.#meter = options.meter?.(assignment) ?? null
     this.#usage = new AcpUsage(context.config.model ?? options.settings.model)
     this.#silence = new SilenceWatch(options.rules.silenceMs, () => {
       const seconds = (options.rules.silenceMs ?? 0) / 1_000
@@ -155,6 +171,7 @@ export class AcpSession implements AgentSession {
     const program = settings.argv.join(' ')
     const can = init.agentCapabilities
     const canResume = Boolean(can?.sessionCapabilities?.resume) || can?.loadSession === true
+    this.#keepsSessions = canResume
     const place: NewSessionRequest = { cwd: this.#context.workdir, mcpServers: this.#mcpServers() }
     if (settings.resume && canResume && attempt > 1) {
       const sessionId = await memory.recall(taskId, program)
@@ -165,23 +182,15 @@ export class AcpSession implements AgentSession {
           const method = can?.sessionCapabilities?.resume ? methods.agent.session.resume : methods.agent.session.load
           const answer = await this.#asked(agent.request(method, { ...place, sessionId }))
           this.#resumed = true
-          // What it told of the past came before its answer, but may still be on its way to us.
-          await setImmediate()
           await this.#context.note(`goes on with the session ${sessionId}`)
           return { ...answer, sessionId }
         } catch (error) {
           if (!isAppError(error, 'agent-failed')) throw error
           await this.#context.note(`the session of the attempt before cannot be resumed: ${error.message}`)
-        } finally {
-          this.#replaying = false
         }
       }
     }
-    const session = await this.#asked(agent.request(methods.agent.session.new, place))
-    if (typeof session?.sessionId !== 'string' || session.sessionId === '') {
-      throw sessionErrors['agent-protocol']('it opened a session without a name')
-    }
-    this.#sessionId = session.sessionId
+    const session = await this.#newSession(place)
     if (settings.resume && canResume) await memory.remember(taskId, program, session.sessionId)
     return session
   }
@@ -220,8 +229,35 @@ export class AcpSession implements AgentSession {
     await this.#asked(agent.request('session/set_model', { sessionId, modelId: model }))
   }
 
+  async #newSession(place: NewSessionRequest): Promise<NewSessionResponse> {
+    const session = await this.#asked(this.#connection.agent.request(methods.agent.session.new, place))
+    if (typeof session?.sessionId !== 'string' || session.sessionId === '') {
+      throw sessionErrors['agent-protocol']('it opened a session without a name')
+    }
+    this.#sessionId = session.sessionId
+    return session
+  }
+
   async send(task: ResolvedAgent): Promise<AgentAnswer> {
-    const text = this.#resumed ? resumedPrompt(this.#context.workdir, task.prompt) : task.prompt
+    let text = this.#resumed ? resumedPrompt(this.#context.workdir, task.prompt) : task.prompt
+    for (;;) {
+      const answer = await this.#prompt(text)
+      if (this.#due && answer?.stopReason === 'cancelled' && !this.#context.signal.aborted) {
+        text = continuedPrompt(task.prompt, await this.#beginAnew())
+        continue
+      }
+      const end = answerOf(answer)
+      if (end.outcome === 'done') await this.#options.memory.forget(this.#assignment.taskId)
+      return end
+    }
+  }
+
+  async #prompt(text: string): Promise<PromptResponse> {
+    if (this.#replaying) {
+      // What it told of the past came before its answers, but may still be on its way to us.
+      await setImmediate()
+      this.#replaying = false
+    }
     const answer = await this.#asked(
       this.#connection.agent.request(methods.agent.session.prompt, {
         sessionId: this.#sessionId,
@@ -229,9 +265,37 @@ export class AcpSession implements AgentSession {
       }),
     )
     this.#usage.turn(answer)
-    const end = answerOf(answer)
-    if (end.outcome === 'done') await this.#options.memory.forget(this.#assignment.taskId)
-    return end
+    return answer
+  }
+
+  /** Has the agent write down what it needs, and opens a fresh session for it. Resolves to what it wrote. */
+  async #beginAnew(): Promise<string> {
+    await this.#context.note('its context is nearly full: it sums up, and goes on in a fresh session')
+    this.#summary = []
+    const answer = await this.#prompt(summaryRequest)
+    // What it said came before its answer, but may still be on its way to us.
+    await setImmediate()
+    const summary = this.#summary.join('').trim()
+    this.#summary = null
+    if (answer?.stopReason !== 'end_turn' || summary === '')
+      throw sessionErrors['agent-limit']('its context is full, and it does not sum up')
+    await this.#choose(await this.#newSession({ cwd: this.#context.workdir, mcpServers: this.#mcpServers() }))
+    this.#summaries += 1
+    this.#due = false
+    this.#meter?.summarised()
+    return summary
+  }
+
+  /** Breaks the turn off where its context will not last. */
+  #noteContext(used: unknown, size: unknown): void {
+    if (!isCount(used) || !isCount(size) || size === 0) return
+    const level = this.#meter?.note(used, size).level
+    if (level !== 'checkpoint' || this.#due || this.#summary !== null) return
+    if (!this.#keepsSessions || this.#summaries >= mostSummaries) return
+    this.#due = true
+    this.#connection.agent
+      .notify(methods.agent.session.cancel, { sessionId: this.#sessionId })
+      .catch((error: unknown) => this.#broken.reject(error))
   }
 
   async cancel(): Promise<void> {
@@ -244,6 +308,7 @@ export class AcpSession implements AgentSession {
 
   async stop(): Promise<SessionEnd> {
     this.#silence.stop()
+    await this.#meter?.close()
     const from = performance.now()
     await this.#gate.close()
     const tools = this.#grants.close()
@@ -269,8 +334,15 @@ export class AcpSession implements AgentSession {
     this.#silence.heard()
     this.#context.progress()
     if (this.#replaying || sessionId !== this.#sessionId) return
-    if (update.sessionUpdate === 'agent_message_chunk') return this.#context.say(textOf(update.content))
-    if (update.sessionUpdate === 'usage_update') this.#usage.cost(update.cost)
+    if (update.sessionUpdate === 'agent_message_chunk') {
+      if (this.#summary === null) return this.#context.say(textOf(update.content))
+      if (this.#summary.length < mostSummaryPieces) this.#summary.push(textOf(update.content))
+      return
+    }
+    if (update.sessionUpdate === 'usage_update') {
+      this.#usage.cost(update.cost)
+      this.#noteContext(update.used, update.size)
+    }
     const line = lineOf(update)
     const noted = line === null ? undefined : this.#context.note(line)
     if (update.sessionUpdate !== 'tool_call' && update.sessionUpdate !== 'tool_call_update') return noted
@@ -336,6 +408,10 @@ export class AcpSession implements AgentSession {
   }
 }
 
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
 function answerOf(answer: PromptResponse): AgentAnswer {
   const failed = (error: AttemptError): AgentAnswer => ({ outcome: 'failed', error })
   switch (answer?.stopReason) {
@@ -361,9 +437,4 @@ function answerOf(answer: PromptResponse): AgentAnswer {
 
 function resumedPrompt(workdir: string, prompt: string): string {
   return `The attempt before this one did not succeed. You are in a new working folder, ${workdir}, as the repository was when the task began: nothing that you changed before is in it. Do the task again.\n\n${prompt}`
-}
-
-/** The kinds of tools that the persona of a task keeps to; null: it has none, or says nothing. */
-function personaTools({ spec }: Assignment): readonly string[] | null {
-  return spec.kind === 'agent' ? (spec.tools ?? null) : null
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,7 +49,7 @@ describe('a function', () => {
   })
 
   async function perform(agent: ReturnType<typeof hosted>, prompt: string, timeoutMs = 30_000) {
-    const port = new MemoryExchange([agent.registration])
+    const port = new MemoryExchange([agent.registration], `tsk-${randomUUID().slice(0, 8)}`)
     const runner = kit.runner(port, [agent], { pollMs: 50 })
     const id = port.enqueue(agentSpec(prompt, { timeoutMs, outputs: { text: { from: 'stdout' } } }))
     await port.settled(1)

@@ -6,16 +6,17 @@ import type { Assignment, AttemptSpending } from '../../runners/exchange-contrac
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import type { AgentAnswer, AgentSession, SessionContext, SessionEnd } from '../sessions/agent-session.ts'
 import { createPathGuard } from '../sessions/path-guard.ts'
-import { createPermissions } from '../sessions/permissions.ts'
+import { createPermissions, personaTools } from '../sessions/permissions.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
+import { continuedPrompt, summaryRequest } from '../sessions/summary.ts'
 import type { ToolGrants } from '../sessions/tool-grants.ts'
 import { callModel } from './call-model.ts'
 import { contextOf, type Message, type ModelAnswer, noModelUsage, sumOf } from './conversation.ts'
 import { nextTurn } from './llm-bounds.ts'
 import type { LlmDriverOptions } from './llm-driver.ts'
 import { systemPrompt } from './llm-prompt.ts'
-import { bytesOf, continued, shortened, summaryRequest } from './summarise.ts'
+import { bytesOf, shortened } from './summarise.ts'
 import { createAskTool } from './tools/ask-tool.ts'
 import { createFileTools } from './tools/file-tools.ts'
 import { grantedTools } from './tools/granted-tools.ts'
@@ -104,7 +105,7 @@ export class LlmSession implements AgentSession {
     const further = this.#grants === null ? [] : await grantedTools(this.#grants, context.signal)
     this.#box = createToolBox({
       ...{ tools: [...own, ...further], context, outputBytes },
-      permissions: createPermissions(rules.permissions, context, rules.askMs),
+      permissions: createPermissions(rules.permissions, context, rules.askMs, personaTools(this.#assignment)),
       waiting: (answer) => this.#silence.waitFor(answer),
     })
   }
@@ -195,7 +196,7 @@ export class LlmSession implements AgentSession {
     this.#counted = 0
     this.#uncountedBytes = 0
     this.#due = false
-    this.#say(continued(task, text))
+    this.#say({ role: 'user', text: continuedPrompt(task, text) })
     this.#meter.summarised()
     return null
   }

@@ -1,18 +1,6 @@
 import type { JsonObject } from '../../../foundation/kernel/json.ts'
 import type { Message, ToolCall } from './conversation.ts'
 
-/** What is asked of a model whose context is about to be full. */
-export const summaryRequest =
-  'Your context is nearly full, and you will go on in a fresh one that knows nothing of this conversation but what you write now. Write down all that you need to finish the task: what was asked, what you have done (files and commands, by name), what you have found out, what is still to be done, in order. Do not call any tool.'
-
-/** The task again, and what was written down of the work so far. */
-export function continued(task: string, summary: string): Message {
-  return {
-    role: 'user',
-    text: `${task}\n\nYou have begun this task before. Your context was full, so you wrote this down for yourself; the files are as you left them:\n\n${summary}`,
-  }
-}
-
 /** Most of a result, and of what a tool was given, that is kept where a conversation has to be cut. */
 const longest = 2_000
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -63,7 +64,7 @@ export function describeAgentKind(
       repository = join(kit.folder, 'repository')
       makeRepository(repository, { 'README.md': 'hello\n' })
       const hosted = await make({ kit, people })
-      port = new MemoryExchange([hosted.registration])
+      port = new MemoryExchange([hosted.registration], `tsk-${randomUUID().slice(0, 8)}`)
       kit.runner(port, [hosted], { pollMs: 50, progressMs: 100, logBytes: 1_048_576 })
     })
     afterAll(async () => {

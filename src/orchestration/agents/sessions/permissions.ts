@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../../foundation/kernel/json.ts'
 import type { ToolKind, ToolPermission, ToolPermissions } from '../../../foundation/platform/config/agent-kinds.ts'
+import type { Assignment } from '../../runners/exchange-contract.ts'
 import type { AskChoice } from '../ask-contract.ts'
 import type { SessionContext } from './agent-session.ts'
 
@@ -106,4 +107,9 @@ function ruleFor(rules: ToolPermissions, { tool, kind }: WantedAction): ToolPerm
 const words: Readonly<Record<ToolKind, string>> = {
   ...{ read: 'read', search: 'search', think: 'think', edit: 'edit files', move: 'move files', delete: 'delete files' },
   ...{ execute: 'run a command', fetch: 'fetch from the network', switch_mode: 'change its mode', other: 'do this' },
+}
+
+/** The kinds of tools that the persona of a task keeps to; null: it has none, or says nothing. */
+export function personaTools({ spec }: Assignment): readonly string[] | null {
+  return spec.kind === 'agent' ? (spec.tools ?? null) : null
 }
