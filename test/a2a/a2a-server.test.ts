@@ -1,15 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Message, Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk'
 import { type Client, ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory } from '@a2a-js/sdk/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { createKeyEndpoint, listRuns, showRun, startRun } from '../../src/contract.ts'
 import { type IdSource, systemIds } from '../../src/foundation/kernel/ids.ts'
 import { makeTenant, startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
-import { scratchFolder } from '../support/run-cli.ts'
+import { documentsOf, runCli, scratchFolder } from '../support/run-cli.ts'
 
 const workflows = {
   greet: {
@@ -323,6 +324,25 @@ describe('our agents over A2A, as the official client sees them', () => {
       await there.close()
     }
   }, 90_000)
+
+  it('leanvibe agents add a2a reads a card, and writes a pool of what it can do', async () => {
+    const project = scratchFolder('add-a2a')
+    const file = join(project.path, 'leanvibe.yaml')
+    const card = `${api.server.localUrl}/a2a/echo/.well-known/agent-card.json`
+    await writeFile(file, '# ours\n')
+    const add = (...more: string[]) => runCli(['agents', 'add', 'a2a', card, '--json', ...more], { cwd: project.path })
+    const refused = await add()
+    expect(refused.code).not.toBe(0)
+    expect(refused.stdout + refused.stderr).toContain('a2a-url-refused')
+    await writeFile(file, '# ours\na2a: { allow: [127.0.0.1/32] }\n')
+    const added = await add('--secret', 'FLEET')
+    expect(added).toMatchObject({ code: 0 })
+    expect(documentsOf(added.stdout)[0]).toMatchObject({ pool: 'echo', capabilities: ['echo', 'text'] })
+    expect(parse(await readFile(file, 'utf8'))).toMatchObject({
+      pools: { echo: { kind: 'a2a', a2a: { card, auth: { bearer: 'FLEET' } } } },
+    })
+    await project.remove()
+  }, 60_000)
 
   it('has reported no failure of its own', () => {
     expect(api.errors).toEqual([])

@@ -1,6 +1,7 @@
 /** First words of the types that the platform itself uses (`model` of `model-call.settled`): nobody else may publish them. */
 const reserved: ReadonlySet<string> = new Set([
   ...[
+    'a2a',
     'agent',
     'alert',
     'approval',
@@ -13,7 +14,20 @@ const reserved: ReadonlySet<string> = new Set([
     'gateway',
     'incident',
   ],
-  ...['key', 'leanvibe', 'liveness', 'member', 'merge', 'model', 'path', 'pool', 'question', 'quota', 'reservation'],
+  ...[
+    'key',
+    'leanvibe',
+    'liveness',
+    'member',
+    'merge',
+    'model',
+    'path',
+    'pool',
+    'question',
+    'quota',
+    'registry',
+    'reservation',
+  ],
   ...['route', 'run', 'runner', 'scaling', 'schedule', 'session', 'step', 'stream', 'system', 'task', 'tenant'],
   ...['webhook', 'workflow'],
 ])

@@ -135,7 +135,7 @@ export class A2aSession implements AgentSession {
       return answer
     } catch (error) {
       const why = explainCall(error, this.#masked.context.masker)
-      this.#leave = this.#options.settings.resume && isAppError(why, 'agent-unreachable')
+      this.#leave ||= this.#options.settings.resume && isAppError(why, 'agent-unreachable')
       await this.#masked.flush()
       throw why
     }
