@@ -37,6 +37,7 @@ export class PodmanKubelet implements Kubelet {
   readonly #folder = mkdtempSync(join(tmpdir(), 'leanvibe-kubelet-'))
   readonly #running = new Map<string, Running>()
   readonly #deleted = new Set<string>()
+  readonly #ending = new Map<string, Promise<void>>()
 
   constructor(server: KubeServer, containers: TestContainers) {
     this.#server = server
@@ -49,6 +50,15 @@ export class PodmanKubelet implements Kubelet {
   }
 
   async deleted({ metadata: { name } }: Stored, graceSeconds: number): Promise<void> {
+    // Told twice, it waits for what it began with.
+    const begun = this.#ending.get(name)
+    if (begun !== undefined) return begun
+    const ending = this.#endAll(name, graceSeconds)
+    this.#ending.set(name, ending)
+    return ending
+  }
+
+  async #endAll(name: string, graceSeconds: number): Promise<void> {
     this.#deleted.add(name)
     const mine = [...this.#running].filter(([key, { over }]) => key.startsWith(`${name}/`) && !over)
     // Only who works is asked first.
@@ -60,7 +70,8 @@ export class PodmanKubelet implements Kubelet {
     const over = () => running.over
     if (graceSeconds > 0) await this.#podman('kill', '--signal', 'TERM', container)
     for (let left = graceSeconds * 20; left > 0 && !over(); left--) await new Promise((done) => setTimeout(done, 50))
-    if (!over()) await this.#podman('kill', '--signal', 'KILL', container)
+    // Podman takes its time to tell that it is done; the API server of a cluster does not wait for it either.
+    if (!over()) void this.#podman('kill', '--signal', 'KILL', container)
   }
 
   exec({ verb, pod, container, command, stdin }: ExecCall, socket: WebSocket): void {
