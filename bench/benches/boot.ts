@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
 import type { Bench } from '../harness/bench.ts'
+import type { Server } from '../harness/postgres.ts'
 import { spreadResults } from '../harness/report.ts'
 
 const program = fileURLToPath(new URL('../../bin/leanvibe.js', import.meta.url))
@@ -20,7 +22,7 @@ const ticksPerSecond = 100
 /** How soon the embedded platform is of use, and what it takes up when it has nothing to do. */
 export const bench: Bench = {
   targets: {},
-  async measure(_server, { rounds, note }) {
+  async measure(server, { rounds, note }) {
     const cold: number[] = []
     const warm: number[] = []
     const memory: number[] = []
@@ -38,8 +40,11 @@ export const bench: Bench = {
         `round ${round + 1}/${rounds}: cold ${cold.at(-1)} ms, warm ${warm.at(-1)} ms, idle ${memory.at(-1)} MiB, ${processor.at(-1)} % of a core`,
       )
     }
+    const asked = await transactionsWhenIdle(server)
+    note(`idle serve on PostgreSQL: ${asked} transactions/s`)
     return {
       results: [
+        ...spreadResults('transactions when idle, one serve on PostgreSQL', [asked], '/s'),
         ...spreadResults('first task done, new data folder', cold, 'ms'),
         ...spreadResults('first task done, old data folder', warm, 'ms'),
         ...spreadResults('resident when idle, all processes', memory, 'MiB'),
@@ -50,11 +55,56 @@ export const bench: Bench = {
   },
 }
 
-function start(folder: string, args: readonly string[], output: 'pipe' | 'ignore'): ChildProcess {
+/** What a server with nothing to do asks of PostgreSQL, as that counts it. */
+async function transactionsWhenIdle(server: Server): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'leanvibe-boot-'))
+  const url = await server.createDatabase('idle_serve')
+  const client = new pg.Client(url)
+  await client.connect()
+  let asked = 0
+  const count = async () => {
+    asked += 1
+    const { rows } = await client.query<{ n: string }>(
+      'select xact_commit + xact_rollback as n from pg_stat_database where datname = current_database()',
+    )
+    return Number(rows[0]?.n) - asked
+  }
+  try {
+    const child = start(folder, ['serve'], 'pipe', { DATABASE_URL: url })
+    const exited = once(child, 'exit')
+    await listening(child, exited)
+    await delay(restMs)
+    const [before, began] = [await count(), performance.now()]
+    await delay(idleMs)
+    const perSecond = ((await count()) - before) / ((performance.now() - began) / 1_000)
+    child.kill('SIGTERM')
+    await exited
+    return Math.round(perSecond * 100) / 100
+  } finally {
+    await client.end()
+    await server.dropDatabase('idle_serve')
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function listening(child: ChildProcess, exited: Promise<unknown[]>): Promise<void> {
+  await Promise.race([
+    once(child.stdout!, 'data'),
+    exited.then(([code]) => Promise.reject(new Error(`serve ended: ${code}`))),
+  ])
+  child.stdout!.resume()
+}
+
+function start(
+  folder: string,
+  args: readonly string[],
+  output: 'pipe' | 'ignore',
+  more: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(LEANVIBE_|DATABASE_URL$)/.test(name))
   return spawn(process.execPath, [program, ...args], {
     cwd: folder,
-    env: { ...Object.fromEntries(inherited), HOME: folder },
+    env: { ...Object.fromEntries(inherited), HOME: folder, ...more },
     stdio: ['ignore', output, 'inherit'],
   })
 }
@@ -78,11 +128,7 @@ async function timeToFirstTask(folder: string): Promise<number> {
 async function whenIdle(folder: string): Promise<{ readonly mebibytes: number; readonly percent: number }> {
   const child = start(folder, ['serve'], 'pipe')
   const exited = once(child, 'exit')
-  await Promise.race([
-    once(child.stdout!, 'data'),
-    exited.then(([code]) => Promise.reject(new Error(`serve ended: ${code}`))),
-  ])
-  child.stdout!.resume()
+  await listening(child, exited)
   await delay(restMs)
   const before = await processorTicks(child.pid!)
   const began = performance.now()

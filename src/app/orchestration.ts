@@ -150,7 +150,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     engine: () => engine,
     queue: () => queue,
     definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
-    pinCalls: (tx, run, definition, now) => pinCalls(tx, run, definition, catalog, now),
+    pinCalls: (tx, run, what, now) => pinCalls(tx, run, what, catalog, now),
     insertBudgets,
     budgetOf: (definition) => resolveBudget(definition.budget, null),
     concurrencyOf: (definition, run) => resolveConcurrency(definition.concurrency, contextOf(run, [], new Map())),

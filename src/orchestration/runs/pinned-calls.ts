@@ -16,13 +16,13 @@ const mostCalled = 200
  */
 export async function pinCalls(
   tx: Tx,
-  run: Pick<RunRow, 'tenant' | 'id' | 'origin'>,
-  definition: WorkflowDefinition,
+  run: Pick<RunRow, 'tenant' | 'id'>,
+  { definition, repeats }: { readonly definition: WorkflowDefinition; readonly repeats?: string },
   catalog: WorkflowCatalog,
   now: Date,
 ): Promise<void> {
   const open = calledBy(definition)
-  if (open.length === 0 || (await copyPins(tx, run))) return
+  if (open.length === 0 || (repeats !== undefined && (await copyPins(tx, run, repeats)))) return
   const versions = new Map<string, number>()
   const seen = new Set<string>()
   for (let name = open.shift(); name !== undefined && seen.size < mostCalled; name = open.shift()) {
@@ -55,11 +55,10 @@ export async function pinnedVersion(
   return row?.version ?? null
 }
 
-async function copyPins(tx: Tx, { tenant, id, origin }: Pick<RunRow, 'tenant' | 'id' | 'origin'>): Promise<boolean> {
-  if (origin === null) return false
+async function copyPins(tx: Tx, { tenant, id }: Pick<RunRow, 'tenant' | 'id'>, from: string): Promise<boolean> {
   const copied = await tx.execute(sql`
     insert into run_calls (tenant_id, run_id, workflow, version)
-    select tenant_id, ${id}, workflow, version from run_calls where tenant_id = ${tenant} and run_id = ${origin.id}`)
+    select tenant_id, ${id}, workflow, version from run_calls where tenant_id = ${tenant} and run_id = ${from}`)
   return copied > 0
 }
 

@@ -31,7 +31,7 @@ export interface RunStarterOptions {
   /** The definition a run began with. */
   readonly definitionOf: (tx: Tx, run: RunRow) => Promise<WorkflowDefinition>
   /** Notes the versions of the workflows that a run calls. */
-  readonly pinCalls: (tx: Tx, run: RunRow, definition: WorkflowDefinition, now: Date) => Promise<void>
+  readonly pinCalls: (tx: Tx, run: RunRow, what: Pick<NewRun, 'definition' | 'repeats'>, now: Date) => Promise<void>
   /** Keeps new budgets; the `budgets` part provides it. */
   readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** The budget of a workflow, in the units of the ledger. */
@@ -51,6 +51,8 @@ export interface NewRun {
   readonly version: number
   readonly from: Pick<RunRow, 'inputs' | 'repo' | 'priority' | 'parallel' | 'labels'>
   readonly inherited?: Inherited
+  /** The run whose work it does again: it calls the same versions of other workflows. */
+  readonly repeats?: RunId
   /** The task of another run that waits for this one. */
   readonly caller?: { readonly run: RunId; readonly task: string; readonly budget: ResolvedBudget }
 }
@@ -71,7 +73,7 @@ export class RunStarter {
     const begun = run.startedAt !== null
     const timers = begun ? runTimers(run, definition, this.#options.checkpointEveryMs, now) : []
     await insertRuns(tx, [run])
-    if (what.caller === undefined) await this.#options.pinCalls(tx, run, definition, now)
+    if (what.caller === undefined) await this.#options.pinCalls(tx, run, what, now)
     await insertSteps(
       tx,
       rows.map((row) => ({ ...ref, row })),

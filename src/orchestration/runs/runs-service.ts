@@ -94,7 +94,11 @@ export class RunsService {
     }
     const attempt = inherited.origin.kind === 'retry' ? String(Number(source.labels.attempt ?? 1) + 1) : null
     const from = attempt === null ? source : { ...source, labels: { ...source.labels, attempt } }
-    return this.#options.starter.begin(tx, { tenant, id: runId, definition, version, from, inherited }, now)
+    return this.#options.starter.begin(
+      tx,
+      { tenant, id: runId, definition, version, from, inherited, repeats: source.id },
+      now,
+    )
   }
 
   /** Ends a run: work under way when its runner has stopped it, all else at once; `finally` steps still run. */
