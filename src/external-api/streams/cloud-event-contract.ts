@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
+import { jsonSchema } from '../../foundation/kernel/json-schema.ts'
 
 /** A CloudEvent 1.0 in its JSON form. `cursor`, `rev`, `runid` and `sequence` are extension attributes. */
 export const cloudEventSchema = z.object({
@@ -20,7 +21,7 @@ export const cloudEventSchema = z.object({
   /** The revision that the change gave the subject. */
   rev: z.int(),
   runid: z.string().optional(),
-  data: z.json(),
+  data: jsonSchema,
 })
 export type CloudEvent = z.infer<typeof cloudEventSchema>
 

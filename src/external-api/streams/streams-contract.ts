@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { jsonSchema } from '../../foundation/kernel/json-schema.ts'
 import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
 import { cloudEventSchema } from './cloud-event-contract.ts'
 import { customTypePattern } from './event-types-contract.ts'
@@ -132,7 +133,7 @@ export const publishEvent = endpoint({
     type: z.string().regex(customTypePattern, 'expected words with dots between, for example deploy.finished'),
     subject: text.optional(),
     run: text.optional(),
-    data: z.json().default(null),
+    data: jsonSchema.default(null),
   }),
   output: z.object({ type: z.string(), subject: z.string() }),
   status: 201,

@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { jsonSchema } from '../../foundation/kernel/json-schema.ts'
 import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
 import { pageOf, pageQueryShape } from '../../foundation/platform/http/page-contract.ts'
 import { customTypePattern } from '../streams/event-types-contract.ts'
 
-const jsonValue = z.json()
 export const webhookNameSchema = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected lower-case letters, digits, - and _, starting with a letter')
@@ -40,7 +40,7 @@ export const ruleSchema = z.union([
     when,
     start: z.strictObject({
       workflow: z.string().min(1).max(200),
-      inputs: z.record(z.string(), jsonValue).default({}),
+      inputs: z.record(z.string(), jsonSchema).default({}),
       labels: z.record(z.string(), z.string()).default({}),
     }),
   }),
@@ -49,7 +49,7 @@ export const ruleSchema = z.union([
     publish: z.strictObject({
       type: z.string().regex(customTypePattern, 'expected words with dots between, for example deploy.finished'),
       subject: z.string().max(500).optional(),
-      data: jsonValue.optional(),
+      data: jsonSchema.optional(),
     }),
   }),
   z.strictObject({
@@ -58,7 +58,7 @@ export const ruleSchema = z.union([
     resume: z.strictObject({
       run: z.string().min(1).max(500),
       event: z.string().regex(customTypePattern, 'expected words with dots between, for example deploy.finished'),
-      data: jsonValue.optional(),
+      data: jsonSchema.optional(),
     }),
   }),
 ])

@@ -5,34 +5,12 @@ import { get } from 'node:https'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
-import { asId, type TenantId } from '../../kernel/ids.ts'
+import { describe, expect, test } from 'vitest'
 import { z } from '../../kernel/schema.ts'
-import { bearerTokenOf } from './bearer-token.ts'
 import { httpErrors } from './http-errors.ts'
-import { type Route, route } from './route.ts'
-import { createServer, type HttpServer, type ServerOptions } from './server.ts'
-
-const open: HttpServer[] = []
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close({ graceMs: 100 })
-})
-
-const principal = { id: 'tester', tenant: asId<TenantId>('default'), permissions: ['*'] }
-const auth = { authorization: 'Bearer lvt_right' }
-
-function serverOf(routes: readonly Route[], options: Partial<ServerOptions> = {}): HttpServer {
-  const server = createServer({ routes, authenticate: bearerTokenOf('lvt_right', principal), ...options })
-  open.push(server)
-  return server
-}
-
-const at = (path: `/${string}`, extra: object = {}) =>
-  route({
-    ...{ method: 'GET', path, permission: 'public', output: z.object({ text: z.string(), rev: z.int().optional() }) },
-    ...extra,
-    handle: () => ({ text: 'word '.repeat(1_000), rev: 7 }),
-  })
+import { route } from './route.ts'
+import { at, auth, open, principal, serverOf } from './server.fixture.ts'
+import { createServer } from './server.ts'
 
 describe('upgrades', () => {
   const socket = (permission: 'public' | 'a:read') =>

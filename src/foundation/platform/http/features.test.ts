@@ -1,38 +1,15 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
-import { asId, type TenantId } from '../../kernel/ids.ts'
+import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../kernel/random.ts'
 import { z } from '../../kernel/schema.ts'
 import { carryOver, routesOfVersions } from './api-versions.ts'
-import { bearerTokenOf } from './bearer-token.ts'
 import { chooseEncoding } from './compression.ts'
 import { rateLimitHeaders } from './front-door.ts'
 import { checkRevision } from './preconditions.ts'
-import { type Route, route } from './route.ts'
-import { createServer, type HttpServer, type ServerOptions } from './server.ts'
+import { route } from './route.ts'
+import { at, auth, serverOf } from './server.fixture.ts'
 import { formatTraceparent, readTrace } from './trace-context.ts'
-
-const open: HttpServer[] = []
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close({ graceMs: 100 })
-})
-
-const principal = { id: 'tester', tenant: asId<TenantId>('default'), permissions: ['*'] }
-const auth = { authorization: 'Bearer lvt_right' }
-
-function serverOf(routes: readonly Route[], options: Partial<ServerOptions> = {}): HttpServer {
-  const server = createServer({ routes, authenticate: bearerTokenOf('lvt_right', principal), ...options })
-  open.push(server)
-  return server
-}
-
-const at = (path: `/${string}`, extra: object = {}) =>
-  route({
-    ...{ method: 'GET', path, permission: 'public', output: z.object({ text: z.string(), rev: z.int().optional() }) },
-    ...extra,
-    handle: () => ({ text: 'word '.repeat(1_000), rev: 7 }),
-  })
 
 describe('CORS', () => {
   const cors = { origins: ['https://console.example.org'] }
