@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { dirname } from 'node:path'
 import type { KubernetesSettings } from '../../../foundation/platform/config/kubernetes-settings.ts'
 import type { Assignment } from '../../runners/exchange-contract.ts'
@@ -7,13 +7,18 @@ import { type ContainerOwner, dataFolderMark } from '../container/container-labe
 import { nonceAnnotation } from './kube-objects.ts'
 import { networkLabel } from './pod-manifest.ts'
 
-/** A name of Kubernetes: small letters, digits and dashes, 63 at most. */
+const longestName = 63
+
+/** A name of Kubernetes: small letters, digits and dashes, 63 at most. What is longer is told apart by a digest. */
 export function kubeName(...parts: readonly (string | number)[]): string {
-  const name = parts
-    .join('-')
+  const full = parts.join('-')
+  const name = full
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
-  return name.slice(0, 63).replaceAll(/^-+|-+$/g, '')
+    .replaceAll(/^-+|-+$/g, '')
+  if (name.length <= longestName) return name
+  const digest = createHash('sha256').update(full).digest('hex').slice(0, 12)
+  return `${name.slice(0, longestName - digest.length - 1).replace(/-+$/, '')}-${digest}`
 }
 
 /** A value that a label may have. */

@@ -120,6 +120,8 @@ it('claims are of the version that the cluster has', () => {
 
 it('names and labels are such as Kubernetes takes', () => {
   expect(kubeName('lv', 'tsk_01ABC', 7)).toBe('lv-tsk-01abc-7')
-  expect(kubeName('x'.repeat(62), 'y')).toHaveLength(62)
+  const long = [1, 2].map((fence) => kubeName('lv', `task_01.12.${'step-'.repeat(20)}`, fence))
+  expect(new Set(long).size).toBe(2)
+  for (const name of long) expect(name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$/)
   expect(labelValue('run_1/ü:x-')).toBe('run_1___x')
 })
