@@ -1,4 +1,5 @@
-import { isAbsolute, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { toolServersOf } from '../../app/tool-servers.ts'
 import type { LoadedConfig } from '../../foundation/platform/config/load-config.ts'
 import { findProgram } from '../find-program.ts'
@@ -13,11 +14,16 @@ export async function checkTools({ config, env }: LoadedConfig): Promise<readonl
     const program = server.argv?.[0]
     // What stands in a worktree is there when there is one.
     if (program === undefined || (program.includes('/') && !isAbsolute(program))) continue
-    const found = isAbsolute(program) ? resolve(program) : await findProgram(program, env.path)
-    if (found === null) missing.push(`${pool}.${server.name}: ${program} is not on the PATH`)
+    const found = isAbsolute(program) ? existsSync(program) : (await findProgram(program, env.path)) !== null
+    if (!found) missing.push(`${labelOf(pool, server.name)}: ${program} is not there`)
   }
-  const names = servers.map(({ pool, server }) => (pool === server.name ? pool : `${pool}.${server.name}`)).join(', ')
+  const names = servers.map(({ pool, server }) => labelOf(pool, server.name)).join(', ')
   if (missing.length === 0) return [{ name: 'MCP servers', status: 'ok', detail: names }]
   const next = 'install them; `leanvibe mcp tools POOL` starts the servers of a pool'
   return [{ name: 'MCP servers', status: 'warn', detail: missing.join('; '), next }]
+}
+
+/** A pool of the kind `mcp` has the name of its server. */
+function labelOf(pool: string, server: string): string {
+  return pool === server ? pool : `${pool}.${server}`
 }
