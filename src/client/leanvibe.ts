@@ -1,5 +1,12 @@
 import type { z } from 'zod'
-import { type ApprovalView, approve, listApprovals, reject } from '../orchestration/approvals/approvals-contract.ts'
+import {
+  type ApprovalView,
+  answerApproval,
+  approve,
+  listApprovals,
+  reject,
+  showApproval,
+} from '../orchestration/approvals/approvals-contract.ts'
 import {
   artifactContent,
   cancelRun,
@@ -192,6 +199,15 @@ class Approvals {
 
   reject(id: string, comment?: string): Promise<ApprovalView> {
     return this.#client.call(reject, { params: { id }, body: { comment } })
+  }
+
+  show(id: string): Promise<ApprovalView> {
+    return this.#client.call(showApproval, { params: { id } })
+  }
+
+  /** By one of its choices, in words, or both. */
+  answer(id: string, answer: z.input<NonNullable<typeof answerApproval.body>>): Promise<ApprovalView> {
+    return this.#client.call(answerApproval, { params: { id }, body: answer })
   }
 }
 
