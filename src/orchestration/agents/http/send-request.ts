@@ -107,7 +107,7 @@ function plainHeaders({ headers }: IncomingMessage): JsonObject & Record<string,
 }
 
 /** Seconds, or a date. */
-export function retryAfterMs(header: string | undefined, now = Date.now()): number | null {
+function retryAfterMs(header: string | undefined, now = Date.now()): number | null {
   if (header === undefined) return null
   const seconds = Number(header)
   if (header.trim() !== '' && Number.isFinite(seconds)) return seconds >= 0 ? seconds * 1_000 : null
