@@ -24,6 +24,7 @@ function hosted({ kit, people }: KindUnderTest, settings: A2aSettings) {
     readSecret: async () => 'pl4nted-s3cret-value',
     memory,
     push: null,
+    breakPauseMs: 20,
   })
   return {
     registration: { ...registration('a2a', 1), kind: 'a2a' },

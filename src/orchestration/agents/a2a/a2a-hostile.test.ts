@@ -211,6 +211,39 @@ describe('what else a remote agent may do', () => {
     expect(asked).toBe(1)
   })
 
+  it('what a runner that ends leaves goes on, and the next attempt has it', async () => {
+    const memory = createSessionMemory(`${kit.folder}/sessions`)
+    const settings = { ...shapeA2a({ card: peer.url }), pollMs: 50 }
+    const rules = { permissions: defaultPermissions, askMs: 1_000, silenceMs: null }
+    const readSecret = async () => secret
+    const driver = createA2aDriver({ settings, rules, guard, memory, push: null, readSecret })
+    const hosted = {
+      registration: { ...registration('a2a-left', 1), kind: 'a2a' },
+      adapter: createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people, cancelGraceMs: 500 }),
+      env: {},
+    }
+    const taskId = 'tsk_a2a_left' as TaskId
+    const spec = agentSpec(promptOf({ say: 'begun ' }, { call: 'gate', with: [] }), {
+      outputs: { text: { from: 'stdout' } },
+    })
+    const first = new MemoryExchange([hosted.registration])
+    const runner = kit.runner(first, [hosted], { pollMs: 50 })
+    first.enqueue(spec, { attempt: 1, taskId })
+    await expect.poll(() => kit.logs.text(taskId), { timeout: 20_000 }).toContain('begun')
+    await runner.close()
+    expect(first.accepted).toEqual([])
+    peer.open()
+    const second = new MemoryExchange([hosted.registration])
+    const next = kit.runner(second, [hosted], { pollMs: 50 })
+    second.enqueue(spec, { attempt: 2, taskId })
+    await second.settled(1)
+    await next.close()
+    expect(second.accepted[0]).toMatchObject({ outcome: 'succeeded', output: { text: 'begun opened' } })
+    const methods = peer.requests.map(({ method }) => method)
+    expect(methods.filter((method) => method === 'SendStreamingMessage')).toHaveLength(1)
+    expect(methods).not.toContain('CancelTask')
+  })
+
   it('is told where news can be sent, and looks when they come', async () => {
     let news: (() => void) | null = null
     let closed = false
@@ -218,7 +251,7 @@ describe('what else a remote agent may do', () => {
       reachable: true,
       open: (_, onNews) => {
         news = onNews
-        return { url: 'http://127.0.0.1:1024/a2a/notifications', token: 'a.b.c', close: () => (closed = true) }
+        return { url: `${peer.url}/a2a/notifications`, token: 'a.b.c', close: () => (closed = true) }
       },
     }
     const prompt = promptOf({ call: 'gate', with: [] }, { say: '!' })

@@ -253,7 +253,7 @@ export async function startA2aPeer(card: Partial<AgentCard['capabilities']> = {}
     const body = JSON.parse(Buffer.concat(chunks).toString()) as {
       id: unknown
       method: string
-      params: { id?: string }
+      params?: { id?: string }
     }
     requests.push({ method: body.method, authorization })
     if (faults.answer?.(body.method, response)) return
@@ -261,7 +261,7 @@ export async function startA2aPeer(card: Partial<AgentCard['capabilities']> = {}
       response.statusCode = 401
       return void response.end('{}')
     }
-    if (body.params.id !== undefined && dead.has(body.params.id)) return void response.destroy()
+    if (body.params?.id !== undefined && dead.has(body.params.id)) return void response.destroy()
     if (faults.refuse.has(body.method)) {
       const error = { code: -32_004, message: 'This operation is not supported' }
       return void response.end(JSON.stringify({ jsonrpc: '2.0', id: body.id, error }))
@@ -270,7 +270,7 @@ export async function startA2aPeer(card: Partial<AgentCard['capabilities']> = {}
     if (!(Symbol.asyncIterator in result)) {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(result))
-      if (body.method === 'GetTask') watchers.get(body.params.id!)?.()
+      if (body.method === 'GetTask') watchers.get(body.params?.id ?? '')?.()
       return
     }
     response.writeHead(200, SSE_HEADERS)
