@@ -238,15 +238,18 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
       const body = (await reply.text()).replaceAll(path.split('/')[2]!, 'ID').replaceAll(/"requestId":"[^"]*"/g, '')
       return { status: reply.status, body, statements: statements.slice(before) }
     }
-    expect(api.server.mounts.map(({ prefix }) => prefix)).toEqual(['/gateway'])
+    expect(api.server.mounts.map(({ prefix }) => prefix)).toEqual(['/gateway', '/mcp'])
     // The walk has stopped it.
     await fetch(`${api.server.localUrl}${startGateway.path}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body: '{}',
     })
-    for (const { prefix } of api.server.mounts) {
-      const own = { authorization: `Bearer ${key}` }
+    const own = { authorization: `Bearer ${key}` }
+    // Its tools are held to this in test/mcp/mcp-server.test.ts; here it asks who calls, as every route does.
+    expect((await at('/mcp/x', {})).status).toBe(401)
+    expect((await at('/mcp/x', { ...own, 'leanvibe-tenant': foreign })).status).toBe(403)
+    for (const prefix of ['/gateway']) {
       // The key is looked up once a second.
       await at(`${prefix}/${called}/x`, own)
       const theirs = await at(`${prefix}/${called}/x`, own)
