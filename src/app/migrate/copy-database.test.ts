@@ -116,7 +116,7 @@ test.each(['pglite', 'postgres'] as const)('every cursor reads the same behind a
     const lost = target.db.asSystem('test').read((tx) => mapClientPosition(tx, { epoch: 1, tick: 10_000, seq: 1 }))
     await expect(lost).rejects.toSatisfy((error) => isAppError(error, 'cursor-reset'))
   })
-  await fc.assert(property, { numRuns: 8 })
+  await fc.assert(property, { numRuns: 5 })
 })
 
 test.each(['pglite', 'postgres'] as const)(
