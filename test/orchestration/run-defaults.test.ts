@@ -20,6 +20,16 @@ eachDatabase('what the configuration says for all runs', (use) => {
     await platform.check()
   })
 
+  test('a run tells why it failed by the step that was not allowed to', async () => {
+    const platform = new TestPlatform(use())
+    await platform.register()
+    const text = 'name: two\nsteps:\n  a: { command: [a], allowFailure: true }\n  b: { needs: a, command: [b] }\n'
+    const run = await platform.start(text)
+    const ended = await platform.work(run.id, () => ({ code: 'exit-code', exitCode: 1 }))
+    expect(ended.state).toBe('failed')
+    expect(ended.error?.message).toContain('step b')
+  })
+
   test('the command of the workflow itself goes before it', async () => {
     const platform = new TestPlatform(use(), { onRunEnd: ['general'] })
     await platform.register()

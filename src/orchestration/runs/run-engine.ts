@@ -177,7 +177,7 @@ export class RunEngine {
     const event = outcome === 'succeeded' ? 'succeed' : outcome === 'failed' ? 'fail' : 'cancel'
     const done = { ...live.run, outcome, endedAt: now }
     if (outcome !== 'succeeded') {
-      const error = live.run.error ?? firstError(live.steps.values(), outcome)
+      const error = live.run.error ?? firstError(live, outcome)
       return { ...done, error, state: transition(runStates, live.run.id, live.run.state, event) }
     }
     try {
@@ -289,11 +289,13 @@ function nodesOf(definition: WorkflowDefinition): readonly StepNode[] {
   ]
 }
 
-function firstError(steps: Iterable<StepRow>, outcome: string): RunRow['error'] {
-  const all = [...steps]
+/** Why a run ended otherwise than well: its first step that failed though it was not allowed to. */
+function firstError({ nodes, steps }: Live, outcome: string): RunRow['error'] {
+  const all = [...steps.values()]
+  const tolerated = new Set(nodes.filter((node) => node.allowFailure).map((node) => node.id))
+  const failures = all.filter((row) => row.state === 'failed' || row.state === 'timed-out')
   const failed =
-    all.find((row) => row.state === 'failed' || row.state === 'timed-out') ??
-    all.find((row) => row.state === 'cancelled')
+    failures.find((row) => !tolerated.has(row.step)) ?? failures[0] ?? all.find((row) => row.state === 'cancelled')
   if (failed === undefined) return { code: `run-${outcome}`, message: `the run was ${outcome}` }
   return { code: failed.error?.code ?? failed.state, message: `step ${failed.step}: ${failed.reason ?? failed.state}` }
 }
