@@ -11,10 +11,12 @@ import { bin, scratchFolder } from '../support/run-cli.ts'
 const scratch = scratchFolder('mcp-stdio')
 afterAll(() => scratch.remove())
 
-async function start(...args: string[]): Promise<{ readonly client: Client; readonly errors: () => string }> {
+async function start(
+  more: Record<string, string> = {},
+): Promise<{ readonly client: Client; readonly errors: () => string }> {
   const transport = new StdioClientTransport({
-    ...{ command: process.execPath, args: [bin, 'mcp', 'serve', ...args], cwd: scratch.path, stderr: 'pipe' },
-    env: { PATH: process.env.PATH ?? '', HOME: scratch.path },
+    ...{ command: process.execPath, args: [bin, 'mcp', 'serve'], cwd: scratch.path, stderr: 'pipe' },
+    env: { PATH: process.env.PATH ?? '', HOME: scratch.path, ...more },
   })
   let errors = ''
   transport.stderr?.on('data', (chunk: Buffer) => {
@@ -60,9 +62,7 @@ describe('leanvibe mcp serve', () => {
       const body = { name: 'reads', role: 'owner' as const, scopes: ['runs:read'] }
       const { key } = await api.owner.call(createKeyEndpoint, { body })
       await makeTenant(api, 'others')
-      const keyFile = join(scratch.path, 'key')
-      writeFileSync(keyFile, `${key}\n`)
-      const { client } = await start('--url', api.server.url, '--key-file', keyFile)
+      const { client } = await start({ LEANVIBE_URL: api.server.url, LEANVIBE_KEY: key })
       try {
         expect(await call(client, 'list_runs')).toMatchObject({ items: [] })
         expect(await call(client, 'start_run', { workflow: 'repo-checkup' })).toMatchObject({

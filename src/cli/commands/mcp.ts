@@ -1,16 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import type { FleetApi } from '../../app/serve-fleet.ts'
-import { type Client, createClient } from '../../client/client.ts'
+import type { Client } from '../../client/client.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { connect } from '../connect.ts'
-import { usageError } from '../failure.ts'
 import { grant } from '../mcp/grant.ts'
 import { addServerOptions } from '../mcp/server-options.ts'
 import { tools } from '../mcp/tools.ts'
 
 interface ServeOptions {
-  readonly url?: string
-  readonly keyFile?: string
   readonly tenant?: string
 }
 
@@ -19,8 +15,6 @@ export const mcp: CliCommand = {
     command
       .command('serve')
       .description('offer the fleet to an MCP client on standard input and output')
-      .option('--url <url>', 'of a server elsewhere (default: that of the data folder, or one started for this call)')
-      .option('--key-file <file>', 'holds the key for --url')
       .option('--tenant <id>', 'the tenant to act for; only for keys above tenants')
       .addHelpText(
         'after',
@@ -48,8 +42,8 @@ export const mcp: CliCommand = {
   },
 }
 
-async function serve(context: CliContext, options: ServeOptions): Promise<void> {
-  const { client, close } = await open(context, options)
+async function serve(context: CliContext, { tenant }: ServeOptions): Promise<void> {
+  const { client, close } = await connect(context, { tenant })
   try {
     const { serveFleet } = await import('../../app/serve-fleet.ts')
     await serveFleet({
@@ -63,14 +57,6 @@ async function serve(context: CliContext, options: ServeOptions): Promise<void> 
   } finally {
     await close()
   }
-}
-
-async function open(context: CliContext, { url, keyFile, tenant }: ServeOptions) {
-  if ((url === undefined) !== (keyFile === undefined)) throw usageError('--url and --key-file belong together')
-  if (url === undefined) return connect(context, { tenant })
-  const token = (await readFile(keyFile!, 'utf8')).trim()
-  const client = createClient({ url, token, ...(tenant === undefined ? {} : { tenant }) })
-  return { client, close: async () => {} }
 }
 
 /** What the caller may do is decided where it is called. */
