@@ -157,7 +157,15 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
   test('whatever is asked of whatever route, a thing of another tenant is as one that is not there', {
     timeout: 600_000,
   }, async () => {
-    const before = await rowsOf(use.owner, foreign)
+    // When their own key was used last is written down a few seconds later, which is nothing that we do.
+    const theirRows = async () => ({
+      ...(await rowsOf(use.owner, foreign)),
+      access_keys: await use.owner(
+        `select to_jsonb(k) - 'last_used_at' as row from access_keys k where tenant_id = $1 order by id`,
+        [foreign],
+      ),
+    })
+    const before = await theirRows()
     const faults: string[] = []
     for (const route of inOrder()) {
       if (isLong(route)) continue
@@ -182,7 +190,7 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
       }
     }
     expect(faults.slice(0, 20)).toEqual([])
-    expect(await rowsOf(use.owner, foreign)).toEqual(before)
+    expect(await theirRows()).toEqual(before)
   })
 
   test('no caller but one above tenants can speak for another tenant', async () => {
