@@ -25,7 +25,7 @@ function copyData(folder) {
   for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name)
     const path = relative(root, file)
-    if (!entry.isFile() || /\.(ts|tsx)$/.test(path) || /(^|\/)test-/.test(path)) continue
+    if (!entry.isFile() || /\.(ts|tsx)$/.test(path) || /(^|\/)test-|\.(test|fixture)\./.test(path)) continue
     cpSync(file, join(out, path))
   }
 }

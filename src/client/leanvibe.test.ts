@@ -24,7 +24,15 @@ async function serve(routes: readonly Route[], port = 0) {
 
 const run = (state: RunView['state']): RunView => ({
   ...{ id: 'run_1', workflow: 'a', version: 1, state, rev: 1, inputs: {}, outputs: null, error: null, repo: null },
-  ...{ priority: 5, labels: {}, depth: null, origin: null, createdAt: '2026-01-01T00:00:00.000Z', startedAt: null, endedAt: null },
+  ...{
+    priority: 5,
+    labels: {},
+    depth: null,
+    origin: null,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    startedAt: null,
+    endedAt: null,
+  },
 })
 const event = (n: number, type = 'run.changed'): EventView => ({
   ...{ cursor: `1.1.${n}`, seq: n, type, subject: { kind: 'run', id: 'run_1', rev: n }, runId: 'run_1' },

@@ -267,7 +267,10 @@ eachDatabase('incoming webhooks', (use) => {
   test('what a tenant had received when it was suspended waits, is told once, and is routed when it is back', async () => {
     let open = true
     await using on = await openWebhookPlatform(use(), { definitions, isOpen: async () => open })
-    const source = await addSource(on, { name: 'gh', rules: [{ start: { workflow: 'deploy', inputs: { sha: 'x' }, labels: {} } }] })
+    const source = await addSource(on, {
+      name: 'gh',
+      rules: [{ start: { workflow: 'deploy', inputs: { sha: 'x' }, labels: {} } }],
+    })
     const secret = await secretOf(on, source)
     await post(on, source, '{"n":1}', githubHeaders('{"n":1}', secret, 'd-1'))
     await ended(on, 1)

@@ -37,7 +37,11 @@ export class PushConfigs {
     }
   }
 
-  async create(tenant: TenantId, runId: string, config: TaskPushNotificationConfig) {
+  async create(
+    tenant: TenantId,
+    runId: string,
+    config: TaskPushNotificationConfig,
+  ): Promise<TaskPushNotificationConfig> {
     this.check(config)
     return this.#options.database.forTenant(tenant).write((tx) => this.createIn(tx, tenant, runId, config))
   }

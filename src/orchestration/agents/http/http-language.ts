@@ -20,13 +20,7 @@ export function pick(
 }
 
 /** A URL from a template: what is filled in cannot leave its place in the path or the query. */
-export function fillUrl(
-  language: HttpLanguage,
-  template: string,
-  base: URL,
-  body: JsonValue,
-  context: JsonObject,
-): URL | null {
+export function fillUrl(language: HttpLanguage, template: string, base: URL, context: JsonObject): URL | null {
   if (template.startsWith('${{')) {
     const told = language.fill(template, context)
     return typeof told === 'string' && URL.canParse(told, base.href) ? new URL(told, base) : null

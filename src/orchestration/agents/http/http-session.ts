@@ -308,7 +308,7 @@ export class HttpSession implements AgentSession {
     const url =
       typeof told === 'string' && URL.canParse(told, base.href)
         ? new URL(told, base)
-        : fillUrl(language, template, base, answer?.body ?? null, this.#scope)
+        : fillUrl(language, template, base, this.#scope)
     if (url === null) throw httpAgentErrors['agent-expression'](`${template} is no address`)
     const named = template.startsWith('http') && URL.canParse(template.replaceAll(/\$\{\{.*?\}\}/gs, 'x'))
     const home = named ? new URL(template.replaceAll(/\$\{\{.*?\}\}/gs, 'x')).origin : base.origin
