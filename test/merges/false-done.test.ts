@@ -122,7 +122,8 @@ describe.each(['plain', 'spoken'])('an agent of the pool %s says "done" with fai
       merges: [{ state: 'refused', to: expect.any(String) }],
     })
     const texts = [JSON.stringify(await detail()), JSON.stringify(items)]
-    for (const artifact of artifacts) {
+    // A bundle may be made anew meanwhile, by another name; it says what was read above.
+    for (const artifact of artifacts.filter(({ id }) => !id.startsWith('art_proof_'))) {
       const { body } = await owner.bytes(artifactContent, { params: { id: artifact.id } })
       texts.push(await new Response(body as never).text())
     }

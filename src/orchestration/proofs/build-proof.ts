@@ -66,7 +66,7 @@ export function buildProof(record: ProofRecord): Proof {
     merges: record.merges.map(({ step, branch, state, target, candidate, reason }) => ({
       ...{ step, branch, state, from: target, to: candidate, reason: clean(reason) },
     })),
-    approvals: record.approvals.map((approval) => ({
+    approvals: inOrder(record.approvals).map((approval) => ({
       id: approval.id,
       step: approval.step,
       state: approval.state,
@@ -85,6 +85,12 @@ export function buildProof(record: ProofRecord): Proof {
     cost: costOf(record),
     artifacts: record.artifacts.map(({ id, name, sha256, bytes }) => ({ id, name, sha256, bytes: Number(bytes) })),
   }
+}
+
+/** As they were answered, those without an answer last: ids of one moment are in no order. */
+function inOrder(approvals: ProofRecord['approvals']): ProofRecord['approvals'] {
+  const rank = ({ answeredAt, step, id }: ProofRecord['approvals'][number]) => `${answeredAt ?? '~'} ${step} ${id}`
+  return approvals.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
 }
 
 /** The one text of a bundle, and its name. */
