@@ -43,6 +43,13 @@ export interface KindUnderTest {
 
 const secret = 'pl4nted-s3cret-value'
 
+/** What a kind cannot do is no test that was left out: there is none. */
+function itWhere(applies: boolean) {
+  return (name: string, test: () => Promise<void>): void => {
+    if (applies) it(name, test)
+  }
+}
+
 /**
  * What every kind of agent must keep, whatever is behind it. The agent does what its prompt says (`PeerStep`); it may be
  * as hostile as it likes: the attempt ends, its end is explained, its slot is free again, its processes are gone.
@@ -113,7 +120,7 @@ export function describeAgentKind(
       }
     })
 
-    it.runIf(traits.files)('changes files in a worktree, which are committed', async () => {
+    itWhere(traits.files)('changes files in a worktree, which are committed', async () => {
       const more = { workspace: 'worktree' } as const
       const about = { repo: { path: repository, commit: null } }
       const report = await perform([{ write: 'made/by-agent.txt', content: 'yes\n' }, { say: 'ok' }], more, about)
@@ -123,7 +130,7 @@ export function describeAgentKind(
       await expectGone(report)
     })
 
-    it.runIf(traits.usage)('tells what it has spent', async () => {
+    itWhere(traits.usage)('tells what it has spent', async () => {
       const report = await perform([{ spent: { input: 120, output: 30 } }, { say: 'x' }])
       expect(report.usage.spending).toMatchObject({ inputTokens: 120, outputTokens: 30 })
     })
@@ -157,12 +164,12 @@ export function describeAgentKind(
       expect(report).toMatchObject({ outcome: 'failed', error: { message: expect.stringContaining('do not pass') } })
     })
 
-    it.runIf(traits.refuses)('has refused when it says so, and is not asked again', async () => {
+    itWhere(traits.refuses)('has refused when it says so, and is not asked again', async () => {
       const report = await perform([{ refuse: true }])
       expect(report).toMatchObject({ outcome: 'failed', error: { code: 'agent-refused', retry: 'never' } })
     })
 
-    it.runIf(traits.protocol)('is told from one that breaks its protocol', async () => {
+    itWhere(traits.protocol)('is told from one that breaks its protocol', async () => {
       const report = await perform([{ garbage: true }, { say: 'never' }])
       expect(report).toMatchObject({ outcome: 'failed', error: { code: 'agent-protocol' } })
       await expectGone(report)
@@ -177,7 +184,7 @@ export function describeAgentKind(
       await expectGone(await report())
     })
 
-    it.runIf(traits.env)('does not get a planted secret out: not by its words, its log, or its errors', async () => {
+    itWhere(traits.env)('does not get a planted secret out: not by its words, its log, or its errors', async () => {
       const more = { secretEnv: { PLANTED: 'PLANTED' } }
       const { id, report } = begin([{ leak: 'PLANTED' }, { fail: `it is ${secret}` }], more)
       const said = await perform([{ leak: 'PLANTED' }], more)
@@ -187,13 +194,13 @@ export function describeAgentKind(
       expect(heard(id)).toContain(traits.streams === false ? '***' : 'secret: ***')
     })
 
-    it.runIf(traits.processes)('takes what it forked with it', async () => {
+    itWhere(traits.processes)('takes what it forked with it', async () => {
       const report = await perform([{ daemon: true }, { say: 'forked' }])
       expect(report.outcome).toBe('succeeded')
       await expectGone(report)
     })
 
-    it.runIf(traits.asks)('asks people, and heeds them', async () => {
+    itWhere(traits.asks)('asks people, and heeds them', async () => {
       const { report } = begin([{ ask: 'run the tests', kind: 'execute' }])
       people.answer = (question) => ({ choice: question.choices.find((each) => each.meaning === 'allow-once')!.id })
       expect((await report()).output).toEqual({ text: 'allowed' })
@@ -204,13 +211,13 @@ export function describeAgentKind(
       })
     })
 
-    it.runIf(traits.asks)('goes on with a no when nobody answers, and is alive while it waits', async () => {
+    itWhere(traits.asks)('goes on with a no when nobody answers, and is alive while it waits', async () => {
       const { id, report } = begin([{ ask: 'fetch the world', kind: 'fetch' }])
       expect(await report()).toMatchObject({ outcome: 'succeeded', output: { text: 'refused' } })
       expect(port.progress.some((one) => one.taskId === id && one.note?.includes('fetch the world'))).toBe(true)
     })
 
-    it.runIf(traits.asks)('can be cancelled while it waits for an answer', async () => {
+    itWhere(traits.asks)('can be cancelled while it waits for an answer', async () => {
       const { id, report } = begin([{ ask: 'delete it all', kind: 'other' }, { hang: true }])
       await expect.poll(() => people.questions.length, { timeout: 20_000 }).toBe(1)
       port.cancel(id, 'never mind')
