@@ -50,9 +50,11 @@ export function createUpstream(): Upstream {
           timeout: timeoutMs,
           headers: { ...headers, 'content-length': Buffer.byteLength(body), 'accept-encoding': 'identity' },
         })
-        const abort = () => request.destroy(new Error('the caller went away'))
+        // Without an error of its own: between two requests nobody listens to the errors of a kept connection.
+        const abort = () => request.destroy()
+        const settled = () => signal.removeEventListener('abort', abort)
         signal.addEventListener('abort', abort, { once: true })
-        request.once('close', () => signal.removeEventListener('abort', abort))
+        request.once('close', settled)
         request.once('socket', (socket) => {
           const note = () => {
             connected = true
@@ -64,6 +66,7 @@ export function createUpstream(): Upstream {
         request.once('response', (answer) => {
           // Whoever reads it hears of it; where nobody does any more, there is nobody to tell.
           answer.on('error', () => {})
+          answer.once('end', settled)
           resolve(answer)
         })
         request.on('error', (error: NodeJS.ErrnoException) => {
