@@ -11,6 +11,7 @@ import { quietly, quoted } from './pod-process.ts'
 import { startBeside } from './start-beside.ts'
 
 const filesMs = 600_000
+const stoppedFilesMs = 60_000
 const cleanMs = 30_000
 
 export interface PodLease {
@@ -66,7 +67,9 @@ export class AgentPodPlace implements Place {
       const end = await Promise.race([running.ended, lost])
       // Nobody of the attempt is left when its folders are fetched.
       await quietly(killAll(address, 'KILL', AbortSignal.any([gone, AbortSignal.timeout(cleanMs)])))
-      if (!stopped) await fetchBack(address, folders, AbortSignal.any([gone, AbortSignal.timeout(filesMs)]))
+      // One that had done its work may have been slow to leave, and was stopped for that: its files count all the same.
+      const withinMs = stopped ? stoppedFilesMs : filesMs
+      await fetchBack(address, folders, AbortSignal.any([gone, AbortSignal.timeout(withinMs)]))
       return end
     })()
     ended.catch(() => {})
