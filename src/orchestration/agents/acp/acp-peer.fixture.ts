@@ -96,6 +96,10 @@ const app = agent({ name: 'peer' })
             await client.request(methods.client.fs.writeTextFile, { sessionId, path: first, content: rest[0] ?? '' })
             return 'written'
           }
+          if (name === 'linger') {
+            setInterval(() => {}, 60_000)
+            return 'here to stay'
+          }
           if (name === 'fill') {
             const update = { sessionUpdate: 'usage_update', used: Number(first), size: Number(rest[0]) } as const
             await client.notify(methods.client.session.update, { sessionId, update })

@@ -11,7 +11,6 @@ import { quietly, quoted } from './pod-process.ts'
 import { startBeside } from './start-beside.ts'
 
 const filesMs = 600_000
-const stoppedFilesMs = 60_000
 const cleanMs = 30_000
 
 export interface PodLease {
@@ -56,7 +55,6 @@ export class AgentPodPlace implements Place {
     await bringIn(address, folders, 'true', signal)
     await writeFile(file, '')
     const running = await startBeside(address, request, pidFile, { file })
-    let stopped = false
     const ended = (async (): Promise<ProcessEnd> => {
       const lost = new Promise<never>((_, reject) => {
         const onGone = () => reject(reason())
@@ -67,16 +65,16 @@ export class AgentPodPlace implements Place {
       const end = await Promise.race([running.ended, lost])
       // Nobody of the attempt is left when its folders are fetched.
       await quietly(killAll(address, 'KILL', AbortSignal.any([gone, AbortSignal.timeout(cleanMs)])))
-      // One that had done its work may have been slow to leave, and was stopped for that: its files count all the same.
-      const withinMs = stopped ? stoppedFilesMs : filesMs
-      await fetchBack(address, folders, AbortSignal.any([gone, AbortSignal.timeout(withinMs)]))
+      // Who is stopped because he is slow to leave has done his work; of an attempt that is over nobody wants the files.
+      if (!this.#context.signal.aborted) {
+        await fetchBack(address, folders, AbortSignal.any([gone, AbortSignal.timeout(filesMs)]))
+      }
       return end
     })()
     ended.catch(() => {})
     return {
       ...{ pid: 0, stdin: running.stdin, ended },
       stop: (graceMs = request.graceMs ?? 5_000) => {
-        stopped = true
         running.stop(graceMs)
         void quietly(killAll(address, 'TERM', AbortSignal.timeout(cleanMs)))
       },

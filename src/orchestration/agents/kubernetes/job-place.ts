@@ -101,6 +101,14 @@ export class JobPlace implements Place {
     const metering = meter.watch(client, address(agent), this.#host.sampleMs, used, looking)
     let stopped = false
     let isOver = false
+    let fetching: Promise<void> | null = null
+    const fetchOnce = () => {
+      const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(filesMs)])
+      fetching ??= fetchBack(address('workspace'), folders, signal)
+      return fetching
+    }
+    // Of an attempt that is over nobody wants the files.
+    const isWanted = () => !this.#context.signal.aborted
     const output = await this.#output(request, address(agent), () => isOver, looking)
     const ended = (async (): Promise<ProcessEnd> => {
       try {
@@ -114,12 +122,12 @@ export class JobPlace implements Place {
         isOver = true
         await Promise.race([output.done, new Promise((resolve) => setTimeout(resolve, leaveMs).unref())])
         if (isAppError(verdict)) throw verdict
-        const fetching = AbortSignal.any([this.#over.signal, AbortSignal.timeout(filesMs)])
-        if (!stopped) await fetchBack(address('workspace'), folders, fetching)
+        if (isWanted()) await fetchOnce()
         return verdict
       } catch (error) {
-        if (stopped) return stoppedEnd((performance.now() - from) / 1_000)
-        throw error
+        if (!stopped) throw error
+        await fetching
+        return stoppedEnd((performance.now() - from) / 1_000)
       } finally {
         over.abort()
         await metering
@@ -134,7 +142,11 @@ export class JobPlace implements Place {
       stop: (graceMs = request.graceMs ?? 5_000) => {
         if (stopped) return
         stopped = true
-        void quietly(this.#stop(graceMs))
+        // Who is slow to leave has done his work, and it goes with the pod.
+        const kept = isWanted() ? fetchOnce() : Promise.resolve()
+        const stop = () => quietly(this.#stop(graceMs))
+        // That it failed, `ended` tells.
+        void kept.then(stop, stop)
       },
     }
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeWhen } from '../../../../test/support/when.ts'
 import type { TaskId } from '../../../foundation/kernel/ids.ts'
-import { type KubernetesFile, shapeKubernetes } from '../../../foundation/platform/config/kubernetes-settings.ts'
+import type { KubernetesFile } from '../../../foundation/platform/config/kubernetes-settings.ts'
 import { makeRepository, rawGit } from '../../../foundation/platform/git/git.fixture.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, commandSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
@@ -10,48 +10,25 @@ import type { ResolvedTask } from '../../workflows/task-contract.ts'
 import { createCommandAdapter } from '../command-adapter.ts'
 import { type TestContainers, testContainers } from '../container/containers.fixture.ts'
 import { createPlacedAdapter } from '../places/placed-adapter.ts'
-import { KubeServer } from './kube-server.fixture.ts'
-import { openKubernetes } from './open-kubernetes.ts'
-import { PodmanKubelet } from './podman-kubelet.fixture.ts'
+import { PodmanCluster } from './podman-cluster.fixture.ts'
 
 const found = testContainers()
 
 if ('reason' in found) describeWhen(false, found.reason)('agents in pods', () => {})
 else {
   const containers: TestContainers = found
-  let server: KubeServer
-  let kubelet: PodmanKubelet
-  const open: (() => Promise<void>)[] = []
-  const begin = async () => {
-    server = await new KubeServer().start()
-    kubelet = new PodmanKubelet(server, containers)
-    server.kubelet = kubelet
-  }
-  const end = async () => {
-    for (const close of open.splice(0)) await close()
-    await kubelet.close()
-    await server.close()
-  }
-  const placesFor = (kit: RunnerKit, more: Partial<KubernetesFile>) => {
-    const settings = shapeKubernetes({ image: containers.image, workspaceImage: containers.image, ...more })
-    const places = openKubernetes({
-      ...{ pool: 'pods', settings, dataFolder: kit.folder, sampleMs: 60_000 },
-      access: async () => server.access,
-    })
-    open.push(places.close)
-    return places.open
-  }
+  let cluster: PodmanCluster
 
   describe('commands in Jobs', { timeout: 90_000 }, () => {
     let kit: RunnerKit
     let tasks = 0
     beforeAll(async () => {
-      await begin()
+      cluster = await PodmanCluster.start(containers)
       kit = new RunnerKit({ KEY: 'pl4nted-s3cret-value' })
     })
     afterAll(async () => {
       await kit.close()
-      await end()
+      await cluster.close()
       containers.remove()
       expect(kit.errors).toEqual([])
     })
@@ -64,7 +41,7 @@ else {
     ) {
       const adapter = createPlacedAdapter({
         kind: 'kubernetes',
-        open: placesFor(kit, more),
+        open: cluster.placesFor(kit, more),
         inner: (place) =>
           createCommandAdapter({
             ...{ supervisor: place, artifacts: kit.artifacts, graceMs: 1_000 },
@@ -83,7 +60,7 @@ else {
       await during(id, port)
       await expect.poll(() => port.reportOf(id), { timeout: 60_000 }).toBeTruthy()
       await runner.drain()
-      const left = () => server.store.all().filter((key) => key.includes(`-${id.replace('_', '-')}-`))
+      const left = () => cluster.server.store.all().filter((key) => key.includes(`-${id.replace('_', '-')}-`))
       await expect.poll(left, { timeout: 20_000 }).toEqual([])
       return port.reportOf(id)!
     }
@@ -106,7 +83,7 @@ else {
       const files = rawGit(repository, 'ls-tree', '-r', '--name-only', report.workspaceCommit!)
       expect(files.split('\n')).toEqual(['README.md', 'bin/run', 'link', 'made.txt'])
       expect(report.artifacts.map(({ name }) => name)).toEqual(['kept.txt'])
-      expect(server.calls.filter((call) => call.includes('/pods/') && call.startsWith('PATCH'))).toEqual([])
+      expect(cluster.server.calls.filter((call) => call.includes('/pods/') && call.startsWith('PATCH'))).toEqual([])
     })
 
     it('take prompts; get their variables by a Secret, and are nobody there', async () => {
@@ -136,7 +113,7 @@ else {
     })
 
     it('are followed through a bad day of the API server: lost answers, 429, dropped watches and logs, 410', async () => {
-      server.faults.push(
+      cluster.server.faults.push(
         { method: 'POST', path: /\/jobs$/, status: 500, after: true, times: 1 },
         { method: 'POST', path: /\/secrets$/, status: 429, headers: { 'retry-after': '1' }, times: 1 },
         { method: 'GET', path: /\/pods$/, status: 503, times: 2 },
@@ -144,9 +121,9 @@ else {
       const script = 'for n in 1 2 3 4 5 6 7 8 9 10; do echo "line $n"; sleep 0.3; done'
       const report = await perform(sh(script), {}, {}, async (id) => {
         await expect.poll(() => kit.logs.text(id), { timeout: 30_000 }).toContain('line 2')
-        server.compact()
-        expect(server.dropWatches()).toBeGreaterThan(0)
-        expect(server.dropLogs()).toBeGreaterThan(0)
+        cluster.server.compact()
+        expect(cluster.server.dropWatches()).toBeGreaterThan(0)
+        expect(cluster.server.dropLogs()).toBeGreaterThan(0)
       })
       expect(report).toMatchObject({ outcome: 'succeeded' })
       const lines = Array.from({ length: 10 }, (_, n) => `line ${n + 1}`)
