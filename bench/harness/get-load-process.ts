@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { driveSockets } from './drive-sockets.ts'
 import { serveCalls } from './worker-process.ts'
 
 /** The same GET over and over, on kept connections with one request under way on each. */
@@ -25,8 +26,7 @@ async function run(load: GetLoad): Promise<GetLoadResult> {
   const headers = Object.entries(load.headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const request = Buffer.from(`GET ${load.path} HTTP/1.1\r\nhost: bench\r\n${headers.join('')}\r\n`)
   const latenciesMs: number[] = []
-  let measuring = false
-  let stopped = false
+  const phase = { measuring: false, stopped: false }
   let answered = 0
   let refused = 0
   let example: string | null = null
@@ -52,7 +52,7 @@ async function run(load: GetLoad): Promise<GetLoadResult> {
           left = Number(length) - (head.length - end - 4)
         } else left -= part.length
         if (left > 0) return
-        if (measuring) {
+        if (phase.measuring) {
           latenciesMs.push(performance.now() - sentAt)
           if (head.startsWith('HTTP/1.1 200')) answered += 1
           else {
@@ -60,7 +60,7 @@ async function run(load: GetLoad): Promise<GetLoadResult> {
             example = head.slice(0, 1_000)
           }
         }
-        if (!stopped) return send()
+        if (!phase.stopped) return send()
         socket.end()
         resolve()
       })
@@ -68,25 +68,7 @@ async function run(load: GetLoad): Promise<GetLoadResult> {
       send()
     })
 
-  const sockets = await Promise.all(
-    Array.from(
-      { length: load.connections },
-      () =>
-        new Promise<Socket>((resolve, reject) => {
-          const socket = connect(load.port, '127.0.0.1', () => resolve(socket.setNoDelay(true)))
-          socket.once('error', reject)
-        }),
-    ),
-  )
-  const driven = Promise.all(sockets.map(drive))
-  await new Promise((resolve) => setTimeout(resolve, load.warmUpMs))
-  const started = performance.now()
-  measuring = true
-  await new Promise((resolve) => setTimeout(resolve, load.measureMs))
-  measuring = false
-  const seconds = (performance.now() - started) / 1_000
-  stopped = true
-  await driven
+  const seconds = await driveSockets(load, phase, drive)
   return { answered, refused, example, seconds, latenciesMs }
 }
 

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { driveSockets } from './drive-sockets.ts'
 import { serveCalls } from './worker-process.ts'
 
 /** What the client sends: signed requests to one address over kept connections, one under way on each. */
@@ -28,8 +29,7 @@ export interface LoadResult {
 async function run(load: Load): Promise<LoadResult> {
   const filler = 'x'.repeat(Math.max(0, load.bytes - 60))
   let next = 0
-  let measuring = false
-  let stopped = false
+  const phase = { measuring: false, stopped: false }
   let answered = 0
   let refused = 0
   const latenciesMs: number[] = []
@@ -61,12 +61,12 @@ async function run(load: Load): Promise<LoadResult> {
         if (text.length < head + 4 + length) return
         const ok = text.startsWith('HTTP/1.1 2')
         text = ''
-        if (measuring) {
+        if (phase.measuring) {
           latenciesMs.push(performance.now() - sentAt)
           if (ok) answered += 1
           else refused += 1
         }
-        if (stopped) {
+        if (phase.stopped) {
           socket.end()
           resolve()
         } else send()
@@ -75,25 +75,7 @@ async function run(load: Load): Promise<LoadResult> {
       send()
     })
 
-  const sockets = await Promise.all(
-    Array.from(
-      { length: load.connections },
-      () =>
-        new Promise<Socket>((resolve, reject) => {
-          const socket = connect(load.port, '127.0.0.1', () => resolve(socket.setNoDelay(true)))
-          socket.once('error', reject)
-        }),
-    ),
-  )
-  const driven = Promise.all(sockets.map(drive))
-  await new Promise((resolve) => setTimeout(resolve, load.warmUpMs))
-  const started = performance.now()
-  measuring = true
-  await new Promise((resolve) => setTimeout(resolve, load.measureMs))
-  measuring = false
-  const seconds = (performance.now() - started) / 1_000
-  stopped = true
-  await driven
+  const seconds = await driveSockets(load, phase, drive)
   return { answered, refused, seconds, latenciesMs }
 }
 

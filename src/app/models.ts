@@ -10,6 +10,7 @@ import {
   startModelUpkeep,
 } from '../external-api/models/index.ts'
 import { asId, type TenantId } from '../foundation/kernel/ids.ts'
+import { unlessAborted } from '../foundation/kernel/unless-aborted.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Authenticate } from '../foundation/platform/http/bearer-token.ts'
@@ -123,7 +124,7 @@ export function createModelAccess(database: Database, urlOf: () => Promise<strin
       (await create(tenant, taskId, agentId, models)).key,
     grantFor: (models: readonly string[]): AttemptGrant => {
       return async ({ tenant, taskId, agentId }, signal) => {
-        const url = await until(urlOf(), signal)
+        const url = await unlessAborted(urlOf(), signal)
         if (url === null) throw modelErrors['models-unreachable']('nobody says where the model gateway is')
         const { key, row } = await create(tenant, taskId, agentId, models)
         return {
@@ -142,18 +143,5 @@ export function modelVariables(url: string, key: string): Readonly<Record<string
   return {
     ...{ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: key },
     ...{ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: key },
-  }
-}
-
-/** Rejects with the reason of the signal, if that comes first. */
-async function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const ended = Promise.withResolvers<never>()
-  const end = () => ended.reject(signal.reason)
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    return await Promise.race([promise, ended.promise])
-  } finally {
-    signal.removeEventListener('abort', end)
   }
 }

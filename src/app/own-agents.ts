@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { unlessAborted } from '../foundation/kernel/unless-aborted.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { OwnAgentSettings } from '../foundation/platform/config/own-agents.ts'
 import type { PoolConfig } from '../foundation/platform/config/pools.ts'
@@ -49,7 +50,7 @@ export function createAgentServices({
     meter: createContextGrowth({ database, onError, ...(onCommit === undefined ? {} : { onCommit }) }),
     calls,
     costOf: (model, use) => prices.costOf(model, use, database.clock.now()),
-    serverUrl: (signal) => until(serverUrl(), signal),
+    serverUrl: (signal) => unlessAborted(serverUrl(), signal),
     routes: serviceCallRoutes(calls),
     close: () => calls[Symbol.dispose](),
   }
@@ -86,18 +87,5 @@ export function createOwnDriver(
       const { meter, costOf } = services
       return createLlmDriver({ settings, rules, processes, costOf, meter, tools: openTools() })
     }
-  }
-}
-
-/** Rejects with the reason of the signal, if that comes first. */
-async function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const ended = Promise.withResolvers<never>()
-  const end = () => ended.reject(signal.reason)
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    return await Promise.race([promise, ended.promise])
-  } finally {
-    signal.removeEventListener('abort', end)
   }
 }

@@ -9,16 +9,11 @@ import {
   speak,
   startUpstream,
   type TestGateway,
-  type TestUpstream,
+  trackedUpstreams,
 } from './gateway.fixture.ts'
 
 let gateway: TestGateway
-const open: TestUpstream[] = []
-const upstream: typeof startUpstream = async (...options) => {
-  const made = await startUpstream(...options)
-  open.push(made)
-  return made
-}
+const { upstream, closeAll } = trackedUpstreams()
 /** A port that nobody listens on. */
 async function nowhere(): Promise<string> {
   const { url, close } = await startUpstream()
@@ -28,9 +23,7 @@ async function nowhere(): Promise<string> {
 beforeAll(async () => {
   gateway = await openGateway()
 }, 60_000)
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((each) => each.close()))
-})
+afterEach(closeAll)
 afterAll(() => gateway.close())
 const get = (path: string, options = {}) => ask(`${gateway.url}${path}`, gateway.key, options)
 const auth = () => `host: x\r\nauthorization: Bearer ${gateway.key}\r\n`

@@ -28,6 +28,17 @@ export interface TestUpstream {
   close(): Promise<void>
 }
 
+/** `startUpstream`, and the end of all that were started. */
+export function trackedUpstreams() {
+  const open: TestUpstream[] = []
+  const upstream: typeof startUpstream = async (...options) => {
+    const made = await startUpstream(...options)
+    open.push(made)
+    return made
+  }
+  return { upstream, closeAll: () => Promise.all(open.splice(0).map((each) => each.close())) }
+}
+
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void
 
 /** A real server; by default it tells what it was asked. */

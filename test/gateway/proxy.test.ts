@@ -14,21 +14,14 @@ import {
 } from '../../src/contract.ts'
 import { eventually } from '../../src/foundation/runtime/log.fixture.ts'
 import { makeTenant } from '../support/api.ts'
-import { ask, openGateway, speak, startUpstream, type TestGateway, type TestUpstream } from './gateway.fixture.ts'
+import { ask, openGateway, speak, type TestGateway, trackedUpstreams } from './gateway.fixture.ts'
 
 let gateway: TestGateway
-const open: TestUpstream[] = []
-const upstream: typeof startUpstream = async (...options) => {
-  const made = await startUpstream(...options)
-  open.push(made)
-  return made
-}
+const { upstream, closeAll } = trackedUpstreams()
 beforeAll(async () => {
   gateway = await openGateway()
 }, 60_000)
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((each) => each.close()))
-})
+afterEach(closeAll)
 afterAll(() => gateway.close())
 
 describe('a managed route', () => {

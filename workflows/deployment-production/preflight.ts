@@ -1,10 +1,13 @@
 import { findingsIn } from '../../src/orchestration/gates/security-findings.ts'
+import { findingsUnder } from '../kit/finding.ts'
 import { readToolchain } from '../kit/toolchain.ts'
 import { type WorkStep, workProgram } from '../kit/work-program.ts'
 import { gitText } from '../kit/worktree.ts'
 import { table } from '../repo-checkup/report/markdown.ts'
 import type { Finding } from '../repo-checkup/result.ts'
 import { commandOf } from './perform.ts'
+
+const finding = findingsUnder('preflight')
 
 export interface PreflightFacts {
   /** What must be made good before anything is deployed. */
@@ -197,17 +200,6 @@ function hasDependencies(manifest: Readonly<Record<string, unknown>> | null): bo
     manifest === null ||
     Object.keys({ ...(manifest.dependencies as object), ...(manifest.devDependencies as object) }).length > 0
   )
-}
-
-function finding(
-  id: string,
-  score: number,
-  title: string,
-  why: string,
-  next: string,
-  evidence: readonly string[],
-): Finding {
-  return { id: `preflight/${id}`, score, title, why, next, evidence: evidence.slice(0, 10) }
 }
 
 export const main = (argv: readonly string[]): Promise<void> => workProgram(preflight, argv)

@@ -1,9 +1,12 @@
+import { findingsUnder } from '../kit/finding.ts'
 import { readFiles } from '../kit/read-repository.ts'
 import { showBytes } from '../repo-checkup/git/path-name.ts'
 import { listHeadFiles } from '../repo-checkup/head-files.ts'
 import { runProgram, type Step } from '../repo-checkup/program.ts'
 import { type Finding, plural } from '../repo-checkup/result.ts'
 import { anchorsOf, blocksOf, brokenLinks, unknownCommands } from './doc-rules.ts'
+
+const finding = findingsUnder('docs')
 
 export interface SurveyFacts {
   readonly documents: readonly string[]
@@ -166,17 +169,6 @@ function parse(text: string | undefined): Readonly<Record<string, unknown>> | nu
     // Nothing can be said of its scripts.
     return null
   }
-}
-
-function finding(
-  id: string,
-  score: number,
-  title: string,
-  why: string,
-  next: string,
-  evidence: readonly string[],
-): Finding {
-  return { id: `docs/${id}`, score, title, why, next, evidence: evidence.slice(0, 10) }
 }
 
 export const main = (argv: readonly string[]): Promise<void> => runProgram(survey, argv)

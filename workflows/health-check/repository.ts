@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs'
+import { findingsUnder } from '../kit/finding.ts'
 import { type WorkStep, workProgram } from '../kit/work-program.ts'
 import { gitText } from '../kit/worktree.ts'
 import { code, table } from '../repo-checkup/report/markdown.ts'
 import { type Finding, plural, showDay } from '../repo-checkup/result.ts'
+
+const finding = findingsUnder('repository')
 
 export interface RepositoryFacts {
   readonly empty: boolean
@@ -154,17 +157,6 @@ export function findingsOf(facts: RepositoryFacts, now: number): readonly Findin
       ),
   ]
   return all.filter((one): one is Finding => one !== false)
-}
-
-function finding(
-  id: string,
-  score: number,
-  title: string,
-  why: string,
-  next: string,
-  evidence: readonly string[],
-): Finding {
-  return { id: `repository/${id}`, score, title, why, next, evidence: evidence.slice(0, 10) }
 }
 
 function rowsOf(facts: RepositoryFacts): string[][] {

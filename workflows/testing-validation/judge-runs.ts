@@ -1,6 +1,9 @@
+import { findingsUnder } from '../kit/finding.ts'
 import type { Finding } from '../repo-checkup/result.ts'
 import { plural } from '../repo-checkup/result.ts'
 import type { TestOutcome } from './read-results.ts'
+
+const finding = findingsUnder('tests')
 
 /** One run of all tests. */
 export interface TestRun {
@@ -123,15 +126,4 @@ export function findingsOf(verdict: TestVerdict, runs: readonly TestRun[], comma
         ),
       ),
   ]
-}
-
-function finding(
-  id: string,
-  score: number,
-  title: string,
-  why: string,
-  next: string,
-  evidence: readonly string[],
-): Finding {
-  return { id: `tests/${id}`, score, title, why, next, evidence: evidence.slice(0, 10) }
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { toolServersOf } from '../../app/tool-servers.ts'
 import type { LoadedConfig } from '../../foundation/platform/config/load-config.ts'
-import { findProgram } from '../find-program.ts'
+import { findProgram } from '../../foundation/platform/processes/index.ts'
 import type { Check } from './check.ts'
 
 /** Whether the programs of the MCP servers that pools name are there. None: nothing is said. */

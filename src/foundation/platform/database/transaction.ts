@@ -26,7 +26,7 @@ export class Transaction implements Tx {
   #failureWasPosted = false
   #inFlight = 0
   #unchanged = false
-  #mayHaveWritten = false
+  readonly #texts = new Set<string>()
   #appendedEvents = false
   #idleSince = performance.now()
 
@@ -71,7 +71,7 @@ export class Transaction implements Tx {
 
   /** Whether the caller has said so, and no statement looks otherwise. */
   get unchanged(): boolean {
-    return this.#unchanged && !this.#mayHaveWritten && this.#failure === undefined
+    return this.#unchanged && this.#failure === undefined && ![...this.#texts].some(mayWrite)
   }
 
   /** Whether it has sent anything. */
@@ -149,7 +149,7 @@ export class Transaction implements Tx {
       )
     }
     this.#appendedEvents ||= query.text.includes(eventTable)
-    this.#mayHaveWritten ||= mayWrite(query)
+    this.#texts.add(query.text)
     const statement: Statement = { ...query, values: encodeValues(query.values) }
     this.#inFlight += 1
     try {
@@ -195,14 +195,6 @@ function commitUnknown(cause: unknown): Error {
   return databaseErrors['commit-unknown'](text, { cause })
 }
 
-const writes = new Map<string, boolean>()
-
-function mayWrite({ name, text }: Query): boolean {
-  const known = name === undefined ? undefined : writes.get(name)
-  if (known !== undefined) return known
-  const result = /\b(insert|update|delete|merge|nextval|setval|call|do|create|drop|alter|truncate)\b|pg_notify/i.test(
-    text,
-  )
-  if (name !== undefined) writes.set(name, result)
-  return result
+function mayWrite(text: string): boolean {
+  return /\b(insert|update|delete|merge|nextval|setval|call|do|create|drop|alter|truncate)\b|pg_notify/i.test(text)
 }

@@ -11,6 +11,7 @@ export {
 export { detectConfinement } from './confinement/detect-confinement.ts'
 export { watchDisk } from './disk-watch.ts'
 export type { FamilyTarget } from './find-families.ts'
+export { findProgram } from './find-program.ts'
 export { folderBytes } from './folder-bytes.ts'
 export { hostEnvironment } from './host-environment.ts'
 export type { OnOutput } from './output-pipe.ts'

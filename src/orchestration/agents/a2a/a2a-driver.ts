@@ -1,4 +1,5 @@
 import type { AgentDriver } from '../sessions/agent-session.ts'
+import { openSession } from '../sessions/open-session.ts'
 import { A2aSession, type A2aSessionOptions } from './a2a-session.ts'
 
 /** Drives remote agents that speak the Agent2Agent protocol; one remote task for each task of ours. */
@@ -6,15 +7,6 @@ export function createA2aDriver(options: A2aSessionOptions): AgentDriver {
   return {
     kind: 'a2a',
     enforcement: 'reported',
-    async start(assignment, context) {
-      const session = new A2aSession(options, assignment, context)
-      try {
-        await session.open()
-        return session
-      } catch (error) {
-        await session.stop()
-        throw error
-      }
-    },
+    start: (assignment, context) => openSession(new A2aSession(options, assignment, context)),
   }
 }

@@ -1,4 +1,5 @@
 import type { AgentDriver } from '../sessions/agent-session.ts'
+import { openSession } from '../sessions/open-session.ts'
 import { AcpSession, type AcpSessionOptions } from './acp-session.ts'
 
 /** Drives programs that speak the Agent Client Protocol over standard input and output; one process for each attempt. */
@@ -6,15 +7,6 @@ export function createAcpDriver(options: AcpSessionOptions): AgentDriver {
   return {
     kind: 'acp',
     enforcement: 'reported',
-    async start(assignment, context) {
-      const session = new AcpSession(options, assignment, context)
-      try {
-        await session.open()
-        return session
-      } catch (error) {
-        await session.stop()
-        throw error
-      }
-    },
+    start: (assignment, context) => openSession(new AcpSession(options, assignment, context)),
   }
 }

@@ -1,14 +1,13 @@
 import type { Writable } from 'node:stream'
 import { ndJsonStream, type Stream } from '@agentclientprotocol/sdk'
+import { PendingWork } from '../sessions/pending-work.ts'
 
 /** A message may have this many bytes: the content of a large file, written in one piece. */
 const mostMessageBytes = 32 * 1_048_576
-/** What may be under way to the log before the agent has to wait. */
-const mostPending = 64
 
 /** The two ends of an agent's standard input and output as a stream of messages; the agent waits while we are busy. */
 export class AcpTransport {
-  readonly #pending = new Set<Promise<unknown>>()
+  readonly #work = new PendingWork()
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null
   #closed = false
   readonly #input: ReadableStream<Uint8Array>
@@ -28,17 +27,12 @@ export class AcpTransport {
   take(chunk: Buffer): void | Promise<void> {
     if (this.#closed) return
     this.#controller!.enqueue(Uint8Array.from(chunk))
-    if (this.#pending.size >= mostPending) return Promise.allSettled(this.#pending).then(() => undefined)
-    // The messages of this chunk are dealt with before the next is read, so that a flood cannot pile up.
-    return new Promise((resolve) => setImmediate(resolve))
+    return this.#work.pace()
   }
 
   /** Work on a message that the agent must not run away from. */
   follow(work: void | Promise<void>): void {
-    if (work === undefined) return
-    this.#pending.add(work)
-    const done = () => this.#pending.delete(work)
-    work.then(done, done)
+    this.#work.follow(work)
   }
 
   /** The agent is gone. */

@@ -1,7 +1,5 @@
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { delimiter, isAbsolute, join } from 'node:path'
-import { runTool, type ToolAnswer } from '../../../foundation/platform/processes/index.ts'
+import { isAbsolute } from 'node:path'
+import { findProgram, runTool, type ToolAnswer } from '../../../foundation/platform/processes/index.ts'
 import { containerErrors } from './container-errors.ts'
 
 /** docker, podman, or a program that takes the same arguments. */
@@ -82,7 +80,7 @@ export async function findCli(
 }
 
 async function tryCli(name: string, env: Readonly<Record<string, string>>): Promise<CliTrial> {
-  const path = isAbsolute(name) ? name : await onPath(name, env.PATH ?? '')
+  const path = isAbsolute(name) ? name : await findProgram(name, env.PATH ?? '')
   if (path === null) return { name, cli: null, problem: 'not installed' }
   const answer = await callCli({ path, env }, ['info', '--format', '{{json .}}'])
   const info = parse(answer.stdout)
@@ -116,16 +114,4 @@ function parse(text: string): Readonly<Record<string, unknown>> | null {
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-async function onPath(name: string, searchPath: string): Promise<string | null> {
-  for (const folder of searchPath.split(delimiter).filter(isAbsolute)) {
-    const file = join(folder, name)
-    const usable = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (usable) return file
-  }
-  return null
 }

@@ -85,7 +85,7 @@ export class ContainerPlace implements Place {
     this.#user = options.settings.user ?? own
   }
 
-  /** A folder for what only the CLI reads. Root hands the folders of the attempt to the user of the container. */
+  /** A folder for what only the CLI reads, and where it works: podman leaves a file named `oom` there. Root hands the folders of the attempt to the user of the container. */
   async prepare(): Promise<void> {
     this.#private = await mkdtemp(join(this.#options.dataFolder, 'container-'))
     if (this.#uid !== 0) return
@@ -117,7 +117,7 @@ export class ContainerPlace implements Place {
     })
     const said = new LastLine()
     const running = await supervisor.start({
-      ...{ ...request, file: this.#cli.path, args, env: command.env, cwd: '/', limits: {}, lingerMs },
+      ...{ ...request, file: this.#cli.path, args, env: command.env, cwd: this.#private, limits: {}, lingerMs },
       onSample: () => {},
       onStderr: (chunk) => {
         said.write(chunk)
@@ -154,7 +154,14 @@ export class ContainerPlace implements Place {
     const wrapped = ['-c', 'echo $$ >"$0"; exec "$@"', pidFile, request.file, ...request.args]
     const command = await this.#command({ ...request, file: 'sh', args: wrapped })
     const running = await this.#options.supervisor.start({
-      ...{ ...request, file: this.#cli.path, args: execLine(command.line), env: command.env, cwd: '/', limits: {} },
+      ...{
+        ...request,
+        file: this.#cli.path,
+        args: execLine(command.line),
+        env: command.env,
+        cwd: this.#private,
+        limits: {},
+      },
       marker: `${request.marker}.${this.#processes}`,
       onSample: () => {},
     })

@@ -171,7 +171,11 @@ export class PodmanKubelet implements Kubelet {
       ...['--entrypoint', file, this.#containers.image, ...args],
     ]
     const env = { ...process.env, CONTAINERS_CONF: this.#containers.variable('CONTAINERS_CONF') ?? '' }
-    const child = spawn('podman', line, { env: clean(env), stdio: [spec.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'] })
+    const child = spawn('podman', line, {
+      cwd: this.#folder,
+      env: clean(env),
+      stdio: [spec.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    })
     const running: Running = {
       ...{ child, container, lines: [], listeners: new Set(), attached: new Set(), held: '', over: false, tick: 0 },
     }

@@ -4,6 +4,7 @@ import type { LlmAgentSettings } from '../../../foundation/platform/config/llm-a
 import type { OpenContextMeter } from '../../context-growth/context-meter.ts'
 import type { AgentProcessHost } from '../sessions/agent-process.ts'
 import type { AgentDriver } from '../sessions/agent-session.ts'
+import { openSession } from '../sessions/open-session.ts'
 import type { OpenToolGrants } from '../sessions/tool-grants.ts'
 import { LlmSession } from './llm-session.ts'
 
@@ -28,15 +29,6 @@ export function createLlmDriver(options: LlmDriverOptions): AgentDriver {
     kind: 'llm',
     // Every call goes through the gateway, with the key of the attempt.
     enforcement: 'metered',
-    async start(assignment, context) {
-      const session = new LlmSession(options, assignment, context)
-      try {
-        await session.open()
-        return session
-      } catch (error) {
-        await session.stop()
-        throw error
-      }
-    },
+    start: (assignment, context) => openSession(new LlmSession(options, assignment, context)),
   }
 }

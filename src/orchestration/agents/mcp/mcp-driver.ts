@@ -1,4 +1,5 @@
 import type { AgentDriver } from '../sessions/agent-session.ts'
+import { openSession } from '../sessions/open-session.ts'
 import { McpSession, type McpSessionOptions } from './mcp-session.ts'
 
 /** MCP servers as agents: a task is one call of one tool. A program is started for each attempt, an address is called. */
@@ -7,15 +8,6 @@ export function createMcpDriver(options: McpSessionOptions): AgentDriver {
     kind: 'mcp',
     // The time and processor of a program are bounded by this host; what is elsewhere tells nothing.
     enforcement: options.settings.server.argv === null ? 'reported' : 'capped',
-    async start(assignment, context) {
-      const session = new McpSession(options, assignment, context)
-      try {
-        await session.open()
-        return session
-      } catch (error) {
-        await session.stop()
-        throw error
-      }
-    },
+    start: (assignment, context) => openSession(new McpSession(options, assignment, context)),
   }
 }

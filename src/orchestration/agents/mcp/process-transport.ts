@@ -1,10 +1,9 @@
 import type { Writable } from 'node:stream'
 import { type JSONRPCMessage, parseJSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
+import { PendingWork } from '../sessions/pending-work.ts'
 
 /** A message may have this many bytes: a file in one piece. */
 const mostMessageBytes = 32 * 1_048_576
-/** What may be under way to the log before the server has to wait. */
-const mostPending = 64
 
 export interface ProcessTransportOptions {
   /** A line that is no message: many servers greet on their standard output. */
@@ -19,7 +18,7 @@ export class ProcessTransport implements Transport {
   onerror?: ((error: Error) => void) | undefined
   onmessage?: Transport['onmessage']
   readonly #options: ProcessTransportOptions
-  readonly #pending = new Set<Promise<unknown>>()
+  readonly #work = new PendingWork()
   #stdin: Writable | null = null
   #held: Buffer[] = []
   #heldBytes = 0
@@ -53,17 +52,12 @@ export class ProcessTransport implements Transport {
     if (this.#heldBytes > mostMessageBytes) {
       return this.#breach(`it sent a message of more than ${mostMessageBytes} bytes`)
     }
-    if (this.#pending.size >= mostPending) return Promise.allSettled(this.#pending).then(() => undefined)
-    // The messages of this chunk are dealt with before the next is read, so that a flood cannot pile up.
-    return new Promise((resolve) => setImmediate(resolve))
+    return this.#work.pace()
   }
 
   /** Work on a message that the server must not run away from. */
   follow(work: void | Promise<void>): void {
-    if (work === undefined) return
-    this.#pending.add(work)
-    const done = () => this.#pending.delete(work)
-    work.then(done, done)
+    this.#work.follow(work)
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
