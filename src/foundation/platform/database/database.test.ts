@@ -148,6 +148,21 @@ eachDatabase(
       expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 1 }])
     })
 
+    test('who says that nothing was changed, and has changed something, hears of the commit all the same', async () => {
+      const { db } = use()
+      const write = db.forTenant(a).write(async (tx) => {
+        tx.post(insert(a, 'x'))
+        tx.post(insert(a, 'x'))
+        tx.endUnchanged()
+      })
+      await expect(write).rejects.toSatisfy((error) => violates(error, 'things_pkey'))
+      const read = await db.forTenant(a).write(async (tx) => {
+        tx.endUnchanged()
+        return tx.query(count)
+      })
+      expect(read).toEqual([{ count: 0 }])
+    })
+
     test('a posted statement that lost a conflict is run again with the rest', async () => {
       const { db } = use()
       let runs = 0
