@@ -9,6 +9,10 @@ export interface TestSummary {
   readonly skipped: number
   /** One entry for each test that did not run, as `file > suite > test`. */
   readonly skippedNames: readonly string[]
+  /** One entry for each file with a failure, with the failures in words. */
+  readonly failedFiles: readonly { readonly file: string; readonly text: string }[]
+  /** Errors that belong to no file. */
+  readonly unhandled: number
 }
 
 /** Prints one line for each finished test file and writes the totals where `TEST_SUMMARY_FILE` says. */
@@ -38,11 +42,7 @@ export default class TestReporter implements Reporter {
     this.#print(
       `[${this.#done}/${this.#total}] ${failed ? 'FAIL' : 'ok'} ${module.relativeModuleId}: ${parts.join(', ')} (${seconds}s)`,
     )
-    for (const error of module.errors()) this.#print(indent(describe(error)))
-    for (const test of module.children.allTests('failed')) {
-      this.#print(`  x ${test.fullName}`)
-      for (const error of test.result().errors ?? []) this.#print(indent(describe(error)))
-    }
+    if (failed) this.#print(describeFailures(module))
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
@@ -62,14 +62,16 @@ function summarise(modules: readonly TestModule[], unhandled: number): TestSumma
   let passed = 0
   let failed = unhandled
   const skippedNames: string[] = []
+  const failedFiles: { file: string; text: string }[] = []
   for (const module of modules) {
     const counts = countModule(module)
     passed += counts.passed
     failed += counts.failed
+    if (counts.failed) failedFiles.push({ file: module.relativeModuleId, text: describeFailures(module) })
     for (const test of module.children.allTests('skipped'))
       skippedNames.push(`${module.relativeModuleId} > ${test.fullName}`)
   }
-  return { passed, failed, skipped: skippedNames.length, skippedNames }
+  return { passed, failed, skipped: skippedNames.length, skippedNames, failedFiles, unhandled }
 }
 
 /** A file that could not be loaded, or whose hooks failed, counts as one failure although no test of it failed. */
@@ -83,6 +85,14 @@ function countModule(module: TestModule): { passed: number; failed: number; skip
   }
   if (counts.failed === 0 && module.state() === 'failed') counts.failed = 1
   return counts
+}
+
+function describeFailures(module: TestModule): string {
+  const lines = module.errors().map((error) => indent(describe(error)))
+  for (const test of module.children.allTests('failed')) {
+    lines.push(`  x ${test.fullName}`, ...(test.result().errors ?? []).map((error) => indent(describe(error))))
+  }
+  return lines.join('\n')
 }
 
 function describe(error: SerializedError): string {

@@ -28,7 +28,7 @@ function runSuite(files: Readonly<Record<string, string>>, env: Readonly<Record<
   mkdirSync(join(folder, 'suite'))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'suite', `${name}.test.ts`), text)
   const inherited = Object.entries(process.env).filter(([name]) => !/^(VITEST|CI$|NODE_ENV|TEST|DEV|PROD)/.test(name))
-  const args = [join(root, 'scripts/test.mjs'), '--root', folder, '--config', join(folder, 'vitest.config.mjs')]
+  const args = [join(root, 'scripts/test.mjs'), `--root=${folder}`, `--config=${join(folder, 'vitest.config.mjs')}`]
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     env: { ...Object.fromEntries(inherited), ...env },
     encoding: 'utf8',
@@ -50,6 +50,18 @@ describe('npm test', () => {
     expect(result).toMatchObject({ status: 1, lastLine: '1 passed, 1 failed' })
     expect(result.stdout).toMatch(/FAIL suite\/b\.test\.ts.*\n +x bad\n/)
     expect(result.stdout).toContain('b.test.ts:2')
+  })
+
+  test('runs what failed once more, alone, and names what passed then', () => {
+    const marker = JSON.stringify(join(folder, 'was-here'))
+    const unsteady = `import { existsSync, writeFileSync } from 'node:fs'\nimport { expect, test } from 'vitest'\ntest('races', () => { const first = !existsSync(${marker}); writeFileSync(${marker}, ''); expect(first).toBe(false) })\n`
+    const result = runSuite({ a: passing, b: unsteady })
+    expect(result).toMatchObject({ status: 0, lastLine: '2 passed, 0 failed' })
+    expect(result.stderr).toMatch(/unsteady, .*passed alone: suite\/b\.test\.ts\n +x races/)
+    const many = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, failing]))
+    const broad = runSuite(many)
+    expect(broad).toMatchObject({ status: 1, lastLine: '0 passed, 4 failed' })
+    expect(broad.stderr).not.toContain('once more')
   })
 
   test('counts a file that cannot be loaded, and an error outside all tests, as failures', () => {

@@ -19,7 +19,10 @@ export function sendFailure(
     path: request.routeOptions.url,
     code: problem.code,
   }
-  if (failure.kind === 'unavailable') logger.warn({ ...fields, detail: failure.message }, 'request put off')
+  // Probes ask every second while a server drains; that it drains was told once.
+  if (failure.kind === 'unavailable' && failure.code === 'draining')
+    logger.debug({ ...fields, detail: failure.message }, 'request put off')
+  else if (failure.kind === 'unavailable') logger.warn({ ...fields, detail: failure.message }, 'request put off')
   else if (problem.status >= 500) logger.error({ ...fields, error: failure.cause ?? failure }, 'request failed')
   else logger.debug({ ...fields, detail: failure.message }, 'request refused')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')

@@ -284,7 +284,13 @@ export async function startA2aPeer(card: Partial<AgentCard['capabilities']> = {}
       // What nobody hears is kept all the same: the generator of the SDK is what writes it down.
       if (response.destroyed) continue
       if (!response.write(formatSSEEvent(event)) && !response.destroyed)
-        await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+        await new Promise<void>((resolve) => {
+          const go = () => {
+            response.off('drain', go).off('close', go)
+            resolve()
+          }
+          response.on('drain', go).on('close', go)
+        })
     }
     response.end()
   }
