@@ -1587,6 +1587,18 @@ begin
 end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.conflict_unless(ok boolean, what text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if ok then
+    return true;
+  end if;
+  raise exception using errcode = '40001', message = what;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION public.drop_event_partition(day date)
  RETURNS boolean
  LANGUAGE plpgsql
