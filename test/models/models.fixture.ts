@@ -46,11 +46,13 @@ secrets:
   ANTHROPIC: { command: [printf, k-anthropic] }
 prices:
   - { model: dear, from: 2020-01-01, input: 10, output: 100 }
+  - { model: plain, from: 2020-01-01, input: 1, output: 1 }
 models:
   wait: ${more.wait ?? '5s'}
   accounts:
     oa: { provider: openai, url: '${openaiServer.url}', secret: OPENAI, models: ['gpt-*', 'text-embedding-*', dear, unpriced] }
     spare: { provider: openai, url: '${openaiServer.url}', secret: OPENAI, models: ['gpt-*'], headers: { x-account: spare } }
+    like: { provider: compatible, url: '${openaiServer.url}', secret: OPENAI, models: ['plain*'] }
     an: { provider: anthropic, url: '${anthropicServer.url}', secret: ANTHROPIC, models: ['claude-*'] }
     theirs: { provider: openai, url: '${openaiServer.url}', models: [hidden], tenants: [other] }
   aliases:
@@ -75,7 +77,7 @@ models:
       await use.reset()
       await use.owner(`insert into quota_accounts (tenant_id, id, provider, settings, updated_at)
         select 'default', a, 'openai', '{"requestsPerMinute":null,"tokensPerMinute":null,"concurrent":null}', now()
-        from unnest(array['oa', 'spare', 'an']) as a`)
+        from unnest(array['oa', 'spare', 'like', 'an']) as a`)
       since = Date.now()
     },
     async calls(count) {

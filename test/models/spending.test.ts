@@ -64,6 +64,15 @@ describe('a call', () => {
     expect(place.openaiServer.seen.map(({ limit }) => limit)).toEqual([null, 8_192])
   })
 
+  test('has its limit in the field that the account takes, whichever the caller named', async () => {
+    await place.budget(10)
+    for (const limits of [{ max_completion_tokens: 50 }, { max_tokens: 90_000, max_completion_tokens: 50 }]) {
+      await place.openai.chat.completions.create({ ...chat, model: 'plain', ...limits })
+      const { body } = place.openaiServer.seen.at(-1)!
+      expect([body.max_tokens, body.max_completion_tokens]).toEqual([50, undefined])
+    }
+  })
+
   test('is cut shorter where less is left', async () => {
     const id = await place.budget(0.1)
     place.openaiServer.script([{ reply: { text: 'word '.repeat(5_000) } }])

@@ -365,10 +365,11 @@ const nothing: ModelUsage = {
   ...{ inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, longCacheWriteTokens: 0 },
 }
 
-/** The output limit goes in where something binds the call and the caller says none, or one that is too high. */
+/** Where something binds the call, its output limit goes in: the caller's, where it names one that is not too high. */
 function limited({ wire, body, text, namedOutput, target }: Outgoing, limit: number | null): string {
-  if (limit === null || (namedOutput !== null && namedOutput <= limit)) return text
-  return JSON.stringify(wire.limitOutput(body, limit, target.account.outputField))
+  if (limit === null) return text
+  const bound = wire.limitOutput(body, Math.min(limit, namedOutput ?? limit), target.account.outputField)
+  return bound === body ? text : JSON.stringify(bound)
 }
 
 function busy(text: string, retryAfterMs: number): AppError {

@@ -62,7 +62,7 @@ export function prepare(from: PreparedFrom, target: Target): Outgoing {
   const inputTokens = boundInput(text, body, contextOf(target.model, config.contexts))
   const outputTokens = namedOutput ?? config.outputTokens
   const prices = from.pricesOf(target.model)
-  const feature = unpricedFeature(body, from.headers)
+  const feature = unpricedFeature(text, body, from.headers)
   const unpriced = feature ?? (prices.length === 0 ? `the model ${target.model} has no price` : null)
   return {
     ...{ target, wire, body, text, hideUsage, namedOutput, unpriced },

@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ModelPrice, TokenUse } from '../../foundation/kernel/model-price.ts'
 import { fits } from './catalog.ts'
+import { chat } from './wire/chat.ts'
 import { EventSplitter } from './wire/event-splitter.ts'
+import type { Fields } from './wire/fields.ts'
+import { openaiUsage } from './wire/openai-usage.ts'
 import { boundInput, dearest, holdOf, outputWithin, unpricedFeature } from './worst-case.ts'
 
 const costAt = (price: ModelPrice, { inputTokens = 0, outputTokens = 0 }: TokenUse) =>
@@ -47,10 +50,34 @@ describe('the worst case', () => {
   })
 
   test('what no price per token covers is named', () => {
-    expect(unpricedFeature({ tools: [{ type: 'web_search_20250305' }] }, {})).toContain('web_search')
-    expect(unpricedFeature({ service_tier: 'priority' }, {})).toContain('priority')
-    expect(unpricedFeature({ tools: [{ type: 'function' }, { name: 'own' }], service_tier: 'auto' }, {})).toBe(null)
+    const feature = (body: Fields) => unpricedFeature(JSON.stringify(body), body, {})
+    expect(feature({ tools: [{ type: 'web_search_20250305' }] })).toContain('web_search')
+    expect(feature({ service_tier: 'priority' })).toContain('priority')
+    expect(feature({ messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] })).toContain('audio')
+    expect(feature({ messages: [{ role: 'user', content: '{"type":"input_audio"}' }] })).toBe(null)
+    expect(feature({ tools: [{ type: 'function' }, { name: 'own' }], service_tier: 'auto' })).toBe(null)
   })
+
+  test('is counted by what a model has thought, too, wherever its provider counts it', () => {
+    const inside = { prompt_tokens: 10, completion_tokens: 102, total_tokens: 112 }
+    const outside = { prompt_tokens: 10, completion_tokens: 2, total_tokens: 112 }
+    for (const usage of [inside, outside])
+      expect(openaiUsage(usage)).toMatchObject({ inputTokens: 10, outputTokens: 102 })
+  })
+})
+
+test('the output limit of a chat stands where its account takes it, and nowhere else', () => {
+  const fields = ['max_tokens', 'max_completion_tokens'] as const
+  const said = fc.option(fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null)), { nil: undefined })
+  fc.assert(
+    fc.property(said, said, fc.constantFrom(...fields), fc.nat(100_000), (old, now, field, tokens) => {
+      const body = JSON.parse(JSON.stringify({ model: 'm', max_tokens: old, max_completion_tokens: now })) as Fields
+      const limits = Object.entries(chat.limitOutput(body, tokens, field)).filter(([name]) => name !== 'model')
+      expect(limits).toEqual([[field, tokens]])
+    }),
+  )
+  const ready = { model: 'm', max_tokens: 5 }
+  expect(chat.limitOutput(ready, 5, 'max_tokens')).toBe(ready)
 })
 
 test('events are the same however the stream is cut', () => {

@@ -27,6 +27,8 @@ const images = new Set(['image', 'image_url', 'input_image'])
 /** Contents whose tokens do not follow from their bytes. */
 const boundless = new Set(['document', 'file', 'input_file', 'input_audio', 'item_reference', 'container_upload'])
 const hints = /"(image|image_url|input_image|document|file|input_file|input_audio|item_reference|container_upload)"/
+/** Sound has tokens of its own, which cost many times what those of text do. */
+const audio = /"type"\s*:\s*"input_audio"/
 /** Fields by which the provider adds input that we do not see. */
 const hidden = ['previous_response_id', 'conversation', 'prompt', 'container', 'context_management']
 
@@ -77,7 +79,7 @@ function countParts(value: unknown): { images: number; boundless: boolean } {
  * What in a request is paid by a price that no table of ours has, as text; null where there is nothing of the kind. Such a
  * request cannot be bounded in US$.
  */
-export function unpricedFeature(body: Fields, headers: Fields): string | null {
+export function unpricedFeature(text: string, body: Fields, headers: Fields): string | null {
   const tier = body.service_tier
   if (typeof tier === 'string' && !['auto', 'default', 'standard_only', 'flex'].includes(tier))
     return `service_tier ${tier}`
@@ -88,6 +90,7 @@ export function unpricedFeature(body: Fields, headers: Fields): string | null {
   for (const field of ['web_search_options', 'audio', 'prediction', 'mcp_servers']) {
     if (body[field] !== undefined && body[field] !== null) return field
   }
+  if (audio.test(text)) return 'audio in a message'
   for (const tool of Array.isArray(body.tools) ? body.tools : []) {
     const { type } = fieldsOf(tool)
     if (typeof type === 'string' && !isOwnTool(type)) return `the tool ${type}, which the provider runs itself`

@@ -11,8 +11,10 @@ export const chat: Wire = {
     return limits.length === 0 ? null : Math.min(...limits)
   },
   limitOutput(body, tokens, field) {
-    const named = ['max_completion_tokens', 'max_tokens'].filter((name) => countOf(body[name]) !== null)
-    return { ...body, ...Object.fromEntries((named.length === 0 ? [field] : named).map((name) => [name, tokens])) }
+    const others = ['max_completion_tokens', 'max_tokens'].filter((name) => name !== field && body[name] !== undefined)
+    if (others.length === 0 && body[field] === tokens) return body
+    const { max_completion_tokens: _new, max_tokens: _old, ...rest } = body
+    return { ...rest, [field]: tokens }
   },
   choicesOf: (body) => Math.max(1, countOf(body.n) ?? 1),
   leastOutput: () => 1,

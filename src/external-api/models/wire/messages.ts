@@ -6,7 +6,7 @@ export const messages: Wire = {
   name: 'messages',
   path: '/v1/messages',
   outputOf: (body) => countOf(body.max_tokens),
-  limitOutput: (body, tokens) => ({ ...body, max_tokens: tokens }),
+  limitOutput: (body, tokens) => (body.max_tokens === tokens ? body : { ...body, max_tokens: tokens }),
   choicesOf: () => 1,
   // What is thought must fit into the limit, and something must be left to say.
   leastOutput: (body) => {

@@ -7,8 +7,11 @@ export function openaiUsage(value: unknown): ModelUsage | null {
   const input = countOf(usage.prompt_tokens ?? usage.input_tokens)
   if (input === null) return null
   // Embeddings have no output; everywhere else its count must be there.
-  const output = countOf(usage.completion_tokens ?? usage.output_tokens ?? differenceOf(usage.total_tokens, input))
-  if (output === null) return null
+  const rest = differenceOf(usage.total_tokens, input)
+  const said = countOf(usage.completion_tokens ?? usage.output_tokens ?? rest)
+  if (said === null) return null
+  // Some providers count in the total alone what a model has thought.
+  const output = Math.max(said, rest ?? 0)
   const details = fieldsOf(usage.prompt_tokens_details ?? usage.input_tokens_details)
   const cached = Math.min(input, countOf(details.cached_tokens) ?? 0)
   return {

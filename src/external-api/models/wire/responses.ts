@@ -7,7 +7,7 @@ export const responses: Wire = {
   name: 'responses',
   path: '/v1/responses',
   outputOf: (body) => countOf(body.max_output_tokens),
-  limitOutput: (body, tokens) => ({ ...body, max_output_tokens: tokens }),
+  limitOutput: (body, tokens) => (body.max_output_tokens === tokens ? body : { ...body, max_output_tokens: tokens }),
   choicesOf: () => 1,
   // OpenAI takes no less.
   leastOutput: () => 16,

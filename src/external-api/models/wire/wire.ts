@@ -30,7 +30,10 @@ export interface Wire {
   readonly path: string
   /** The output limit that the request names; null: none. */
   outputOf(body: Fields): number | null
-  /** The request with that limit. `field`: where it goes, if the request does not say. */
+  /**
+   * The request with that limit, and no other; the same object where it says so already. `field`: where the account takes it,
+   * since a provider that does not know a field passes over it in silence.
+   */
   limitOutput(body: Fields, tokens: number, field: string): Fields
   /** How many answers are asked for, each with the whole output limit. */
   choicesOf(body: Fields): number
