@@ -18,6 +18,7 @@ import type { AgentDriver } from '../orchestration/agents/sessions/agent-session
 import { createSessionAdapter } from '../orchestration/agents/sessions/session-adapter.ts'
 import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
+import type { OpenToolJournal } from '../orchestration/tool-calls/tool-journal.ts'
 import { type AgentServices, createOwnDriver } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
 import { placeErrors } from './place-errors.ts'
@@ -31,6 +32,8 @@ export interface AgentAdaptersOptions {
   /** What this host can keep processes from. */
   readonly host: HostConfinement
   readonly ask: AskPort
+  /** Where tool calls of agents are told. Default: in their logs alone. */
+  readonly toolCalls?: OpenToolJournal
   /** Null on runners that open no database: agents of these kinds are refused there. */
   readonly services: AgentServices | null
   /** Where remote agents may tell of news. Default: they are asked. */
@@ -73,7 +76,8 @@ function createPlainAdapter(
   const processes = { supervisor, host, rules }
   const secrets = serverSecretsOf(loaded)
   const { driver: settings } = pool
-  const adapt = (driver: AgentDriver) => createSessionAdapter(driver, { artifacts, ask, limits })
+  const adapt = (driver: AgentDriver) =>
+    createSessionAdapter(driver, { artifacts, ask, limits, toolCalls: options.toolCalls })
   if (settings.kind === 'http' || settings.kind === 'function' || settings.kind === 'llm') {
     const { services } = options
     if (services === null) {

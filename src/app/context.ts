@@ -39,6 +39,7 @@ import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { runOfTask } from '../orchestration/runs/task-ids-contract.ts'
+import { toolCallRoutes } from '../orchestration/tool-calls/tool-calls-routes.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
 import { firstToKnow } from '../security/authn/index.ts'
 import { openA2a } from './a2a.ts'
@@ -198,6 +199,7 @@ export async function openPlatform(
       }),
       ...approvalRoutes(database, orchestration.approvals),
       ...questionRoutes(database, orchestration.questions),
+      ...toolCallRoutes(database),
       ...mergeRoutes(database),
       ...proofRoutes(proofs, runOfTask),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),

@@ -50,6 +50,7 @@ import { spendersOfTasks } from '../orchestration/runs/spenders-of-tasks.ts'
 import type { StepLanguage } from '../orchestration/runs/step-language.ts'
 import { originOfTask } from '../orchestration/runs/task-origin.ts'
 import { createWaitsEnded } from '../orchestration/runs/waits-ended.ts'
+import { createToolCallKeeper } from '../orchestration/tool-calls/tool-calls-service.ts'
 import {
   buildGraph,
   evaluateIf,
@@ -209,6 +210,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     },
     learning: { experienceOf, insertSamples },
   })
+  const keepToolCalls = createToolCallKeeper(database, onCommit)
   const exchange: ExchangeService = new ExchangeService({
     ...{ database, queue, ticker, runners, random, secondLooks },
     // A runner that only says that it lives has told no events.
@@ -261,6 +263,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     engine,
     approvals,
     questions,
+    keepToolCalls,
     pathLeases,
     checkpoints,
     exchange,

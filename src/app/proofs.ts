@@ -13,6 +13,7 @@ import { readStepOutputs } from '../orchestration/runs/run-context.ts'
 import { requestersOf } from '../orchestration/runs/run-requesters.ts'
 import { findRun } from '../orchestration/runs/runs-store.ts'
 import { readFormerAttempts, readTaskRecords } from '../orchestration/runs/task-records.ts'
+import { toolCallsOfTask } from '../orchestration/tool-calls/tool-calls-store.ts'
 import type { Orchestration } from './orchestration.ts'
 import type { Storage } from './storage.ts'
 
@@ -42,6 +43,7 @@ export function createProofs(database: Database, orchestration: Orchestration, s
         const filter = { run, state: undefined, before: null, limit: most, now: database.clock.now() }
         return (await listQuestions(tx, tenant, filter)).toReversed()
       },
+      toolCallsOf: toolCallsOfTask,
       mergesOf: async (tx, tenant, run) =>
         (await readMerges(tx, tenant, { run, before: null, limit: most })).toReversed(),
       spentBy: spentByTask,

@@ -48,6 +48,7 @@ export function createRemoteRunners({
     ids: systemIds,
     port,
     logs: output.listenTo(storage.logs),
+    keepToolCalls: orchestration.keepToolCalls,
     sources: {
       register: (tx, registration, now) => registry.register(tx, registration, now),
       findLeases,

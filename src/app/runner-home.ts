@@ -13,6 +13,7 @@ import { createMergeWorker } from '../orchestration/merges/merge-worker.ts'
 import { MergesService } from '../orchestration/merges/merges-service.ts'
 import type { AgentRegistration, ExchangePort } from '../orchestration/runners/exchange-contract.ts'
 import type { AttemptGrant } from '../orchestration/runners/hosted-agent.ts'
+import type { KeepNotes } from '../orchestration/tool-calls/tool-call-notes.ts'
 import type { Orchestration } from './orchestration.ts'
 
 /** What a runner works for: the coordinator of its own process and database, or servers that it has joined. */
@@ -22,6 +23,8 @@ export interface RunnerHome {
   readonly clock: Clock
   readonly port: ExchangePort
   readonly ask: AskPort
+  /** Keeps what agents tell of their tool calls. */
+  readonly keepToolCalls: KeepNotes
   /** While nothing happens, a look is only to say that it lives. */
   isQuiet(): boolean
   /** Announces the runner and its agents, whose ids follow from that of the runner. Returns the runner's. */
@@ -56,6 +59,7 @@ export function databaseHome(options: DatabaseHomeOptions): RunnerHome {
     clock: database.clock,
     port: orchestration.runnerPort,
     ask: orchestration.questions,
+    keepToolCalls: orchestration.keepToolCalls,
     isQuiet: () => isQuiet(database.pulse),
     async announce(agentsOf, pools) {
       const runnerId = ids.next<RunnerId>('rnr')

@@ -21,6 +21,7 @@ import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
+import { ToolCallNotes } from '../orchestration/tool-calls/tool-call-notes.ts'
 import { Workspaces } from '../orchestration/workspaces/index.ts'
 import { createPoolAdapter } from './agent-adapters.ts'
 import { createAgentHost } from './agent-host.ts'
@@ -92,6 +93,7 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
     failpoints: config.failpoints ?? '',
     ...parentMarkerOf(loaded),
   })
+  const toolCalls = new ToolCallNotes({ keep: home.keepToolCalls, clock, onError })
   const checks = { git, artifacts }
   const merge = home.createMerger(git, (wanted, place) => runChecks(wanted, place, checks))
   const workers = { gate: createGateWorker(checks), ...(merge === null ? {} : { merge }) }
@@ -157,6 +159,7 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
     const adapter = createPoolAdapter(pool, {
       ...{ loaded, supervisor: processes, artifacts, host: confinement, workers },
       ask: home.ask,
+      toolCalls: toolCalls.open,
       services: options.services,
       place: places.get(pool.name)?.open ?? null,
       ...(options.push === undefined ? {} : { push: options.push }),

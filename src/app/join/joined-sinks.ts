@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { ArtifactSink } from '../../orchestration/runners/artifact-sink.ts'
 import type { LogChunk, LogSink } from '../../orchestration/runners/log-sink.ts'
+import type { KeepNotes } from '../../orchestration/tool-calls/tool-call-notes.ts'
 import type { RunnerServer } from './runner-server.ts'
 import { sendFile } from './send-file.ts'
 
@@ -23,6 +24,15 @@ export function createJoinedLogs(server: RunnerServer, runner: () => string): Lo
       }
     },
   }
+}
+
+/** What agents tell of their tool calls, sent to the servers that were joined. */
+export function createJoinedToolCalls(server: RunnerServer, runner: () => string): KeepNotes {
+  return (notes) =>
+    server.appendToolCalls(
+      runner(),
+      notes.map(({ tenant: _tenant, runId: _run, step: _step, item: _item, attempt: _attempt, ...note }) => note),
+    )
 }
 
 function* batchesOf(chunks: readonly LogChunk[]): Generator<readonly LogChunk[]> {

@@ -15,7 +15,7 @@ import { createJoinedClock } from './joined-clock.ts'
 import { createJoinedExchange } from './joined-exchange.ts'
 import { createJoinedAsk, JoinedGrants } from './joined-grants.ts'
 import { JoinedRepositories } from './joined-repositories.ts'
-import { createJoinedArtifacts, createJoinedLogs } from './joined-sinks.ts'
+import { createJoinedArtifacts, createJoinedLogs, createJoinedToolCalls } from './joined-sinks.ts'
 import type { RunnerServer } from './runner-server.ts'
 
 export interface JoinedWorkerOptions {
@@ -76,6 +76,7 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
         },
       }),
       ask: createJoinedAsk(server, runnerId),
+      keepToolCalls: createJoinedToolCalls(server, runnerId),
       isQuiet: () => true,
       grantFor: ({ models }) => grants.grantFor(models),
       createMerger: () => null,

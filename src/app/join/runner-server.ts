@@ -5,6 +5,7 @@ import type {
   WireRequest,
 } from '../../orchestration/remote-runners/remote-runners-contract.ts'
 import type { AgentRegistration } from '../../orchestration/runners/exchange-contract.ts'
+import type { ToolCallNote } from '../../orchestration/tool-calls/tool-calls-contract.ts'
 
 export interface LogPiece {
   readonly taskId: string
@@ -43,6 +44,10 @@ export interface RunnerServer {
   drain(runner: string): Promise<number>
   remove(runner: string): Promise<void>
   appendLogs(runner: string, chunks: readonly LogPiece[]): Promise<void>
+  appendToolCalls(
+    runner: string,
+    calls: readonly (ToolCallNote & { readonly taskId: string; readonly fence: number })[],
+  ): Promise<void>
   sendPiece(
     runner: string,
     fence: number,

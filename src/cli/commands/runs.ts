@@ -10,6 +10,7 @@ import {
   showRun,
 } from '../../orchestration/runs/run-endpoints-contract.ts'
 import { type RunView, runStateSchema } from '../../orchestration/runs/runs-contract.ts'
+import { runToolCalls, runToolUse } from '../../orchestration/tool-calls/tool-calls-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { followRun } from '../follow-run.ts'
@@ -18,6 +19,7 @@ import { performRun } from '../perform-run.ts'
 import { printLogs } from '../print-logs.ts'
 import { tellModels } from '../tell-models.ts'
 import { tellRun } from '../tell-run.ts'
+import { tellToolCalls, tellToolUse } from '../tell-tools.ts'
 import { oneLine, table } from '../text.ts'
 import { moodOf } from '../ui/run-tree.ts'
 import { mark } from '../ui/symbols.ts'
@@ -60,6 +62,14 @@ export const runs: CliCommand = {
       .option('--step <step>', 'only this step')
       .option('--task <task>', 'only this task')
       .action(act(printLogs))
+    command
+      .command('tools')
+      .description('list the tool calls that agents have told of, the newest last')
+      .argument('<run>')
+      .option('--step <step>', 'only this step')
+      .option('--task <task>', 'only this task')
+      .option('--limit <n>', 'how many', wholeNumber, 50)
+      .action(act(tools))
     command
       .command('retry')
       .description('start a new run that repeats part of an ended one, and stay until it has ended')
@@ -110,8 +120,29 @@ async function show(context: CliContext, id: string): Promise<void> {
   await withConnection(context, { work: false }, async ({ client }) => {
     const detail = await client.call(showRun, { params: { id } })
     const models = await client.call(showRunModels, { params: { id } })
-    tellRun(context.out, { ...detail, ...(models.items.length === 0 ? {} : { models }) })
+    const tools = await client.call(runToolUse, { params: { id } })
+    tellRun(context.out, {
+      ...detail,
+      ...(models.items.length === 0 ? {} : { models }),
+      ...(tools.items.length === 0 ? {} : { tools: tools.items }),
+    })
     tellModels(context.out, models)
+    tellToolUse(context.out, tools.items)
+  })
+}
+
+interface ToolsOptions {
+  readonly step?: string
+  readonly task?: string
+  readonly limit: number
+}
+
+async function tools(context: CliContext, id: string, { limit, ...of }: ToolsOptions): Promise<void> {
+  await withConnection(context, { work: false }, async ({ client }) => {
+    // A run that is not there would otherwise look like one without tools.
+    await client.call(showRun, { params: { id } })
+    const { items } = await client.call(runToolCalls, { params: { id }, query: { ...of, limit } })
+    tellToolCalls(context.out, items)
   })
 }
 

@@ -6,6 +6,7 @@ import { createRetry } from '../../client/retry.ts'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import {
   appendRunnerLogs,
+  appendRunnerToolCalls,
   askForRunner,
   deliverCommit,
   drainRunner,
@@ -117,6 +118,9 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
     },
     appendLogs: async (runner, chunks) => {
       await patiently((each) => each.call(appendRunnerLogs, { params: { runner }, body: { chunks: [...chunks] } }))
+    },
+    appendToolCalls: async (runner, calls) => {
+      await patiently((each) => each.call(appendRunnerToolCalls, { params: { runner }, body: { calls: [...calls] } }))
     },
     sendPiece: (runner, fence, { upload, piece }, bytes, signal) =>
       patiently(async () => {

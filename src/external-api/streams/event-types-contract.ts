@@ -28,7 +28,7 @@ const reserved: ReadonlySet<string> = new Set([
     'registry',
     'reservation',
   ],
-  ...['route', 'run', 'runner', 'scaling', 'schedule', 'session', 'step', 'stream', 'system', 'task', 'tenant'],
+  ...['route', 'run', 'runner', 'scaling', 'schedule', 'session', 'step', 'stream', 'system', 'task', 'tenant', 'tool'],
   ...['webhook', 'workflow'],
 ])
 

@@ -19,6 +19,12 @@ const key = `AKIA${'Z'.repeat(16)}`
 const patch = (body: string) => `base ${'a'.repeat(40)}\ncommit ${'b'.repeat(40)}\n\n${body}`
 const artifact = { id: 'art_1_0', runId: 'run_1', taskId: 'task_1.0.s', step: 'fix', mediaType: 'text/x-diff' }
 
+const toolCall = {
+  ...{ id: 'call_7_0', runId: 'run_1', taskId: 'task_1.0.s', step: 'fix', item: null, attempt: 2, source: 'acp' },
+  ...{ tool: 'run', kind: 'execute', title: `make ${key}`, calls: 1, failed: 0, refused: 0 },
+  ...{ state: 'completed' as const, startedAt: at.toISOString(), durationMs: 12 },
+}
+
 function recordOf(given: { readonly diff?: string; readonly log?: string } = {}): ProofRecord {
   const { diff = '', log = 'all good\n' } = given
   return {
@@ -57,7 +63,7 @@ function recordOf(given: { readonly diff?: string; readonly log?: string } = {})
         },
       ],
     ]),
-    ...{ merges: [], approvals: [], questions: [], artifacts: [], models: [] },
+    ...{ merges: [], approvals: [], questions: [], artifacts: [], models: [], toolCalls: [toolCall] },
     spent: { microUsd: 7, tokens: 5 },
   }
 }
@@ -74,6 +80,7 @@ test('a bundle is of its form, and the same text each time it is made of the sam
     ],
     commands: [{ title: expect.stringContaining('make a b') }, { title: 'check tests', output: '$ npm test' }],
     gates: [{ checks: [{ evidence: { name: 'gate/tests', sha256: 'y' } }] }],
+    toolCalls: [{ tool: 'run', state: 'completed', durationMs: 12, title: expect.not.stringContaining(key) }],
     cost: { microUsd: 7, tokens: 5, models: [{ model: 'm', inputTokens: 5, microUsd: 7 }] },
   })
 })

@@ -82,6 +82,10 @@ export function buildProof(record: ProofRecord): Proof {
       ...{ id, message: redact(message), state, by: answeredBy, at: answeredAt },
       answer: clean([choice, text].filter((part) => part !== null).join(': ') || null),
     })),
+    toolCalls: record.toolCalls.map(({ attempt, startedAt, tool, kind, title, state, ...counts }) => ({
+      ...{ attempt, at: startedAt, tool: redact(tool), kind, title: redact(title), state },
+      ...{ calls: counts.calls, failed: counts.failed, refused: counts.refused, durationMs: counts.durationMs },
+    })),
     cost: costOf(record),
     artifacts: record.artifacts.map(({ id, name, sha256, bytes }) => ({ id, name, sha256, bytes: Number(bytes) })),
   }

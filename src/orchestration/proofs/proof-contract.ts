@@ -109,6 +109,21 @@ export const proofSchema = z.object({
       at: at.nullable(),
     }),
   ),
+  /** Tools that its agents have used; `calls` other than 1: so many that came too fast to be told one by one. At most 2,000. */
+  toolCalls: z.array(
+    z.object({
+      attempt: z.int(),
+      at: at,
+      tool: z.string(),
+      kind: z.string(),
+      title: z.string(),
+      state: z.string(),
+      calls: z.int(),
+      failed: z.int(),
+      refused: z.int(),
+      durationMs: z.int().nullable(),
+    }),
+  ),
   cost: z.object({
     microUsd: z.number().nullable(),
     tokens: z.number().nullable(),

@@ -3,6 +3,7 @@ import type { Proof } from './proof-contract.ts'
 /** Lines of output of each command that people are shown; all of it is in the JSON. */
 const mostLines = 60
 const mostDiffLines = 2_000
+const mostToolCalls = 100
 
 /** A bundle as people read it. Words of agents stand in code, where nothing of them is markup. */
 export function proofMarkdown(proof: Proof, sha256: string): string {
@@ -39,6 +40,7 @@ export function proofMarkdown(proof: Proof, sha256: string): string {
       : [...approvals(proof), ...questions(proof)].join('\n'),
     ...(proof.merges.length === 0 ? [] : ['## Merges', proof.merges.map(mergeOf).join('\n')]),
     ...(proof.attempts.length < 2 ? [] : ['## Attempts', proof.attempts.map(attemptOf).join('\n')]),
+    ...(proof.toolCalls.length === 0 ? [] : ['## Tools', toolCalls(proof).join('\n')]),
     '## Commands',
     ...proof.commands.flatMap(({ step, title: name, outcome, output, cut }) => [
       `### ${inline(step)}: ${inline(name)} (${outcome})`,
@@ -97,6 +99,14 @@ function questions(proof: Proof): string[] {
     const said = answer === null ? state : `${inline(answer)}${by === null ? '' : `, by ${code(by)}`}`
     return `- asked: ${inline(message)} (${said})`
   })
+}
+
+function toolCalls({ toolCalls: calls }: Proof): string[] {
+  const lines = calls.slice(0, mostToolCalls).map(({ at, tool, title, state, calls: count, durationMs }) => {
+    const took = durationMs === null ? '' : `, ${durationMs} ms`
+    return `- ${at} ${code(tool)} ${count === 1 ? state : `${count} calls`}${took}: ${inline(title)}`
+  })
+  return calls.length > mostToolCalls ? [...lines, `- and ${calls.length - mostToolCalls} more, in the JSON`] : lines
 }
 
 function mergeOf({ step, branch, state, from, to, reason }: Proof['merges'][number]): string {

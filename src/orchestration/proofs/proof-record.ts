@@ -5,6 +5,7 @@ import type { MergeView } from '../merges/merges-contract.ts'
 import type { QuestionView } from '../questions/questions-contract.ts'
 import type { RunRow } from '../runs/run-rows.ts'
 import type { FormerAttempt, TaskRecord } from '../runs/task-records.ts'
+import type { ToolCallView } from '../tool-calls/tool-calls-contract.ts'
 import type { ResolvedTask } from '../workflows/task-contract.ts'
 
 /** A piece of text that may be only the end of what there was. */
@@ -33,6 +34,8 @@ export interface ProofRecord {
   readonly merges: readonly MergeView[]
   readonly approvals: readonly ApprovalView[]
   readonly questions: readonly QuestionView[]
+  /** Tools that its agents have used, in all attempts, in the order in which they began. */
+  readonly toolCalls: readonly ToolCallView[]
   readonly spent: { readonly microUsd: number | null; readonly tokens: number | null }
   readonly models: readonly {
     readonly model: string

@@ -10,6 +10,7 @@ import type { MergeView } from '../merges/merges-contract.ts'
 import type { QuestionView } from '../questions/questions-contract.ts'
 import type { RunRow } from '../runs/run-rows.ts'
 import type { FormerAttempt, TaskRecord } from '../runs/task-records.ts'
+import type { ToolCallView } from '../tool-calls/tool-calls-contract.ts'
 import type { StepGraph } from '../workflows/graph.ts'
 import type { ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import type { KeptText, ProofRecord } from './proof-record.ts'
@@ -37,6 +38,7 @@ export interface ProofSources {
   artifactsOf(tx: ReadTx, tenant: TenantId, runId: string): Promise<readonly ArtifactRow[]>
   approvalsOf(tx: ReadTx, tenant: TenantId, runId: string): Promise<readonly ApprovalView[]>
   questionsOf(tx: ReadTx, tenant: TenantId, runId: string): Promise<readonly QuestionView[]>
+  toolCallsOf(tx: ReadTx, tenant: TenantId, taskId: string, limit: number): Promise<readonly ToolCallView[]>
   mergesOf(tx: ReadTx, tenant: TenantId, runId: string): Promise<readonly MergeView[]>
   spentBy(tx: ReadTx, tenant: TenantId, taskId: string): Promise<ProofRecord['spent']>
   modelsOf(tx: ReadTx, tenant: TenantId, runId: string, taskId: string): Promise<ProofRecord['models']>
@@ -46,6 +48,7 @@ export interface ProofSources {
 const mostLog = 262_144
 const mostEvidence = 65_536
 const mostDiff = 16 * 1_048_576
+const mostToolCalls = 2_000
 export const diffName = 'proof/diff.patch'
 export const proofNames = ['proof/bundle.json', 'proof/bundle.md'] as const
 
@@ -84,6 +87,7 @@ export async function readRecord(
         merges: (await sources.mergesOf(tx, tenant, runId)).filter(({ step, id }) => isNear(step) || id === taskId),
         approvals: (await sources.approvalsOf(tx, tenant, runId)).filter(({ step }) => isNear(step)),
         questions: (await sources.questionsOf(tx, tenant, runId)).filter((question) => question.taskId === taskId),
+        toolCalls: await sources.toolCallsOf(tx, tenant, taskId, mostToolCalls),
         spent: await sources.spentBy(tx, tenant, taskId),
         models: await sources.modelsOf(tx, tenant, runId, taskId),
         artifacts: artifacts.filter((each) => each.taskId === taskId && !proofNames.some((name) => name === each.name)),

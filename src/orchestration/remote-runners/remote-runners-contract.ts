@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
+import { toolCallNoteSchema } from '../tool-calls/tool-calls-contract.ts'
 import { capabilityField } from '../workflows/placement-contract.ts'
 
 /** Counted against this limit of `rateLimits` in place of the general ones: runners call often, and in batches. */
@@ -194,6 +195,16 @@ export const appendRunnerLogs = endpoint({
   }),
   output: z.object({ kept: z.int() }),
   bodyLimit: 24 * MiB,
+  limit,
+})
+
+export const appendRunnerToolCalls = endpoint({
+  method: 'POST',
+  path: '/api/v1/runners/:runner/tool-calls',
+  summary: 'Keeps what agents tell of their tool calls. Those of leases that the runner no longer has are left out.',
+  params,
+  body: z.object({ calls: z.array(z.object({ ...lease, ...toolCallNoteSchema.shape })).max(1_000) }),
+  output: z.object({ kept: z.int() }),
   limit,
 })
 

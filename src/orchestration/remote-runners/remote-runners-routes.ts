@@ -4,6 +4,7 @@ import type { AskAnswer, AskQuestion } from '../agents/ask-contract.ts'
 import type { HeldLease } from '../runs/leases-of-runner.ts'
 import {
   appendRunnerLogs,
+  appendRunnerToolCalls,
   askForRunner,
   askWaitMs,
   deliverCommit,
@@ -86,6 +87,13 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
       permission: 'runners:write',
       handle: async ({ principal, params, body }) => ({
         kept: await runners.appendLogs(principal, params.runner, body.chunks),
+      }),
+    }),
+    route({
+      ...appendRunnerToolCalls,
+      permission: 'runners:write',
+      handle: async ({ principal, params, body }) => ({
+        kept: await runners.appendToolCalls(principal, params.runner, body.calls),
       }),
     }),
     route({

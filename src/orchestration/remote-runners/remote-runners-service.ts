@@ -11,6 +11,8 @@ import type {
 } from '../runners/exchange-contract.ts'
 import type { LogSink } from '../runners/log-sink.ts'
 import type { HeldLease, RunnerLease } from '../runs/leases-of-runner.ts'
+import type { KeepNotes } from '../tool-calls/tool-call-notes.ts'
+import type { ToolCallNote } from '../tool-calls/tool-calls-contract.ts'
 import type { WireReport } from './remote-runners-contract.ts'
 import { remoteRunnerErrors } from './remote-runners-errors.ts'
 import { deleteRemoteRunner, findRemoteRunners, insertRemoteRunner } from './remote-runners-store.ts'
@@ -32,6 +34,7 @@ export interface RemoteRunnersOptions {
   readonly ids: IdSource
   readonly port: ExchangePort
   readonly logs: LogSink
+  readonly keepToolCalls: KeepNotes
   readonly sources: RemoteRunnerSources
   /** How long hints are gathered for a runner that does not call. Default 60,000 ms. */
   readonly forgetMs?: number
@@ -139,19 +142,45 @@ export class RemoteRunners {
     runnerId: string,
     chunks: readonly (Lease & { seq: number; stream: 'stdout' | 'stderr'; bytes: string })[],
   ): Promise<number> {
-    await this.#assertKnown(tenant, runnerId)
-    const { database, sources, logs } = this.#options
-    const distinct = [...new Map(chunks.map((chunk) => [chunk.fence, chunk])).values()]
-    const leases = await database.forTenant(tenant).read((tx) => sources.findLeases(tx, tenant, distinct))
-    const own = new Map(leases.filter((lease) => lease.runnerId === runnerId).map((lease) => [lease.fence, lease]))
+    const { database, logs } = this.#options
+    const leaseOf = await this.#leasesOf(tenant, runnerId, chunks)
     const at = database.clock.now().toISOString()
-    const kept = chunks.flatMap(({ taskId, fence, seq, stream, bytes }) => {
-      const lease = own.get(fence)
-      if (lease === undefined || lease.taskId !== taskId) return []
+    const kept = chunks.flatMap((chunk) => {
+      const lease = leaseOf(chunk)
+      if (lease === undefined) return []
+      const { seq, stream, bytes } = chunk
       return [{ ...lease, tenant, seq, stream, at, bytes: Buffer.from(bytes, 'base64') }]
     })
     if (kept.length > 0) await logs.append(kept)
     return kept.length
+  }
+
+  /** Resolves to the number of notes that are of present leases of the runner. Errors: `runner-not-found`. */
+  async appendToolCalls(
+    { tenant }: Principal,
+    runnerId: string,
+    calls: readonly (Lease & ToolCallNote)[],
+  ): Promise<number> {
+    const leaseOf = await this.#leasesOf(tenant, runnerId, calls)
+    const kept = calls.flatMap((call) => {
+      const lease = leaseOf(call)
+      return lease === undefined ? [] : [{ ...call, ...lease, tenant }]
+    })
+    if (kept.length > 0) await this.#options.keepToolCalls(kept)
+    return kept.length
+  }
+
+  /** The present leases of the runner among these. */
+  async #leasesOf(tenant: TenantId, runnerId: string, of: readonly Lease[]) {
+    await this.#assertKnown(tenant, runnerId)
+    const { database, sources } = this.#options
+    const distinct = [...new Map(of.map((each) => [each.fence, each])).values()]
+    const leases = await database.forTenant(tenant).read((tx) => sources.findLeases(tx, tenant, distinct))
+    const own = new Map(leases.filter((lease) => lease.runnerId === runnerId).map((lease) => [lease.fence, lease]))
+    return ({ taskId, fence }: Lease): RunnerLease | undefined => {
+      const lease = own.get(fence)
+      return lease?.taskId === taskId ? lease : undefined
+    }
   }
 
   /** What the runner holds under a fence. Errors: `runner-not-found`, `lease-not-held`. */

@@ -8,6 +8,7 @@ import { sessionErrors } from '../sessions/session-errors.ts'
 import type { SilenceWatch } from '../sessions/silence-watch.ts'
 import { outcomeOf, wantedBy } from './acp-permissions.ts'
 import type { AcpTerminals } from './acp-terminals.ts'
+import { startedCallOf } from './acp-text.ts'
 import { isGrantedTool } from './granted-tool.ts'
 import { readLines } from './read-lines.ts'
 
@@ -72,7 +73,10 @@ export function createAcpHandlers(options: AcpHandlersOptions): ClientApp {
       serve(async () => {
         if (isGrantedTool(params.toolCall, options.toolServers)) return outcomeOf(params, passes)
         const wanted = await wantedBy(params, guard)
+        // Some tell of a call only by asking for it.
+        context.tools.started(params.toolCall.toolCallId, startedCallOf(params.toolCall))
         const verdict = await silence.waitFor(permissions.decide(wanted))
+        if (!verdict.allowed) context.tools.ended(params.toolCall.toolCallId, 'refused')
         if (verdict.allowed) granted.set(wanted.kind, (granted.get(wanted.kind) ?? 0) + 1)
         const how = verdict.allowed ? 'allowed' : `refused (${verdict.reason ?? 'no'})`
         await context.note(`permission ${wanted.kind}: ${wanted.title}: ${how} by ${verdict.by}`)

@@ -81,7 +81,10 @@ const app = agent({ name: 'peer' })
             { optionId: 'no', name: 'No', kind: 'reject_once' },
           ],
         })
-        return outcome.outcome === 'selected' && outcome.optionId === 'yes'
+        const allowed = outcome.outcome === 'selected' && outcome.optionId === 'yes'
+        const update = { sessionUpdate: 'tool_call_update', toolCallId: `call-${asked}`, status: 'completed' } as const
+        if (allowed) await client.notify(methods.client.session.update, { sessionId, update })
+        return allowed
       },
       spent: async (input, output) => {
         spent = { input, output }

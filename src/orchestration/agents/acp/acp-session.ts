@@ -31,9 +31,10 @@ import { createAcpHandlers } from './acp-handlers.ts'
 import { changesFiles, leadsOut } from './acp-permissions.ts'
 import type { SessionMemory } from './acp-resume.ts'
 import { AcpTerminals } from './acp-terminals.ts'
-import { kindOf, lineOf, textOf } from './acp-text.ts'
+import { kindOf, lineOf, startedCallOf, textOf } from './acp-text.ts'
 import { AcpTransport } from './acp-transport.ts'
 import { AcpUsage } from './acp-usage.ts'
+import { isGrantedTool } from './granted-tool.ts'
 
 export interface AcpSessionOptions {
   readonly settings: AcpSettings
@@ -346,8 +347,18 @@ export class AcpSession implements AgentSession {
     const line = lineOf(update)
     const noted = line === null ? undefined : this.#context.note(line)
     if (update.sessionUpdate !== 'tool_call' && update.sessionUpdate !== 'tool_call_update') return noted
+    this.#tellCall(update)
     if (!changesFiles(kindOf(update.kind)) || update.status === 'failed') return noted
     return Promise.all([noted, this.#checkPlaces(update)]).then(() => {})
+  }
+
+  /** Tools that its pool grants are told where their calls pass through us. */
+  #tellCall(update: Extract<SessionNotification['update'], { sessionUpdate: 'tool_call' | 'tool_call_update' }>): void {
+    const { tools } = this.#context
+    if (update.sessionUpdate === 'tool_call' && !isGrantedTool(update, this.#grants.servers)) {
+      tools.started(update.toolCallId, startedCallOf(update))
+    }
+    if (update.status === 'completed' || update.status === 'failed') tools.ended(update.toolCallId, update.status)
   }
 
   /** Where nothing keeps the agent's own tools in the worktree, leaving it ends the attempt. */

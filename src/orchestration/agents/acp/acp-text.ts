@@ -1,5 +1,6 @@
 import type { ContentBlock, SessionUpdate, ToolCallLocation } from '@agentclientprotocol/sdk'
 import { type ToolKind, toolKinds } from '../../../foundation/platform/config/agent-kinds.ts'
+import type { StartedCall } from '../../tool-calls/tool-journal.ts'
 
 /** The words of a piece of content; what is no text is named. */
 export function textOf(content: ContentBlock): string {
@@ -22,6 +23,16 @@ export function lineOf(update: SessionUpdate): string | null {
     default:
       return null
   }
+}
+
+/** A call as it is told. The text of a call is a stranger's; what it works on is not told. */
+export function startedCallOf(call: {
+  readonly name?: string | null
+  readonly kind?: unknown
+  readonly title?: string | null
+}): StartedCall {
+  const kind = kindOf(call.kind)
+  return { tool: call.name || kind, kind, title: call.title ?? '' }
 }
 
 export function kindOf(kind: unknown): ToolKind {

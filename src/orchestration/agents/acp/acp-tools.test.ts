@@ -6,6 +6,7 @@ import type { ToolServerSettings } from '../../../foundation/platform/config/too
 import { detectConfinement, type HostConfinement, unconfined } from '../../../foundation/platform/processes/index.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
+import { RecordedCalls } from '../../tool-calls/recorded-calls.fixture.ts'
 import { createServerSecrets } from '../mcp/server-secrets.ts'
 import { openToolHub } from '../mcp/tool-hub.ts'
 import { ScriptedPeople } from '../sessions/ask.fixture.ts'
@@ -33,6 +34,7 @@ describe('an ACP agent and the tools that its pool grants', () => {
   let kit: RunnerKit
   let confined: HostConfinement
   const people = new ScriptedPeople()
+  const calls = new RecordedCalls()
   let count = 0
 
   beforeAll(async () => {
@@ -62,14 +64,16 @@ describe('an ACP agent and the tools that its pool grants', () => {
     const taskId = `tsk_tools${count}`
     const hosted = {
       registration: { ...registration(`tools-${count}`, 1), kind: 'acp' },
-      adapter: createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people, cancelGraceMs: 500 }),
+      adapter: createSessionAdapter(driver, {
+        ...{ artifacts: kit.artifacts, ask: people, cancelGraceMs: 500, toolCalls: calls.open },
+      }),
       env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
     }
     const port = new MemoryExchange([hosted.registration])
     kit.runner(port, [hosted], { pollMs: 50, id: `rnr_tools${count}` as never })
     port.enqueue(agentSpec(prompt, { outputs: { text: { from: 'stdout' } } }), { taskId: taskId as never })
     await port.settled(1)
-    return { report: port.accepted[0]!, notes: kit.logs.text(taskId, 'stderr') }
+    return { report: port.accepted[0]!, notes: kit.logs.text(taskId, 'stderr'), told: calls.of(taskId) }
   }
 
   const list = { call: 'tool', with: ['peer', ''] } as const
@@ -77,7 +81,7 @@ describe('an ACP agent and the tools that its pool grants', () => {
 
   it('sees those that are granted, and calls them through us', async () => {
     people.answer = ({ choices }) => ({ choice: choices[0]!.id })
-    const { report, notes } = await perform(
+    const { report, notes, told } = await perform(
       promptOf(list, tool('add', { a: 20, b: 22 }), tool('env', { name: 'HOME' }), tool('picture', {})),
     )
     const { text } = report.output as { text: string }
@@ -89,6 +93,18 @@ describe('an ACP agent and the tools that its pool grants', () => {
     ])
     expect(notes).toContain('tool peer.add {"a":20,"b":22}: allowed by policy')
     expect(notes).toContain('tool peer.picture: refused')
+    // Once each, without what they were called with.
+    expect(told).toEqual([
+      'peer.add completed: call add of peer',
+      'peer.env completed: call env of peer',
+      'peer.picture refused: call picture of peer',
+    ])
+  })
+
+  it('tells of its own tools, and of what people do not allow', async () => {
+    people.answer = ({ choices }) => ({ choice: choices.find(({ meaning }) => meaning === 'reject-once')!.id })
+    const { told } = await perform(promptOf({ ask: 'run the tests', kind: 'execute' }, { ask: 'think', kind: 'think' }))
+    expect(told).toEqual(['execute refused: run the tests', 'think completed: think'])
   })
 
   it('is told of a server that dies in the middle of a call, and goes on', async () => {

@@ -10,6 +10,7 @@ import { unconfined } from '../../../foundation/platform/processes/index.ts'
 import { createGrowthMeter, type GrowthState } from '../../context-growth/growth-meter.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
+import { RecordedCalls } from '../../tool-calls/recorded-calls.fixture.ts'
 import { ScriptedPeople } from '../sessions/ask.fixture.ts'
 import { describeAgentKind, everything, type KindUnderTest } from '../sessions/conformance.fixture.ts'
 import { createSessionAdapter } from '../sessions/session-adapter.ts'
@@ -28,6 +29,7 @@ interface Given {
   readonly silenceMs?: number
   readonly states?: GrowthState[]
   readonly tools?: OpenToolGrants
+  readonly calls?: RecordedCalls
   readonly costOf?: typeof costOf | (() => null)
 }
 
@@ -49,7 +51,9 @@ function hosted({ kit, people }: KindUnderTest, server: ModelServer, given: Give
   const env = { OPENAI_BASE_URL: `${server.url}/v1`, OPENAI_API_KEY: 'lvm_key', ANTHROPIC_BASE_URL: server.url }
   return {
     registration: { ...registration('llm', 1), kind: 'llm' },
-    adapter: createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people, cancelGraceMs: 500 }),
+    adapter: createSessionAdapter(driver, {
+      ...{ artifacts: kit.artifacts, ask: people, cancelGraceMs: 500, toolCalls: given.calls?.open },
+    }),
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...env, ANTHROPIC_API_KEY: 'lvm_key' },
     masked: ['lvm_key'],
   }
@@ -128,6 +132,26 @@ describe('a model at work', () => {
     expect(list!.split('\n')).toEqual(['lib/', 'lib/deep/', 'lib/deep/x.txt', 'sum.js'])
     expect(found).toBe('lib/deep/x.txt:2:two\nlib/deep/x.txt:3:three\n')
     expect(none).toBe('nothing found')
+  })
+
+  it('tells of its calls: what they were about, and what came of them', async () => {
+    const calls = new RecordedCalls()
+    const { taskId } = await perform(
+      calling(
+        { name: 'write', input: { path: 'a.txt', content: 'words that are nobody else' } },
+        { name: 'read', input: { path: 'none.txt' } },
+        { name: 'run', input: { argv: ['true'] } },
+        { name: 'fly', input: {} },
+      ),
+      { calls, permissions: { ...free, tools: { run: 'off' } } },
+    )
+    expect(calls.of(taskId).map((line) => line.split(':')[0])).toEqual([
+      'write completed',
+      'read failed',
+      'run refused',
+      'fly refused',
+    ])
+    expect(JSON.stringify(calls.notes)).not.toContain('words that are nobody')
   })
 
   it('writes and edits them, where the text to replace is found once', async () => {

@@ -67,11 +67,15 @@ export class McpSession implements AgentSession {
     const tools = await this.#link.tools()
     const tool = toolOf(settings, config, tools)
     const args = argumentsFor(settings, config, tool, task.prompt)
-    await this.#admit(tool, args)
+    const title = `call ${tool.name} of ${settings.server.name}`
+    this.#context.tools.started('call', { tool: tool.name, kind: 'other', title })
+    await this.#admit(tool, args).catch((error: unknown) => this.#rethrow(error, 'refused'))
     await this.#context.note(`calls ${tool.name}`)
     this.#context.progress(`calls ${tool.name}`)
     const over = AbortSignal.any([signal, this.#cancelled.signal])
-    const result = await Promise.race([this.#link.call(tool.name, args, over), this.#silent.promise])
+    const answer = Promise.race([this.#link.call(tool.name, args, over), this.#silent.promise])
+    const result = await answer.catch((error: unknown) => this.#rethrow(error, 'failed'))
+    this.#context.tools.ended('call', result.isError === true ? 'failed' : 'completed')
     return this.#tell(result)
   }
 
@@ -88,6 +92,12 @@ export class McpSession implements AgentSession {
     const end = await this.#link.stop()
     if (end.usage.cpuSeconds !== null) return end
     return { ...end, usage: { ...end.usage, wallSeconds: (performance.now() - this.#from) / 1_000 } }
+  }
+
+  /** What the end of the attempt has cut off is told when all is over. */
+  #rethrow(error: unknown, end: 'failed' | 'refused'): never {
+    if (!this.#context.signal.aborted) this.#context.tools.ended('call', end)
+    throw error
   }
 
   /** @throws agent-refused, permission-denied */

@@ -82,11 +82,18 @@ class ToolHub implements ToolGrants {
     over.throwIfAborted()
     const what = `${call.server.slice(0, 60)}.${call.tool.slice(0, 200)}`
     if (this.#closed) return failedAnswer('the attempt is over')
-    if (this.#open >= mostOpen) return this.#refuse(what, `more than ${mostOpen} calls are under way`)
-    this.#open += 1
     this.#calls += 1
+    const count = this.#calls
+    const { tools } = this.#context
+    const title = `call ${call.tool.slice(0, 200)} of ${call.server.slice(0, 60)}`
+    tools.started(keyOf(count), { tool: what, kind: 'other', title })
+    if (this.#open >= mostOpen) return this.#refuse(what, count, `more than ${mostOpen} calls are under way`)
+    this.#open += 1
     try {
-      return await this.#perform(call, what, this.#calls, over)
+      const answer = await this.#perform(call, what, count, over)
+      // What was refused has ended already.
+      tools.ended(keyOf(count), answer.isError ? 'failed' : 'completed')
+      return answer
     } finally {
       this.#open -= 1
     }
@@ -100,29 +107,29 @@ class ToolHub implements ToolGrants {
 
   async #perform(call: ToolCall, what: string, count: number, signal: AbortSignal): Promise<ToolAnswer> {
     const server = this.#servers.get(call.server)
-    if (server === undefined) return this.#refuse(what, `no server ${call.server.slice(0, 60)} is granted`)
+    if (server === undefined) return this.#refuse(what, count, `no server ${call.server.slice(0, 60)} is granted`)
     const { settings } = server
     if (ruleOfTool(settings, call.tool).rule === 'off') {
-      return this.#refuse(what, `the pool does not allow ${call.tool.slice(0, 200)}`)
+      return this.#refuse(what, count, `the pool does not allow ${call.tool.slice(0, 200)}`)
     }
     let held: HeldServer
     try {
       held = await server.hold()
     } catch (error) {
       signal.throwIfAborted()
-      return this.#refuse(what, `the server ${settings.name} cannot be had: ${this.#plain(error)}`)
+      return this.#refuse(what, count, `the server ${settings.name} cannot be had: ${this.#plain(error)}`)
     }
     const tool = held.tools.find(({ name }) => name === call.tool)
     if (tool === undefined)
-      return this.#refuse(what, `the server ${settings.name} has no tool ${call.tool.slice(0, 200)}`)
+      return this.#refuse(what, count, `the server ${settings.name} has no tool ${call.tool.slice(0, 200)}`)
     const refusal = refusalOf(settings, tool, call.arguments)
-    if (refusal !== null) return this.#refuse(what, refusal)
+    if (refusal !== null) return this.#refuse(what, count, refusal)
     const verdict = await this.#permissions(settings, tool.name).decide({
       ...{ key: `tool/${count}/${what}`.slice(0, 200), kind: 'other', tool: tool.name, outside: false },
       title: `call ${tool.name} of ${settings.name}: ${shown(call.arguments)}`,
       details: { server: settings.name, arguments: boundedArguments(call.arguments) },
     })
-    if (!verdict.allowed) return this.#refuse(what, verdict.reason ?? 'it was refused')
+    if (!verdict.allowed) return this.#refuse(what, count, verdict.reason ?? 'it was refused')
     await this.#note(`tool ${what} ${shown(call.arguments)}: allowed by ${verdict.by}`)
     const from = performance.now()
     const took = () => `${Math.round(performance.now() - from)} ms`
@@ -171,7 +178,8 @@ class ToolHub implements ToolGrants {
     return made
   }
 
-  async #refuse(what: string, reason: string): Promise<ToolAnswer> {
+  async #refuse(what: string, count: number, reason: string): Promise<ToolAnswer> {
+    this.#context.tools.ended(keyOf(count), 'refused')
     await this.#note(`tool ${what}: refused: ${reason}`)
     return failedAnswer(`refused: ${reason}`)
   }
@@ -183,6 +191,11 @@ class ToolHub implements ToolGrants {
   #plain(error: unknown): string {
     return isAppError(error) ? `${error.message} (${error.code})` : messageOf(error).slice(0, 500)
   }
+}
+
+/** Names a call of the hub among all that its agent makes. */
+function keyOf(count: number): string {
+  return `granted/${count}`
 }
 
 function shown(args: JsonObject): string {

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../../foundation/kernel/json.ts'
 import type { Assignment, AttemptError, AttemptSpending, ResourceUsage } from '../../runners/exchange-contract.ts'
+import type { ToolJournal } from '../../tool-calls/tool-journal.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import type { AttemptContext, EnforcementClass } from '../agent-adapter.ts'
 import type { AskAnswer, AskQuestion } from '../ask-contract.ts'
@@ -13,6 +14,8 @@ export interface SessionContext extends AttemptContext {
   say(text: string): void | Promise<void>
   /** Words that are in the log already, as the output of the step. */
   answer(text: string): Promise<void>
+  /** The tools it uses, for people and programs that follow the run. */
+  readonly tools: ToolJournal
   /** What it does besides: tool calls, plans, notices. Goes to the log alone. */
   note(line: string): void | Promise<void>
   /** Asks people. Rejects when the attempt ends. */

@@ -1,6 +1,7 @@
 import type { ArtifactSink } from '../../runners/artifact-sink.ts'
 import { agentErrors, attemptErrorOf } from '../../runners/attempt-errors-contract.ts'
 import type { ArtifactRef, Assignment, AttemptError, ResourceUsage } from '../../runners/exchange-contract.ts'
+import type { OpenToolJournal, ToolJournal } from '../../tool-calls/tool-journal.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from '../agent-adapter.ts'
 import type { AskPort } from '../ask-contract.ts'
@@ -15,12 +16,14 @@ import {
 } from '../collect-outputs.ts'
 import { StdoutCapture } from '../stdout-capture.ts'
 import type { AgentAnswer, AgentDriver, AgentSession } from './agent-session.ts'
-import { createSessionContext } from './session-context.ts'
+import { createSessionContext, noToolJournal } from './session-context.ts'
 
 export interface SessionAdapterOptions {
   readonly artifacts: ArtifactSink
   /** Where questions of the agent go. */
   readonly ask: AskPort
+  /** Where its tool calls are told. Default: in the log alone. */
+  readonly toolCalls?: OpenToolJournal | undefined
   readonly limits?: OutputLimits
   /** From the word to stop until the agent is ended. Default 3,000. */
   readonly cancelGraceMs?: number
@@ -44,9 +47,11 @@ export function createSessionAdapter(driver: AgentDriver, options: SessionAdapte
       }
       const limits = options.limits ?? defaultOutputLimits
       const stdout = new StdoutCapture(`${context.tempdir}/answer`, limits.outputBytes, limits.artifactBytes)
+      const tools = options.toolCalls?.(assignment, driver.kind, context.masker) ?? noToolJournal
       try {
-        return await converse(driver, options, assignment, spec, context, stdout)
+        return await converse(driver, options, assignment, spec, context, stdout, tools)
       } finally {
+        await tools.close()
         await stdout.close()
       }
     },
@@ -62,10 +67,11 @@ async function converse(
   spec: ResolvedAgent,
   context: AttemptContext,
   stdout: StdoutCapture,
+  tools: ToolJournal,
 ): Promise<AttemptEnd> {
   const { signal } = context
   const from = performance.now()
-  const { context: talk, settled } = createSessionContext(assignment, context, options.ask, stdout)
+  const { context: talk, settled } = createSessionContext(assignment, context, options.ask, stdout, tools)
   let session: AgentSession
   try {
     signal.throwIfAborted()

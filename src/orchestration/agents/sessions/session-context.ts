@@ -1,4 +1,5 @@
 import type { Assignment } from '../../runners/exchange-contract.ts'
+import type { ToolJournal } from '../../tool-calls/tool-journal.ts'
 import type { AttemptContext } from '../agent-adapter.ts'
 import type { AskAnswer, AskPort } from '../ask-contract.ts'
 import type { StdoutCapture } from '../stdout-capture.ts'
@@ -10,12 +11,16 @@ const mostOpen = 16
 /** Who waits for people is not idle; told often enough for any lease. */
 const waitingEveryMs = 1_000
 
+/** Where nobody wants to know. */
+export const noToolJournal: ToolJournal = { started() {}, ended() {}, close: async () => {} }
+
 /** What a session gets of its attempt: masked, bounded, and alive while people think. */
 export function createSessionContext(
   assignment: Assignment,
   attempt: AttemptContext,
   port: AskPort,
   stdout: StdoutCapture,
+  tools: ToolJournal = noToolJournal,
 ): { readonly context: SessionContext; readonly settled: () => Promise<void> } {
   const { tenant, runId, taskId, step, fence } = assignment
   const { masker, signal } = attempt
@@ -59,6 +64,7 @@ export function createSessionContext(
     env: attempt.env,
     config: attempt.config,
     masker,
+    tools,
     progress: (note) => attempt.progress(note),
     log: (stream, chunk) => attempt.log(stream, chunk),
     say(text) {

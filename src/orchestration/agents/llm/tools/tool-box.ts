@@ -24,14 +24,17 @@ export interface ToolBoxOptions {
 /** The tools of a model: each call is decided by the rules of the pool, written to the log, and bounded. */
 export function createToolBox({ tools, permissions, context, outputBytes, waiting }: ToolBoxOptions): ToolBox {
   const byName = new Map(tools.map((tool) => [tool.name, tool]))
+  let count = 0
 
-  async function answer({ id, name, input }: ToolCall): Promise<string> {
+  async function answer({ id, name, input }: ToolCall, key: string): Promise<string> {
     const tool = byName.get(name)
+    if (tool === undefined) context.tools.started(key, { tool: name, kind: 'other', title: 'there is no such tool' })
     if (tool === undefined) throw new Refusal(`there is no tool ${name}; there are ${[...byName.keys()].join(', ')}`)
     if (input === null) throw new Refusal('the arguments are no JSON object')
     const title = tool.title(input)
     await context.note(`tool ${name}: ${title}`)
     if (tool.kind !== null) {
+      context.tools.started(key, { tool: name, kind: tool.kind, title })
       const details = { tool: name, ...(JSON.stringify(input).length > 32_768 ? {} : { input }) }
       const wanted = { key: `${id}/${name}`.slice(0, 200), kind: tool.kind, tool: name, title, outside: false, details }
       const verdict = await waiting(permissions.decide(wanted))
@@ -44,11 +47,15 @@ export function createToolBox({ tools, permissions, context, outputBytes, waitin
     definitions: tools.map(({ name, description, input }) => ({ name, description, input })),
     async use(call) {
       context.signal.throwIfAborted()
+      count += 1
+      const key = String(count)
       try {
-        const text = await capped(await answer(call), outputBytes)
+        const text = await capped(await answer(call, key), outputBytes)
+        context.tools.ended(key, 'completed')
         return { id: call.id, text: context.masker.text(text), failed: false }
       } catch (error) {
         context.signal.throwIfAborted()
+        context.tools.ended(key, error instanceof Refusal ? 'refused' : 'failed')
         if (isAppError(error, 'confinement-missing')) throw error
         const message = context.masker.text(await capped(wordsOf(error), outputBytes))
         await context.note(`tool ${call.name}: ${message}`)
