@@ -21,7 +21,6 @@ import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { OpenToolJournal } from '../orchestration/tool-calls/tool-journal.ts'
 import { type AgentServices, createOwnDriver } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
-import { placeErrors } from './place-errors.ts'
 import { remoteAgentGuard } from './remote-agents.ts'
 import { serverSecretsOf } from './tool-servers.ts'
 
@@ -34,8 +33,7 @@ export interface AgentAdaptersOptions {
   readonly ask: AskPort
   /** Where tool calls of agents are told. Default: in their logs alone. */
   readonly toolCalls?: OpenToolJournal
-  /** Null on runners that open no database: agents of these kinds are refused there. */
-  readonly services: AgentServices | null
+  readonly services: AgentServices
   /** Where remote agents may tell of news. Default: they are asked. */
   readonly push?: PushPort
   /** Where the agents of the pool run. Default: here. */
@@ -80,9 +78,6 @@ function createPlainAdapter(
     createSessionAdapter(driver, { artifacts, ask, limits, toolCalls: options.toolCalls })
   if (settings.kind === 'http' || settings.kind === 'function' || settings.kind === 'llm') {
     const { services } = options
-    if (services === null) {
-      throw placeErrors['agent-kind-elsewhere'](`${settings.kind} agents work beside a server or a database`)
-    }
     const general = hostEnvironment(config.env, (name) => env.variable(name))
     const openTools = () => openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
     return adapt(createOwnDriver(pool, settings, { loaded, services, processes, openTools }))
@@ -98,6 +93,7 @@ function createPlainAdapter(
   }
   const general = hostEnvironment(config.env, (name) => env.variable(name))
   const tools = openToolHub({ servers: pool.tools, rules: pool.rules, processes, secrets, env: general })
-  const metered = options.services === null ? {} : { meter: options.services.meter }
-  return adapt(createAcpDriver({ settings, rules: pool.rules, processes, memory, tools, ...metered }))
+  return adapt(
+    createAcpDriver({ settings, rules: pool.rules, processes, memory, tools, meter: options.services.meter }),
+  )
 }

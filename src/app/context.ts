@@ -178,7 +178,7 @@ export async function openPlatform(
       closers.push(() => forgetting.stop())
     }
     const remote = createRemoteRunners({
-      ...{ database, orchestration, git, storage, output, modelKey: modelAccess.keyFor },
+      ...{ database, orchestration, git, storage, output, modelKey: modelAccess.keyFor, services },
       maxArtifactBytes: config.limits.artifactBytes,
     })
     closers.push(() => remote.close())

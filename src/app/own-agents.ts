@@ -13,7 +13,11 @@ import { serviceCallRoutes } from '../orchestration/agents/http/service-calls-ro
 import { createLlmDriver, type LlmDriverOptions } from '../orchestration/agents/llm/llm-driver.ts'
 import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
 import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
-import { createContextGrowth } from '../orchestration/context-growth/context-growth.ts'
+import {
+  type ContextSink,
+  createContextGrowth,
+  createContextSink,
+} from '../orchestration/context-growth/context-growth.ts'
 import type { OpenContextMeter } from '../orchestration/context-growth/context-meter.ts'
 import { leaseStanding } from '../orchestration/runs/lease-standing.ts'
 import { createRuleLanguage } from './rule-language.ts'
@@ -30,9 +34,15 @@ export interface AgentServicesOptions {
 /** What agents of several kinds need of the platform. */
 export interface AgentServices {
   readonly meter: OpenContextMeter
-  readonly calls: ServiceCalls
+  readonly calls: Pick<ServiceCalls, 'open'>
   readonly costOf: LlmDriverOptions['costOf']
   readonly serverUrl: (signal: AbortSignal) => Promise<string | null>
+}
+
+/** The same where there is a database. */
+export interface ServerAgentServices extends AgentServices {
+  readonly contexts: ContextSink
+  readonly calls: ServiceCalls
   readonly routes: readonly Route[]
   close(): void
 }
@@ -43,11 +53,13 @@ export function createAgentServices({
   serverUrl,
   onCommit,
   onError,
-}: AgentServicesOptions): AgentServices {
+}: AgentServicesOptions): ServerAgentServices {
   const prices = new PriceTable(loaded.config.prices)
   const calls = new ServiceCalls({ database, leaseOf: leaseStanding })
+  const contexts = createContextSink(database, onCommit)
   return {
-    meter: createContextGrowth({ database, onError, ...(onCommit === undefined ? {} : { onCommit }) }),
+    contexts,
+    meter: createContextGrowth({ sink: contexts, clock: database.clock, onError }),
     calls,
     costOf: (model, use) => prices.costOf(model, use, database.clock.now()),
     serverUrl: (signal) => unlessAborted(serverUrl(), signal),

@@ -10,8 +10,10 @@ import {
   allRemoteRunners,
   RemoteRunners,
   RunnerRepositories,
+  type RunnerServices,
   RunnerUploads,
   remoteRunnerRoutes,
+  runnerServiceRoutes,
 } from '../orchestration/remote-runners/index.ts'
 import { findLeases, leaseOfRunner } from '../orchestration/runs/leases-of-runner.ts'
 import { packCommit, unpackCommit } from '../orchestration/workspaces/pack-commit.ts'
@@ -31,6 +33,7 @@ export function createRemoteRunners({
   storage,
   output,
   modelKey,
+  services,
   maxArtifactBytes,
 }: {
   readonly database: Database
@@ -40,6 +43,8 @@ export function createRemoteRunners({
   readonly output: OutputWatch
   /** A key of the model gateway for a lease. */
   readonly modelKey: (tenant: TenantId, taskId: string, agentId: string, models: readonly string[]) => Promise<string>
+  /** What agents of some kinds keep in the database while they work. */
+  readonly services: RunnerServices
   readonly maxArtifactBytes: number
 }): RemoteRunnersParts {
   const { runners: registry, reaper, runnerPort: port } = orchestration
@@ -66,7 +71,7 @@ export function createRemoteRunners({
     modelKey: (tenant, { taskId, agentId }, models) => modelKey(tenant, taskId, agentId, models),
     questions: orchestration.questions,
   })
-  return { routes, close: async () => runners.close() }
+  return { routes: [...routes, ...runnerServiceRoutes(runners, services)], close: async () => runners.close() }
 }
 
 /**

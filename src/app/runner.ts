@@ -36,8 +36,7 @@ export interface RunnerSettings {
   readonly git: Git
   readonly logs: LogSink
   readonly artifacts: ArtifactSink
-  /** Null: agents of the kinds that need them are refused. */
-  readonly services: AgentServices | null
+  readonly services: AgentServices
   readonly ids?: IdSource
   /** Where remote agents may tell of news. Default: they are asked. */
   readonly push?: PushPort

@@ -15,6 +15,7 @@ import { createJoinedClock } from './joined-clock.ts'
 import { createJoinedExchange } from './joined-exchange.ts'
 import { createJoinedAsk, JoinedGrants } from './joined-grants.ts'
 import { JoinedRepositories } from './joined-repositories.ts'
+import { createJoinedServices } from './joined-services.ts'
 import { createJoinedArtifacts, createJoinedLogs, createJoinedToolCalls } from './joined-sinks.ts'
 import type { RunnerServer } from './runner-server.ts'
 
@@ -85,8 +86,8 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
       },
     }
     const runner = await startRunner({
-      // They keep what they learn in the database.
-      ...{ loaded, home, git, onError, services: null },
+      ...{ loaded, home, git, onError },
+      services: createJoinedServices({ loaded, server, runner: runnerId, clock, onError }),
       logs: createJoinedLogs(server, runnerId),
       artifacts: createJoinedArtifacts(server, runnerId, (taskId) => grants.fenceOf(taskId)),
     })

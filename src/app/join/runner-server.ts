@@ -1,9 +1,12 @@
+import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { AskAnswer } from '../../orchestration/agents/ask-contract.ts'
+import type { ServiceMessage } from '../../orchestration/agents/http/service-calls-contract.ts'
 import type {
   WireQuestion,
   WireReply,
   WireRequest,
 } from '../../orchestration/remote-runners/remote-runners-contract.ts'
+import type { WireContext } from '../../orchestration/remote-runners/runner-services-contract.ts'
 import type { AgentRegistration } from '../../orchestration/runners/exchange-contract.ts'
 import type { ToolCallNote } from '../../orchestration/tool-calls/tool-calls-contract.ts'
 
@@ -23,8 +26,29 @@ export interface SentFile {
   readonly sha256: string
 }
 
+/** What agents keep at a server while they work on a lease. */
+export interface LeaseServices {
+  keepContext(runner: string, fence: number, state: WireContext): Promise<void>
+  dropContext(runner: string, fence: number): Promise<void>
+  openCall(
+    runner: string,
+    fence: number,
+    wish: { readonly resume: boolean; readonly forMs: number },
+  ): Promise<{ readonly id: string; readonly token: string; readonly accepted: { readonly answer: JsonValue } | null }>
+  acceptCall(runner: string, fence: number, answer: JsonValue): Promise<void>
+  /** What the service has told after the message `after`; empty where it told nothing for a while: ask again. */
+  callMessages(
+    runner: string,
+    fence: number,
+    after: number,
+    signal: AbortSignal,
+  ): Promise<readonly { readonly seq: number; readonly body: ServiceMessage; readonly answer: JsonValue | null }[]>
+  answerCall(runner: string, fence: number, seq: number, answer: JsonValue): Promise<void>
+  closeCall(runner: string, fence: number, reason: string): Promise<void>
+}
+
 /** What a runner asks of the servers that it has joined by their addresses. Failures are AppErrors. */
-export interface RunnerServer {
+export interface RunnerServer extends LeaseServices {
   /** The server that answered last; the model gateway is reached there, too. */
   url(): string
   register(

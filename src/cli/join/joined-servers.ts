@@ -20,6 +20,7 @@ import {
   uploadPiece,
 } from '../../orchestration/remote-runners/remote-runners-contract.ts'
 import { createRunnerToken, renewRunnerToken } from '../../security/authn/keys-contract.ts'
+import { createLeaseServices } from './lease-services.ts'
 
 export interface JoinedServersOptions {
   /** Servers of one database, in the order in which they are tried. */
@@ -152,6 +153,7 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
           signal,
         )
       ).answer,
+    ...createLeaseServices(patiently),
     async [Symbol.asyncDispose]() {
       if (renewal !== null) clearInterval(renewal)
     },

@@ -3,7 +3,7 @@ import { eachDatabase } from '../../../test/support/databases.ts'
 import type { AgentId, RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Assignment } from '../runners/exchange-contract.ts'
 import { agentSpec } from '../runners/runner-kit.fixture.ts'
-import { createContextGrowth } from './context-growth.ts'
+import { createContextGrowth, createContextSink } from './context-growth.ts'
 import { contextsOfAgent, fullestContexts } from './context-use-store.ts'
 
 const tenant = 'default' as TenantId
@@ -16,7 +16,11 @@ eachDatabase('context growth', (use) => {
   const errors: unknown[] = []
   const open = (everyMs?: number) =>
     createContextGrowth({
-      ...{ database: use().db, onError: (error: unknown) => void errors.push(error) },
+      ...{
+        sink: createContextSink(use().db),
+        clock: use().db.clock,
+        onError: (error: unknown) => void errors.push(error),
+      },
       ...(everyMs === undefined ? {} : { everyMs }),
     })
   const read = () =>

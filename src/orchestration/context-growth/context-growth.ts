@@ -1,13 +1,20 @@
+import type { Clock } from '../../foundation/kernel/clock.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
-import type { Assignment } from '../runners/exchange-contract.ts'
-import type { ContextMeter, OpenContextMeter } from './context-meter.ts'
+import type { ContextMeter, MeteredLease, OpenContextMeter } from './context-meter.ts'
 import { dropContextUse, keepContextUse } from './context-use-store.ts'
 import { createGrowthMeter, type GrowthChange, type GrowthState } from './growth-meter.ts'
 
+/** Where what is known of contexts is kept. */
+export interface ContextSink {
+  keep(lease: MeteredLease, state: GrowthState, change: GrowthChange | null): Promise<void>
+  /** The attempt is over. */
+  drop(lease: MeteredLease): Promise<void>
+}
+
 export interface ContextGrowthOptions {
-  readonly database: Database
-  readonly onCommit?: () => void
+  readonly sink: ContextSink
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly onError: (error: unknown) => void
   /** Between two writes of an attempt that tells nothing new, ms. Default 2,000. */
   readonly everyMs?: number
@@ -19,13 +26,39 @@ const types: Readonly<Record<GrowthChange, string>> = {
 /** Of attempts whose process died nothing more is heard. */
 const forgetMs = 86_400_000
 
-/** Meters whose figures are kept where people see them, and whose thresholds are events. To fail at that ends no work. */
-export function createContextGrowth(options: ContextGrowthOptions): OpenContextMeter {
-  return (assignment) => openMeter(options, assignment)
+/** Figures are kept where people see them, and thresholds that were passed are events. */
+export function createContextSink(database: Database, onCommit?: () => void): ContextSink {
+  return {
+    async keep(lease, state, change) {
+      const { tenant, taskId, fence, runId, step, agentId } = lease
+      await database.forTenant(tenant).write(async (tx) => {
+        const now = database.clock.now()
+        const rev = await keepContextUse(tx, lease, state, now)
+        if (change === null) return
+        const { used, limit, share, growth, turnsLeft, summaries } = state
+        await appendEvents(tx, [
+          {
+            ...{ tenant, runId, at: now, type: types[change] },
+            subject: { kind: 'context', id: `${taskId}.${fence}`, rev },
+            data: { ...{ taskId, step, agentId, used, limit, growth, turnsLeft, summaries }, share: round(share) },
+          },
+        ])
+        if (onCommit !== undefined) tx.afterCommit(onCommit)
+      })
+    },
+    async drop(lease) {
+      const before = new Date(database.clock.now().getTime() - forgetMs)
+      await database.forTenant(lease.tenant).write((tx) => dropContextUse(tx, lease, before))
+    },
+  }
 }
 
-function openMeter({ database, onCommit, onError, everyMs = 2_000 }: ContextGrowthOptions, assignment: Assignment) {
-  const { tenant, taskId, fence, runId, step, agentId } = assignment
+/** Meters that write to a sink, not too often. To fail at that ends no work. */
+export function createContextGrowth(options: ContextGrowthOptions): OpenContextMeter {
+  return (lease) => openMeter(options, lease)
+}
+
+function openMeter({ sink, clock, onError, everyMs = 2_000 }: ContextGrowthOptions, lease: MeteredLease) {
   let writing: Promise<void> = Promise.resolve()
   let waiting: GrowthState | null = null
   let timer: NodeJS.Timeout | null = null
@@ -36,31 +69,14 @@ function openMeter({ database, onCommit, onError, everyMs = 2_000 }: ContextGrow
     if (timer !== null) clearTimeout(timer)
     timer = null
     waiting = null
-    wroteAt = database.clock.monotonic()
+    wroteAt = clock.monotonic()
     known = true
-    writing = writing.then(() => keep(state, change)).catch(onError)
-  }
-
-  async function keep(state: GrowthState, change: GrowthChange | null): Promise<void> {
-    await database.forTenant(tenant).write(async (tx) => {
-      const now = database.clock.now()
-      const rev = await keepContextUse(tx, assignment, state, now)
-      if (change === null) return
-      const { used, limit, share, growth, turnsLeft, summaries } = state
-      await appendEvents(tx, [
-        {
-          ...{ tenant, runId, at: now, type: types[change] },
-          subject: { kind: 'context', id: `${taskId}.${fence}`, rev },
-          data: { ...{ taskId, step, agentId, used, limit, growth, turnsLeft, summaries }, share: round(share) },
-        },
-      ])
-      if (onCommit !== undefined) tx.afterCommit(onCommit)
-    })
+    writing = writing.then(() => sink.keep(lease, state, change)).catch(onError)
   }
 
   const meter: ContextMeter = createGrowthMeter({
     onState(state, change) {
-      const left = wroteAt + everyMs - database.clock.monotonic()
+      const left = wroteAt + everyMs - clock.monotonic()
       if (change !== null || left <= 0) return write(state, change)
       waiting = state
       timer ??= setTimeout(() => {
@@ -73,12 +89,7 @@ function openMeter({ database, onCommit, onError, everyMs = 2_000 }: ContextGrow
       timer = null
       waiting = null
       await writing
-      if (!known) return
-      const before = new Date(database.clock.now().getTime() - forgetMs)
-      await database
-        .forTenant(tenant)
-        .write((tx) => dropContextUse(tx, assignment, before))
-        .catch(onError)
+      if (known) await sink.drop(lease).catch(onError)
     },
   })
   return meter

@@ -11,5 +11,8 @@ export interface ContextMeter {
   close(): Promise<void>
 }
 
+/** The attempt that a context belongs to. */
+export type MeteredLease = Pick<Assignment, 'tenant' | 'taskId' | 'fence' | 'runId' | 'step' | 'agentId'>
+
 /** Opens a meter for an attempt. */
-export type OpenContextMeter = (assignment: Assignment) => ContextMeter
+export type OpenContextMeter = (lease: MeteredLease) => ContextMeter

@@ -1,14 +1,14 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { type Query, sql } from '../../foundation/platform/database/sql.ts'
-import type { Assignment } from '../runners/exchange-contract.ts'
 import type { AttemptContextUse } from './context-growth-contract.ts'
+import type { MeteredLease } from './context-meter.ts'
 import type { GrowthState } from './growth-meter.ts'
 
 /** Keeps what is known of a context now; resolves to its revision. */
 export async function keepContextUse(
   tx: Tx,
-  { tenant, taskId, fence, runId, step, agentId }: Assignment,
+  { tenant, taskId, fence, runId, step, agentId }: MeteredLease,
   state: GrowthState,
   now: Date,
 ): Promise<number> {
@@ -26,7 +26,7 @@ export async function keepContextUse(
 }
 
 /** Forgets an attempt, and those whose process died without a word before `before`. */
-export async function dropContextUse(tx: Tx, { tenant, taskId, fence }: Assignment, before: Date): Promise<void> {
+export async function dropContextUse(tx: Tx, { tenant, taskId, fence }: MeteredLease, before: Date): Promise<void> {
   await tx.execute(sql`delete from context_use
     where tenant_id = ${tenant} and ((task_id = ${taskId} and fence = ${fence}) or updated_at < ${before})`)
 }

@@ -19,6 +19,12 @@ export const remoteRunnerErrors = defineErrors({
     when: 'a runner sends or asks for something of a lease that it does not have, or no longer has',
     next: 'nothing: the work was given to others, or has ended',
   },
+  'service-call-over': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'a runner asks for what a service tells of a lease, and the work of the service is over or was never begun',
+    next: 'nothing: the attempt has ended, or another has taken the work over',
+  },
   'upload-incomplete': {
     kind: 'input',
     retry: 'never',

@@ -15,6 +15,7 @@ export interface RunnerLease {
 /** A lease with what its work needs. */
 export interface HeldLease extends RunnerLease {
   readonly agentId: AgentId
+  readonly pool: string
   readonly repoPath: string | null
   readonly repoCommit: string | null
 }
@@ -41,7 +42,7 @@ export async function leaseOfRunner(
 ): Promise<HeldLease | null> {
   const rows = await tx.query<HeldLease>(sql`
     select t.runner_id as "runnerId", t.id as "taskId", t.fence, t.run_id as "runId", t.step, t.item, t.attempt,
-      t.agent_id as "agentId", r.repo_path as "repoPath", r.repo_commit as "repoCommit"
+      t.agent_id as "agentId", t.pool, r.repo_path as "repoPath", r.repo_commit as "repoCommit"
     from tasks t join runs r on r.tenant_id = t.tenant_id and r.id = t.run_id
     where t.runner_id = ${runnerId} and t.state in ('leased', 'running') and t.tenant_id = ${tenant} and t.fence = ${fence}`)
   return rows[0] ?? null

@@ -14,7 +14,7 @@ export interface HttpDriverOptions {
   readonly language: HttpLanguage
   /** Values of secrets, as they are at the moment. @throws secret-missing */
   readonly readSecret: (name: string, signal: AbortSignal) => Promise<string>
-  readonly calls: ServiceCalls
+  readonly calls: Pick<ServiceCalls, 'open'>
   /** Where services reach this server; null: nobody knows. */
   readonly serverUrl: (signal: AbortSignal) => Promise<string | null>
 }

@@ -54,6 +54,18 @@ export async function findCall(tx: ReadTx, tenant: TenantId, id: string): Promis
   return rows[0] === undefined ? null : toRow(rows[0])
 }
 
+/** What is open under a lease; null: nothing. */
+export async function findCallOfLease(
+  tx: ReadTx,
+  tenant: TenantId,
+  { taskId, fence }: { readonly taskId: string; readonly fence: number },
+): Promise<ServiceCallRow | null> {
+  const rows = await tx.query<ServiceCallRow>(sql`
+    select ${columns} from service_calls
+    where tenant_id = ${tenant} and task_id = ${taskId} and fence = ${fence} and closed_at is null limit 1`)
+  return rows[0] === undefined ? null : toRow(rows[0])
+}
+
 /** What former attempts of a task have left open, the newest first. */
 export async function lockOpenCalls(tx: Tx, tenant: TenantId, taskId: string): Promise<readonly ServiceCallRow[]> {
   const rows = await tx.query<ServiceCallRow>(sql`

@@ -12,6 +12,7 @@ import {
   answersOf,
   closeCalls,
   findCall,
+  findCallOfLease,
   forgetCalls,
   insertCall,
   insertMessage,
@@ -20,7 +21,7 @@ import {
   lastEnd,
   lockCall,
   lockOpenCalls,
-  messagesAfter,
+  messagesAfter as messagesAfterSeq,
   type ServiceCallRow,
   type StoredMessage,
   takeOverCall,
@@ -52,6 +53,8 @@ export interface OpenedCall {
   keepAccepted(answer: JsonValue): Promise<void>
   /** What was told and not given out yet, at most 100; waits until there is something. */
   next(signal: AbortSignal): Promise<readonly StoredMessage[]>
+  /** What was told after the message `seq`, at most 100; waits likewise. */
+  messagesAfter(seq: number, signal: AbortSignal): Promise<readonly StoredMessage[]>
   answer(seq: number, answer: JsonValue): Promise<void>
   /** From here on whatever the service tells is refused with this reason. */
   close(reason: string): Promise<void>
@@ -81,7 +84,7 @@ export class ServiceCalls implements Disposable {
 
   /** Begins the work of an attempt, or takes over what a lost attempt of its task has begun. */
   async open(
-    assignment: Assignment,
+    assignment: Pick<Assignment, 'tenant' | 'taskId' | 'fence' | 'runId' | 'attempt'>,
     { pool, resume, forMs }: { readonly pool: string; readonly resume: boolean; readonly forMs: number },
   ): Promise<OpenedCall> {
     const { database, random = systemRandom } = this.#options
@@ -118,6 +121,15 @@ export class ServiceCalls implements Disposable {
       return { ...call, accepted: null }
     })
     return this.#opened(tenant, row)
+  }
+
+  /** The work that a service does for a lease; null: it does none, or it is over. */
+  async ofLease(
+    tenant: TenantId,
+    lease: { readonly taskId: string; readonly fence: number },
+  ): Promise<OpenedCall | null> {
+    const row = await this.#options.database.forTenant(tenant).read((tx) => findCallOfLease(tx, tenant, lease))
+    return row === null ? null : this.#opened(tenant, row)
   }
 
   /** Keeps what a service tells. Errors: `callback-unknown`, `callback-closed`, `callback-flood`. */
@@ -180,29 +192,32 @@ export class ServiceCalls implements Disposable {
     const { id } = row
     const scope = database.forTenant(tenant)
     let taken = 0
+    const messagesAfter = async (seq: number, signal: AbortSignal) => {
+      for (;;) {
+        signal.throwIfAborted()
+        const hint = Promise.withResolvers<void>()
+        this.#waiting.set(id, hint.resolve)
+        const found = await scope.read((tx) => messagesAfterSeq(tx, tenant, id, seq, 100))
+        if (found.length > 0) return found
+        const over = new AbortController()
+        const timer = pause(pollMs, AbortSignal.any([signal, over.signal]))
+        try {
+          await Promise.race([hint.promise, timer])
+        } finally {
+          over.abort()
+          timer.catch(() => {})
+        }
+      }
+    }
     return {
       ...{ id, accepted: row.accepted },
       token: signToken({ tenant, id, expiresAt: row.expiresAt.getTime() }, row.tokenKey),
       keepAccepted: (answer) => scope.write((tx) => keepAccepted(tx, tenant, id, answer)),
+      messagesAfter,
       next: async (signal) => {
-        for (;;) {
-          signal.throwIfAborted()
-          const hint = Promise.withResolvers<void>()
-          this.#waiting.set(id, hint.resolve)
-          const found = await scope.read((tx) => messagesAfter(tx, tenant, id, taken, 100))
-          if (found.length > 0) {
-            taken = found.at(-1)!.seq
-            return found
-          }
-          const over = new AbortController()
-          const timer = pause(pollMs, AbortSignal.any([signal, over.signal]))
-          try {
-            await Promise.race([hint.promise, timer])
-          } finally {
-            over.abort()
-            timer.catch(() => {})
-          }
-        }
+        const found = await messagesAfter(taken, signal)
+        taken = found.at(-1)!.seq
+        return found
       },
       answer: (seq, answer) => scope.write((tx) => keepAnswer(tx, tenant, id, seq, answer)),
       close: async (reason) => {
