@@ -12,7 +12,7 @@ describe('the built-in workflows', () => {
   test('are these', () => {
     expect(files.map((name) => name.replace('.yaml', '')).sort()).toEqual([
       ...['deployment-production', 'documentation-tutorial', 'feature-deliver', 'feature-dev', 'feature-part'],
-      ...['health-check', 'performance-optimization', 'repo-checkup', 'security-audit', 'testing-validation'],
+      ...['feature-round', 'feature-solve', 'health-check', 'performance-optimization', 'repo-checkup', 'security-audit', 'testing-validation'],
     ])
   })
 

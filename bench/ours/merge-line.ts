@@ -18,6 +18,7 @@ function memoryJournal(): MergeJournal {
   const of = (taskId: string) => entries.get(taskId) ?? { state: 'queued' as const, target: null, candidate: null }
   return {
     read: async ({ taskId }) => of(taskId),
+    weigh: async (_, reports) => reports,
     async note({ taskId }, event, note = {}) {
       const now = of(taskId)
       const state = mergeStates[now.state][event]

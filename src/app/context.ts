@@ -28,9 +28,9 @@ import { Preemptor } from '../orchestration/coordinator/preemptor.ts'
 import { readTaskSpecs } from '../orchestration/coordinator/sql/read-task-specs.ts'
 import { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import { mergeRoutes } from '../orchestration/merges/merges-routes.ts'
-import { MergesService } from '../orchestration/merges/merges-service.ts'
 import { monitorRoutes } from '../orchestration/monitor/monitor-routes.ts'
 import { MonitorService } from '../orchestration/monitor/monitor-service.ts'
+import { personaRoutes } from '../orchestration/personas/personas-routes.ts'
 import { proofRoutes } from '../orchestration/proofs/proofs-routes.ts'
 import type { ProofsService } from '../orchestration/proofs/proofs-service.ts'
 import { questionRoutes } from '../orchestration/questions/questions-routes.ts'
@@ -38,6 +38,7 @@ import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
 import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
+import { runsUnder } from '../orchestration/runs/runs-under.ts'
 import { runOfTask } from '../orchestration/runs/task-ids-contract.ts'
 import { toolCallRoutes } from '../orchestration/tool-calls/tool-calls-routes.ts'
 import { workflowRoutes } from '../orchestration/workflows/workflow-routes.ts'
@@ -50,6 +51,7 @@ import { drainRunner } from './drain-runner.ts'
 import { openGateway } from './gateway.ts'
 import { createKnownPools } from './known-pools.ts'
 import { configuredGit } from './leftovers.ts'
+import { openMerges } from './merges.ts'
 import { createModelAccess, openModels } from './models.ts'
 import { namesOfPrincipal } from './names-of-principal.ts'
 import { openConfigured } from './open-configured.ts'
@@ -88,6 +90,7 @@ export async function openPlatform(
   try {
     const git = configuredGit(loaded)
     const files = createDefinitionFiles(config.workflowFolder)
+    const personas = openPersonas(config)
     const known = createKnownPools(database, defaultTenant)
     let ticker: Loop | null = null
     const orchestration = createOrchestration({
@@ -95,7 +98,7 @@ export async function openPlatform(
       definitions: files,
       choosePool: choosePoolFrom(config.pools, known.offers),
       hasAgents: () => offersPrompts(config.pools, known.offers),
-      personas: openPersonas(config),
+      personas,
       checkpointEveryMs: config.checkpointEveryMs,
       namesOf: namesOfPrincipal,
       onRunEnd: config.onRunEnd,
@@ -200,7 +203,8 @@ export async function openPlatform(
       ...approvalRoutes(database, orchestration.approvals),
       ...questionRoutes(database, orchestration.questions),
       ...toolCallRoutes(database),
-      ...mergeRoutes(database),
+      ...personaRoutes(personas),
+      ...mergeRoutes({ database, runsUnder }),
       ...proofRoutes(proofs, runOfTask),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),
@@ -278,7 +282,7 @@ async function startWork(work: Work): Promise<LocalRunner> {
   // Before the first event of this process, so that it lands in a partition of its day.
   const { keepMs: keepEventsMs, resumeMs: keepTicksMs } = loaded.config.events
   await keepEventPartitions(database, { keepEventsMs, keepTicksMs })
-  const merges = new MergesService(database)
+  const merges = openMerges(database)
   const loops: Loop[] = [
     startEventPartitions(database, {
       keepEventsMs,

@@ -15,6 +15,8 @@ export interface DataLayout {
   readonly log: string
   /** Copies of results, for people. */
   readonly artifacts: string
+  /** Personas for all that use the folder; nothing writes there but people. */
+  readonly personas: string
 }
 
 export function dataLayoutOf(folder: string): DataLayout {
@@ -26,5 +28,6 @@ export function dataLayoutOf(folder: string): DataLayout {
     blobs: join(folder, 'blobs'),
     log: join(folder, 'leanvibe.log'),
     artifacts: join(folder, 'artifacts'),
+    personas: join(folder, 'personas'),
   }
 }

@@ -45,7 +45,7 @@ export function createProofs(database: Database, orchestration: Orchestration, s
       },
       toolCallsOf: toolCallsOfTask,
       mergesOf: async (tx, tenant, run) =>
-        (await readMerges(tx, tenant, { run, before: null, limit: most })).toReversed(),
+        (await readMerges(tx, tenant, { runs: [run], before: null, limit: most })).toReversed(),
       spentBy: spentByTask,
       modelsOf: modelUseOfTask,
     },

@@ -10,10 +10,10 @@ import type { AskPort } from '../orchestration/agents/ask-contract.ts'
 import type { TaskWorker } from '../orchestration/agents/task-worker.ts'
 import type { runChecks } from '../orchestration/gates/run-checks.ts'
 import { createMergeWorker } from '../orchestration/merges/merge-worker.ts'
-import { MergesService } from '../orchestration/merges/merges-service.ts'
 import type { AgentRegistration, ExchangePort } from '../orchestration/runners/exchange-contract.ts'
 import type { AttemptGrant } from '../orchestration/runners/hosted-agent.ts'
 import type { KeepNotes } from '../orchestration/tool-calls/tool-call-notes.ts'
+import { openMerges } from './merges.ts'
 import type { Orchestration } from './orchestration.ts'
 
 /** What a runner works for: the coordinator of its own process and database, or servers that it has joined. */
@@ -75,7 +75,7 @@ export function databaseHome(options: DatabaseHomeOptions): RunnerHome {
     },
     grantFor: ({ models }) => (models === null ? undefined : (options.modelGrant ?? noModels)(models)),
     createMerger: (git, run) =>
-      createMergeWorker({ git, journal: new MergesService(database), runChecks: run, clock: database.clock }),
+      createMergeWorker({ git, journal: openMerges(database), runChecks: run, clock: database.clock }),
     giveUp: (runnerIds) => orchestration.reaper.giveUp(runnerIds),
   }
 }

@@ -43,7 +43,7 @@ const ofThisMachine: ReadonlyMap<string, string> = new Map([
   ['migrate-to', 'it moves the database of this data folder'],
   ['init', 'it writes files here'],
   ['doctor', 'it looks at this machine'],
-  ['personas', 'they are files here'],
+  ['personas init', 'it writes files here'],
   ['completion', 'it is about this shell'],
 ])
 

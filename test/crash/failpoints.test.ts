@@ -60,8 +60,7 @@ const points = [
 /** Places on ways that no run of a workflow takes; the tests of their parts kill at them. */
 const ofOthers = [
   'idempotency.done',
-  'merge.land.after',
-  'merge.land.before',
+  ...['gate', 'land', 'rebase'].flatMap((step) => [`merge.${step}.after`, `merge.${step}.before`]),
   'move.batch',
   'proof.keep.before',
   'relay.published',

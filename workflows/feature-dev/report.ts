@@ -25,6 +25,8 @@ export interface FeatureDone {
   readonly tests: boolean
   readonly merged: readonly (string | null)[]
   readonly tries: readonly (number | null)[]
+  /** Why the merge queue has handed each back: conflict, refused; empty: it has not. */
+  readonly handedBack?: readonly (string | null)[]
 }
 
 /** The documents and the lines for a terminal. Pure. */
@@ -37,7 +39,7 @@ export function describeFeature(done: FeatureDone): { markdown: string; json: st
     done.confidence[at] == null ? 'not told' : `${Math.round(done.confidence[at]! * 100)} %`,
     code(short(done.commits[at])),
     code(short(done.merged[at])),
-    (done.tries[at] ?? 1) > 1 ? 'solved' : 'none',
+    (done.tries[at] ?? 1) > 1 ? (done.handedBack?.[at] || 'yes') : 'no',
   ])
   const approved =
     done.approvedBy === null ? 'Nobody was asked to approve.' : `Approved by ${escapeMarkdown(done.approvedBy)}.`
@@ -45,7 +47,7 @@ export function describeFeature(done: FeatureDone): { markdown: string; json: st
     `# ${escapeMarkdown(done.task.split('\n')[0]!.slice(0, 120))}\n`,
     `${plural(done.parts.length, 'part')} merged into ${code(done.into)}, which was at ${code(short(done.commit))}. ${approved} Depth ${done.depth}; reviewed by ${done.reviewers.join(', ')}.\n`,
     ...(done.tests ? [] : ['**The repository has no tests: what was merged was reviewed, and not tested.**\n']),
-    table(['Part', 'Persona', 'Rounds', 'Sure', 'Made as', 'Merged as', 'Conflict'], rows, ['Rounds']),
+    table(['Part', 'Persona', 'Rounds', 'Sure', 'Made as', 'Merged as', 'Handed back by the queue'], rows, ['Rounds']),
     '## Task\n',
     quoted(done.task),
     '## Plan\n',

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { mergeStateNames } from '../../orchestration/merges/merge-states-contract.ts'
-import { listMerges, type MergeView, showMerge } from '../../orchestration/merges/merges-contract.ts'
+import { explainMerges, listMerges, type MergeView, showMerge } from '../../orchestration/merges/merges-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { oneLine, printable } from '../text.ts'
@@ -19,6 +19,13 @@ export const merges: CliCommand = {
       .description('show one merge: where it is, and the files in conflict')
       .argument('<merge>', 'the id of its task')
       .action(act(show))
+    command
+      .command('explain')
+      .description(
+        'tell of a merge, or of all merges of a run and the runs it called: their order, what each waited for, what was put on what, which checks ran, and what came of it',
+      )
+      .argument('<run-or-merge>', 'the id of a run, or of the task of a merge')
+      .action(act(explain))
   },
 }
 
@@ -44,6 +51,22 @@ async function show(context: CliContext, id: string): Promise<void> {
     const item = await client.call(showMerge, { params: { id } })
     out.document(item)
     out.lines(...mergeLines(item, out.colors.bold), ...item.files.map((file) => `  conflict in ${printable(file)}`))
+  })
+}
+
+async function explain(context: CliContext, id: string): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const { items, more } = await client.call(explainMerges, { params: { id } })
+    for (const item of items) {
+      out.document(item)
+      out.lines(
+        `${out.colors.bold(item.merge.id)}  ${item.merge.state}`,
+        ...item.story.map((sentence) => `  ${printable(sentence)}`),
+        ...item.merge.files.map((file) => `  conflict in ${printable(file)}`),
+      )
+    }
+    if (more) out.lines('There are more; `leanvibe merges list` shows them, and this command each of them.')
   })
 }
 

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { builtInPersonas } from '../../app/built-ins.ts'
-import { openPersonas } from '../../app/personas.ts'
+import { detailOfPersona, packagePersonas, summariesOfPersonas } from '../../app/personas.ts'
+import { listPersonas, showPersona } from '../../orchestration/personas/personas-endpoints-contract.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { load } from '../connect.ts'
+import { isServed, load, withConnection } from '../connect.ts'
+import { refuseRemote } from '../remote-server.ts'
 import { oneLine, printable, table } from '../text.ts'
 
-/** Personas are files: nothing of this needs a platform. */
+/** Personas are files: a server is asked where there is one, and otherwise nothing of this needs a platform. */
 export const personas: CliCommand = {
   configure(command, act) {
     command
@@ -31,46 +32,43 @@ export const personas: CliCommand = {
 
 async function list(context: CliContext): Promise<number> {
   const { out } = context
-  const { config } = await load(context)
-  const found = openPersonas(config).list()
-  for (const one of found) {
-    if ('problem' in one) out.document(one)
-    else {
-      const { instructions: _, ...persona } = one
-      out.document(persona)
-    }
-  }
-  const rows = found.map((one) =>
-    'problem' in one
-      ? [one.name, out.colors.red('wrong'), '', '', oneLine(one.problem, 160)]
-      : [one.name, one.origin, one.tier, one.capabilities.join(', '), oneLine(one.description, 100)],
+  const found = (await isServed(context))
+    ? await withConnection(context, { work: false }, async ({ client }) => (await client.call(listPersonas, {})).items)
+    : summariesOfPersonas((await load(context)).config)
+  for (const one of found) out.document(one)
+  const rows = found.map(({ name, origin, tier, capabilities, description, problem }) =>
+    problem === null
+      ? [name, origin ?? '', tier ?? '', capabilities.join(', '), oneLine(description ?? '', 100)]
+      : [name, out.colors.red('wrong'), '', '', oneLine(problem, 160)],
   )
   out.lines(...table(rows))
-  return found.some((one) => 'problem' in one) ? 65 : 0
+  return found.some(({ problem }) => problem !== null) ? 65 : 0
 }
 
 async function show(context: CliContext, name: string): Promise<void> {
   const { out } = context
-  const { config } = await load(context)
-  const persona = openPersonas(config).find(name)
+  const persona = (await isServed(context))
+    ? await withConnection(context, { work: false }, ({ client }) => client.call(showPersona, { params: { name } }))
+    : detailOfPersona((await load(context)).config, name)
   out.document(persona)
   const { origin, file, tier, capabilities, requires, tools, description, instructions } = persona
   const facts: [string, string][] = [
     ['file', file],
-    ['tier', tier],
+    ['tier', tier ?? ''],
     ['capabilities', capabilities.join(', ') || 'none'],
     ...(requires.length === 0 ? [] : ([['requires', requires.join(', ')]] as [string, string][])),
     ['tools', tools?.join(', ') ?? 'all that its pool allows'],
   ]
-  out.lines(`${out.colors.bold(name)} (${origin})  ${printable(description)}`)
+  out.lines(`${out.colors.bold(name)} (${origin})  ${printable(description ?? '')}`)
   out.lines(...table(facts.map(([key, value]) => [`  ${out.colors.dim(key)}`, printable(value)])))
   out.lines('', printable(instructions))
 }
 
 async function init(context: CliContext, names: readonly string[], { force }: { force?: boolean }): Promise<void> {
   const { out, cwd } = context
+  refuseRemote('personas init', context.globals)
   const { config } = await load(context)
-  const builtIn = openPersonas({ personaFolder: builtInPersonas })
+  const builtIn = packagePersonas()
   const wanted = names.length > 0 ? names : builtIn.list().map(({ name }) => name)
   // All are looked up before the first is written.
   const files = wanted.map((name) => builtIn.find(name))

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Git, GitOptions } from '../../foundation/platform/git/index.ts'
 import type { MergeMethod } from '../workflows/workflow-contract.ts'
+import type { Placement } from './merges-contract.ts'
 
 export interface MergeTree {
   readonly gitDir: string
@@ -23,7 +24,7 @@ export interface CandidateRequest {
 
 export type Candidate =
   | { readonly kind: 'already' }
-  | { readonly kind: 'built'; readonly commit: string }
+  | { readonly kind: 'built'; readonly commit: string; readonly placed: Placement }
   | { readonly kind: 'conflict'; readonly files: readonly string[]; readonly text: string }
 
 const committer = { GIT_COMMITTER_NAME: 'LeanVibe', GIT_COMMITTER_EMAIL: 'leanvibe@localhost' }
@@ -57,7 +58,8 @@ class CandidateBuild {
     if (base === commit) return { kind: 'already' }
     if (method === 'rebase') {
       // The branch has not moved since the work began: the commit itself is the result.
-      if (base === target) return this.#built(commit)
+      if (base === target)
+        return this.#built(commit, { how: 'fast-forward', commits: await this.#count(target, commit), leftOut: 0 })
       const merges = await this.#text(['rev-list', '--count', '--merges', `${target}..${commit}`])
       if (merges === '0') return this.#replay()
     }
@@ -74,7 +76,9 @@ class CandidateBuild {
     const { target, commit } = this.#request
     const list = await this.#text(['rev-list', '--reverse', '--topo-order', `${target}..${commit}`])
     let tip = target
-    for (const one of list.split('\n')) {
+    let commits = 0
+    const all = list.split('\n')
+    for (const one of all) {
       const conflict = await this.#apply(['cherry-pick', '--no-commit', one], one)
       if (conflict !== null) return conflict
       const tree = await this.#text(['write-tree'])
@@ -82,8 +86,10 @@ class CandidateBuild {
       if (tree === (await this.#text(['rev-parse', `${tip}^{tree}`]))) continue
       tip = await this.#commitAs(one, tree, tip)
       await this.#run(['update-ref', '--no-deref', 'HEAD', tip])
+      commits += 1
     }
-    return tip === target ? { kind: 'already' } : this.#built(tip)
+    if (tip === target) return { kind: 'already' }
+    return this.#built(tip, { how: 'rebase', commits, leftOut: all.length - commits })
   }
 
   async #merge(): Promise<Candidate> {
@@ -92,7 +98,8 @@ class CandidateBuild {
     if (conflict !== null) return conflict
     const tree = await this.#text(['write-tree'])
     const title = message ?? `Merge ${await this.#titleOf(commit)} into ${into}`
-    return this.#built(await this.#commit(tree, [target, commit], title, { ...(await this.#authorOf(commit)) }))
+    const made = await this.#commit(tree, [target, commit], title, { ...(await this.#authorOf(commit)) })
+    return this.#built(made, { how: 'merge', commits: await this.#count(target, commit), leftOut: 0 })
   }
 
   async #squash(): Promise<Candidate> {
@@ -102,12 +109,17 @@ class CandidateBuild {
     const tree = await this.#text(['write-tree'])
     if (tree === (await this.#text(['rev-parse', `${target}^{tree}`]))) return { kind: 'already' }
     const text = message ?? (await this.#text(['log', '-1', '--format=%B', commit]))
-    return this.#built(await this.#commit(tree, [target], text, await this.#authorOf(commit)))
+    const made = await this.#commit(tree, [target], text, await this.#authorOf(commit))
+    return this.#built(made, { how: 'squash', commits: await this.#count(target, commit), leftOut: 0 })
   }
 
-  async #built(commit: string): Promise<Candidate> {
+  async #built(commit: string, placed: Placement): Promise<Candidate> {
     await this.#settle(commit)
-    return { kind: 'built', commit }
+    return { kind: 'built', commit, placed }
+  }
+
+  async #count(from: string, to: string): Promise<number> {
+    return Number(await this.#text(['rev-list', '--count', `${from}..${to}`]))
   }
 
   /** Null where it went well. */

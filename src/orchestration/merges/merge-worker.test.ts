@@ -5,6 +5,7 @@ import { systemClock } from '../../foundation/kernel/clock.ts'
 import { makeRepository, rawGit } from '../../foundation/platform/git/git.fixture.ts'
 import { createGit } from '../../foundation/platform/git/index.ts'
 import { createCommandAdapter } from '../agents/command-adapter.ts'
+import type { CheckReport } from '../gates/gate-verdict-contract.ts'
 import { runChecks } from '../gates/run-checks.ts'
 import { MemoryExchange } from '../runners/memory-exchange.fixture.ts'
 import { commandSpec, RunnerKit, registration } from '../runners/runner-kit.fixture.ts'
@@ -18,10 +19,15 @@ class MemoryJournal implements MergeJournal {
   state: MergeState = 'queued'
   record: { target: string | null; candidate: string | null } = { target: null, candidate: null }
   readonly seen: MergeState[] = []
-  onNote: (event: string) => void = () => {}
+  onNote: (event: string, note: MergeNote) => void = () => {}
+  onWeigh: (reports: readonly CheckReport[]) => readonly CheckReport[] = (reports) => reports
 
   async read() {
     return { state: this.state, ...this.record }
+  }
+
+  async weigh(_assignment: unknown, reports: readonly CheckReport[]) {
+    return this.onWeigh(reports)
   }
 
   async note(_assignment: unknown, event: keyof (typeof mergeStates)['queued'], note: MergeNote = {}) {
@@ -30,7 +36,7 @@ class MemoryJournal implements MergeJournal {
     this.state = next
     this.record = { target: note.target ?? this.record.target, candidate: note.candidate ?? this.record.candidate }
     this.seen.push(next)
-    this.onNote(event)
+    this.onNote(event, note)
   }
 }
 

@@ -5,8 +5,7 @@ import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { Git } from '../../foundation/platform/git/index.ts'
 import type { AttemptContext, AttemptEnd } from '../agents/agent-adapter.ts'
 import type { StartProcess, TaskWorker } from '../agents/task-worker.ts'
-import type { CheckReport } from '../gates/gate-verdict-contract.ts'
-import { failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
+import { type CheckResult, failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
 import type { CheckPlace, ChecksDone } from '../gates/run-checks.ts'
 import type { Assignment } from '../runners/exchange-contract.ts'
 import type { ResolvedCheck, ResolvedMerge } from '../workflows/task-contract.ts'
@@ -14,6 +13,7 @@ import { checkoutsOf, follow, refuseDirty } from './branch-checkout.ts'
 import { buildCandidate, type Candidate } from './build-candidate.ts'
 import { mergeErrors } from './merge-errors.ts'
 import type { MergeJournal } from './merge-journal.ts'
+import type { Placement } from './merges-contract.ts'
 
 export interface MergeWorkerOptions {
   readonly git: Git
@@ -72,11 +72,13 @@ class Merge {
       const target = await this.#branchTip()
       const commit = await this.#commitOf(this.#spec.commit)
       await journal.note(this.#assignment, 'begin', { target })
+      failpoint('merge.rebase.before')
       this.#context.progress(`on top of ${target.slice(0, 12)}`)
       const candidate = await this.#build(target, commit)
       if (candidate.kind === 'already') return this.#merged(target, target)
       if (candidate.kind === 'conflict') return this.#conflict(target, candidate)
-      const ended = await this.#test(target, candidate.commit)
+      failpoint('merge.rebase.after')
+      const ended = await this.#test(target, candidate.commit, candidate.placed)
       if (ended !== null) return ended
       if (await this.#land(target, candidate.commit)) return this.#merged(target, candidate.commit)
     }
@@ -105,20 +107,28 @@ class Merge {
   }
 
   /** Null where the checks pass. */
-  async #test(target: string, candidate: string): Promise<AttemptEnd | null> {
+  async #test(target: string, candidate: string, placed: Placement): Promise<AttemptEnd | null> {
     const { journal, runChecks } = this.#options
-    await journal.note(this.#assignment, 'test', { target, candidate })
+    await journal.note(this.#assignment, 'test', { target, candidate, placed })
+    failpoint('merge.gate.before')
     const change = { from: target, to: candidate }
     const place = { assignment: this.#assignment, context: this.#context, start: this.#start, change }
-    this.#done = await runChecks(this.#spec.checks, place)
+    const done = await runChecks(this.#spec.checks, place)
+    this.#done = done
     this.#context.signal.throwIfAborted()
-    if (this.#done.failure !== null) return this.#end('failed', null, this.#done.failure)
+    if (done.failure !== null) return this.#end('failed', null, done.failure)
+    this.#done = { ...done, reports: await journal.weigh(this.#assignment, done.reports) }
+    failpoint('merge.gate.after')
     const verdict = gateVerdict(this.#spec, { checks: this.#done.reports as unknown as JsonValue })
     if (verdict.verdict === 'pass') return null
     const failed = failedChecks(verdict)
     const reason = `on top of ${this.#spec.into} these checks do not pass: ${failed}`
-    await journal.note(this.#assignment, 'refuse', { target, candidate, reason })
-    const output = { state: 'refused', target, failed, conflict: this.#refusal(reason, this.#done.reports) }
+    await this.#keep(candidate)
+    const atFault = verdict.checks.some(
+      ({ name, passed, onFail }) => !passed && onFail !== 'allow' && !this.#isOpinion(name),
+    )
+    await journal.note(this.#assignment, 'refuse', { target, candidate, reason, checks: this.#checked(), atFault })
+    const output = { state: 'refused', target, failed, candidate, conflict: refusalText(reason, verdict.checks) }
     return this.#handBack(output, mergeErrors['merge-refused'](reason))
   }
 
@@ -129,7 +139,7 @@ class Merge {
     const checkouts = await checkoutsOf(git, this.#tree.commonDir, into)
     for (const path of checkouts) await refuseDirty(git, path, into, target, candidate)
     this.#context.signal.throwIfAborted()
-    await journal.note(this.#assignment, 'land', { target, candidate })
+    await journal.note(this.#assignment, 'land', { target, candidate, checks: this.#checked() })
     failpoint('merge.land.before')
     const args = ['update-ref', '-m', `leanvibe: ${this.#assignment.taskId}`, `refs/heads/${into}`, candidate, target]
     const { exitCode } = await git.run(this.#tree.commonDir, args, { exitCodes: [0, 1, 128] })
@@ -173,7 +183,7 @@ class Merge {
   }
 
   #end(outcome: AttemptEnd['outcome'], output: JsonObject | null, error: AttemptEnd['error']): AttemptEnd {
-    const nothing = { merged: false, commit: null, conflict: null, files: [], failed: '' }
+    const nothing = { merged: false, commit: null, candidate: null, conflict: null, files: [], failed: '' }
     const checks = (this.#done?.reports ?? []) as unknown as JsonValue
     const usage = this.#done?.usage ?? { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 }
     return {
@@ -186,9 +196,23 @@ class Merge {
     }
   }
 
-  #refusal(reason: string, reports: readonly CheckReport[]): string {
-    const lines = reports.filter(({ passed }) => !passed).map(({ name, summary }) => `- ${name}: ${summary ?? ''}`)
-    return [reason, ...lines].join('\n')
+  /** A next step may begin at what did not pass. */
+  async #keep(candidate: string): Promise<void> {
+    const { runId, taskId } = this.#assignment
+    const args = ['update-ref', `refs/leanvibe/${runId}/${taskId}/candidate`, candidate]
+    await this.#options.git.run(this.#tree.commonDir, args)
+  }
+
+  #checked(): { name: string; passed: boolean; summary?: string }[] {
+    return (this.#done?.reports ?? []).map(({ name, passed, summary }) => ({
+      ...{ name, passed },
+      ...(summary === undefined ? {} : { summary: summary.slice(0, 500) }),
+    }))
+  }
+
+  /** A check of how sure somebody is says nothing of whether the work is right. */
+  #isOpinion(name: string): boolean {
+    return this.#spec.checks.some((check) => check.name === name && 'check' in check && check.check === 'confidence')
   }
 
   async #branchTip(): Promise<string> {
@@ -217,4 +241,14 @@ class Merge {
   async #say(text: string): Promise<void> {
     await this.#context.log('stderr', Buffer.from(`${text}\n`))
   }
+}
+
+/** What did not pass, with the end of what it printed, for whoever is to correct it. */
+function refusalText(reason: string, checks: readonly CheckResult[]): string {
+  const failed = checks.filter(({ passed, onFail }) => !passed && onFail !== 'allow')
+  const told = failed.map(({ name, summary, excerpt }) => {
+    const lines = (excerpt ?? '').trimEnd().replaceAll(/^/gm, '      ')
+    return `- ${name}: ${summary ?? 'did not pass'}${lines.trim() === '' ? '' : `\n\n${lines}`}`
+  })
+  return [reason, ...told].join('\n\n')
 }

@@ -3,6 +3,16 @@ import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
 import { pageOf, pageQueryShape } from '../../foundation/platform/http/page-contract.ts'
 import { mergeStateNames } from './merge-states-contract.ts'
 
+/** How a commit was put on top of a branch. */
+export const placementSchema = z.object({
+  how: z.enum(['fast-forward', 'rebase', 'merge', 'squash']),
+  /** Commits that it brings. */
+  commits: z.int(),
+  /** Commits left out, as the branch had what they do. */
+  leftOut: z.int(),
+})
+export type Placement = z.infer<typeof placementSchema>
+
 export const mergeSchema = z.object({
   /** The task that does it; it names the merge. */
   id: z.string(),
@@ -33,6 +43,42 @@ export const mergeSchema = z.object({
 })
 export type MergeView = z.infer<typeof mergeSchema>
 
+/** One thing that happened to a merge. */
+export const mergeStepSchema = z.object({
+  at: z.iso.datetime(),
+  state: z.enum(mergeStateNames),
+  target: z.string().optional(),
+  candidate: z.string().optional(),
+  placed: placementSchema.optional(),
+  checks: z.array(z.object({ name: z.string(), passed: z.boolean(), summary: z.string().optional() })).optional(),
+  files: z.array(z.string()).optional(),
+  reason: z.string().optional(),
+})
+export type MergeStep = z.infer<typeof mergeStepSchema>
+
+const neighbourSchema = z.object({
+  id: z.string(),
+  runId: z.string(),
+  step: z.string(),
+  item: z.int().nullable(),
+  state: z.enum(mergeStateNames),
+  endedAt: z.iso.datetime().nullable(),
+})
+export type MergeNeighbour = z.infer<typeof neighbourSchema>
+
+export const explainedMergeSchema = z.object({
+  merge: mergeSchema,
+  /** The merges of its branch that came before it and had not ended when it came, the first first; at most 100. */
+  waitedFor: z.array(neighbourSchema),
+  /** From its arrival to its beginning, or until now, milliseconds. */
+  waitedMs: z.int(),
+  /** What happened, the oldest first. */
+  history: z.array(mergeStepSchema),
+  /** The whole of it in sentences: order, wait, what was put on what, which checks ran, and what came of it. */
+  story: z.array(z.string()),
+})
+export type ExplainedMerge = z.infer<typeof explainedMergeSchema>
+
 export const listMerges = endpoint({
   method: 'GET',
   path: '/api/v1/merges',
@@ -52,4 +98,13 @@ export const showMerge = endpoint({
   summary: 'One merge, by the id of its task.',
   params: z.object({ id: z.string().min(1).max(200) }),
   output: mergeSchema,
+})
+
+export const explainMerges = endpoint({
+  method: 'GET',
+  path: '/api/v1/merges/:id/explanation',
+  summary:
+    'Why merges are where they are: of one merge, or of a run and the runs that it called, in the order of the queue.',
+  params: z.object({ id: z.string().min(1).max(200) }),
+  output: z.object({ items: z.array(explainedMergeSchema), more: z.boolean() }),
 })

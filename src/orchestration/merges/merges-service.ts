@@ -1,7 +1,9 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { transition } from '../../foundation/kernel/state-table.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents, type LoggedEvent } from '../../foundation/runtime/event-log.ts'
+import type { CheckReport } from '../gates/gate-verdict-contract.ts'
 import type { Assignment } from '../runners/exchange-contract.ts'
 import { mergeErrors } from './merge-errors.ts'
 import type { MergeJournal, MergeNote, MergeRecord } from './merge-journal.ts'
@@ -20,12 +22,32 @@ export async function insertMerges(tx: Tx, merges: readonly NewMerge[], now: Dat
   )
 }
 
+/** What was learned of how sure people are of work; the `approvals` part provides it. */
+export interface MergeExperience {
+  /** The reports of one merge as they count after what was learned; each judgement becomes a sample. */
+  weigh(tx: Tx, merge: MergeRef, reports: readonly CheckReport[], now: Date): Promise<readonly CheckReport[]>
+  /** The work did not pass. */
+  failed(tx: Tx, merge: MergeRef, now: Date): Promise<void>
+}
+
+export type MergeRef = Pick<Assignment, 'tenant' | 'taskId' | 'runId' | 'step'>
+
 /** The record of merges: what runners note, and what follows when their tasks end without a note. */
 export class MergesService implements MergeJournal {
   readonly #database: Database
+  readonly #experience: MergeExperience
 
-  constructor(database: Database) {
+  constructor(database: Database, experience: MergeExperience) {
     this.#database = database
+    this.#experience = experience
+  }
+
+  async weigh(assignment: Assignment, reports: readonly CheckReport[]): Promise<readonly CheckReport[]> {
+    if (!reports.some(({ facts }) => facts?.type !== undefined)) return reports
+    const { tenant } = assignment
+    return this.#database
+      .forTenant(tenant)
+      .write((tx) => this.#experience.weigh(tx, assignment, reports, this.#database.clock.now()))
   }
 
   read({ tenant, taskId }: Assignment): Promise<MergeRecord | null> {
@@ -40,6 +62,7 @@ export class MergesService implements MergeJournal {
       if (row === undefined) throw mergeErrors['merge-not-found'](`there is no merge ${taskId}`)
       if (fence < row.fence) throw mergeErrors['merge-superseded'](`${taskId} has been leased again meanwhile`)
       await change(tx, row, event, note, fence, now)
+      if (note.atFault === true) await this.#experience.failed(tx, assignment, now)
     })
   }
 
@@ -80,8 +103,9 @@ async function change(
   fence: number,
   now: Date,
 ): Promise<void> {
+  const { atFault: _, ...told } = note
   const state = transition(mergeStates, `merge ${row.task_id}`, row.state, event)
-  await saveMerge(tx, row, { ...note, state, fence: Math.max(fence, Number(row.fence)) }, now)
+  await saveMerge(tx, row, { ...told, state, fence: Math.max(fence, Number(row.fence)) }, now)
   await appendEvents(tx, [
     {
       tenant: row.tenant_id,
@@ -89,7 +113,7 @@ async function change(
       subject: { kind: 'merge', id: row.task_id, rev: row.rev + 1 },
       runId: row.run_id,
       at: now,
-      data: { step: row.step, ...note, ...(note.files === undefined ? {} : { files: [...note.files] }) },
+      data: { step: row.step, ...(told as JsonObject) },
     },
   ])
 }

@@ -1,8 +1,9 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import { type Query, sql } from '../../foundation/platform/database/sql.ts'
+import { json, type Query, sql } from '../../foundation/platform/database/sql.ts'
 import type { MergeNote } from './merge-journal.ts'
 import { type MergeState, openMergeStates } from './merge-states-contract.ts'
+import type { MergeStep } from './merges-contract.ts'
 
 export interface NewMerge {
   readonly tenant: TenantId
@@ -56,6 +57,9 @@ export async function findMergeRow(tx: ReadTx, tenant: TenantId, taskId: string)
   return rows[0] ?? null
 }
 
+/** Of one merge; more would tell nothing new. */
+const mostHistory = 200
+
 export async function saveMerge(
   tx: Tx,
   row: MergeRow,
@@ -67,7 +71,22 @@ export async function saveMerge(
     update merges set state = ${next.state}, rev = rev + 1, fence = ${next.fence},
       target = coalesce(${next.target ?? null}, target), candidate = coalesce(${next.candidate ?? null}, candidate),
       files = coalesce(${next.files ?? null}::text[], files), reason = ${next.reason ?? null},
+      history = case when jsonb_array_length(history) < ${mostHistory}
+        then history || ${json([historyEntry(next, now)])}::jsonb else history end,
       started_at = coalesce(started_at, ${next.state === 'queued' ? null : now}::timestamptz),
       ended_at = ${isOpen ? null : now}::timestamptz
     where tenant_id = ${row.tenant_id} and task_id = ${row.task_id}`)
+}
+
+function historyEntry(next: { readonly state: MergeState } & MergeNote, now: Date): MergeStep {
+  const { state, target, candidate, placed, checks, files, reason } = next
+  return {
+    ...{ at: now.toISOString(), state },
+    ...(target === undefined ? {} : { target }),
+    ...(candidate === undefined ? {} : { candidate }),
+    ...(placed === undefined ? {} : { placed }),
+    ...(checks === undefined ? {} : { checks: [...checks] }),
+    ...(files === undefined ? {} : { files: files.slice(0, 100) }),
+    ...(reason === undefined ? {} : { reason }),
+  }
 }

@@ -2,11 +2,11 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import { type MergeState, openMergeStates } from './merge-states-contract.ts'
-import type { MergeView } from './merges-contract.ts'
+import type { MergeStep, MergeView } from './merges-contract.ts'
 
 export interface MergeFilter {
   readonly id?: string | undefined
-  readonly run?: string | undefined
+  readonly runs?: readonly string[] | undefined
   readonly branch?: string | undefined
   readonly state?: MergeState | 'open' | undefined
   readonly before: { readonly at: Date; readonly id: string } | null
@@ -15,9 +15,17 @@ export interface MergeFilter {
 
 /** Newest first. Of each that is open: how many of its branch are before it, and what the first of them is doing. */
 export async function readMerges(tx: ReadTx, tenant: TenantId, filter: MergeFilter): Promise<readonly MergeView[]> {
-  const { id, run, branch, state, before, limit } = filter
+  return (await readMergeRows(tx, tenant, filter)).map(mergeViewOf)
+}
+
+export async function readMergeRows(
+  tx: ReadTx,
+  tenant: TenantId,
+  filter: MergeFilter,
+): Promise<readonly MergeDetailRow[]> {
+  const { id, runs, branch, state, before, limit } = filter
   const states = state === undefined ? null : state === 'open' ? [...openMergeStates] : [state]
-  const rows = await tx.query<Row>(sql`
+  return tx.query<MergeDetailRow>(sql`
     select m.*, a.ahead, a.first_run, a.first_step, a.first_state from merges m
     left join lateral (
       select count(*)::int as ahead, (array_agg(o.run_id order by o.seq))[1] as first_run,
@@ -26,16 +34,15 @@ export async function readMerges(tx: ReadTx, tenant: TenantId, filter: MergeFilt
       where o.tenant_id = m.tenant_id and o.repo = m.repo and o.branch = m.branch and o.ended_at is null and o.seq < m.seq
     ) a on m.ended_at is null
     where m.tenant_id = ${tenant} and (${id ?? null}::text is null or m.task_id = ${id ?? null})
-      and (${run ?? null}::text is null or m.run_id = ${run ?? null})
+      and (${runs ?? null}::text[] is null or m.run_id = any (${runs ?? null}::text[]))
       and (${branch ?? null}::text is null or m.branch = ${branch ?? null})
       and (${states}::text[] is null or m.state = any (${states}::text[]))
       and (${before?.at ?? null}::timestamptz is null
         or (m.queued_at, m.task_id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}))
     order by m.queued_at desc, m.task_id desc limit ${limit}`)
-  return rows.map(toView)
 }
 
-interface Row {
+export interface MergeDetailRow {
   readonly task_id: string
   readonly run_id: string
   readonly step: string
@@ -53,12 +60,13 @@ interface Row {
   readonly candidate: string | null
   readonly files: string[]
   readonly reason: string | null
+  readonly history: MergeStep[]
   readonly queued_at: Date
   readonly started_at: Date | null
   readonly ended_at: Date | null
 }
 
-function toView(row: Row): MergeView {
+export function mergeViewOf(row: MergeDetailRow): MergeView {
   return {
     id: row.task_id,
     runId: row.run_id,
@@ -82,7 +90,7 @@ function toView(row: Row): MergeView {
 }
 
 /** Merges of a branch are done one at a time, in the order in which their steps became due. */
-function explain(row: Row): string {
+function explain(row: MergeDetailRow): string {
   const short = (commit: string | null) => commit?.slice(0, 12) ?? ''
   switch (row.state) {
     case 'queued':

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parsePersona } from './parse-persona.ts'
-import { type Persona, personaLimits, personaNameSchema } from './personas-contract.ts'
+import { type Persona, type PersonaOrigin, personaLimits, personaNameSchema } from './personas-contract.ts'
 import { personaErrors } from './personas-errors.ts'
 
 /** Where personas are found. Reading is done at once: they are needed within transactions, and files are small. */
@@ -12,13 +12,13 @@ export interface PersonaFiles {
   find(name: string): Persona
 }
 
-/** The personas of a project, which go before those of the same name that come with the package. */
-export function createPersonaFiles(projectFolder: string, builtInFolder: string): PersonaFiles {
+export type PersonaFolder = readonly [folder: string, origin: PersonaOrigin]
+
+/** The personas of several folders: of those with one name that of the first folder counts. */
+export function createPersonaFiles(given: readonly PersonaFolder[]): PersonaFiles {
   const known = new Map<string, { readonly stamp: string; readonly persona: Persona }>()
-  const folders = [
-    [projectFolder, 'project'],
-    ...(projectFolder === builtInFolder ? [] : ([[builtInFolder, 'built-in']] as const)),
-  ] as const
+  // In a checkout of the program itself the project is the package.
+  const folders = given.filter(([folder], index) => !given.slice(index + 1).some(([later]) => later === folder))
 
   function read(file: string, name: string, origin: Persona['origin']): Persona | null {
     const stat = statSync(file, { throwIfNoEntry: false })
@@ -38,7 +38,7 @@ export function createPersonaFiles(projectFolder: string, builtInFolder: string)
     // Before it becomes part of a path.
     if (personaNameSchema.safeParse(name).success) {
       for (const [folder, origin] of folders) {
-        const persona = read(join(folder, `${name}.md`), name, projectFolder === builtInFolder ? 'built-in' : origin)
+        const persona = read(join(folder, `${name}.md`), name, origin)
         if (persona !== null) return persona
       }
     }

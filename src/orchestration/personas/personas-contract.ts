@@ -30,10 +30,14 @@ export const personaSettingsSchema = z.strictObject({
 })
 export type PersonaSettings = z.output<typeof personaSettingsSchema>
 
+/** Where personas are: of several with one name the first counts. */
+export const personaOrigins = ['project', 'data', 'built-in'] as const
+export type PersonaOrigin = (typeof personaOrigins)[number]
+
 /** A persona as its file says it. */
 export interface Persona extends PersonaSettings {
   readonly name: string
-  readonly origin: 'built-in' | 'project'
+  readonly origin: PersonaOrigin
   /** Absolute path. */
   readonly file: string
   /** What it is told before its task. */

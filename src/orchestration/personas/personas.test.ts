@@ -24,7 +24,10 @@ const context = {
 } satisfies ExpressionContext
 
 describe('the personas that come with the package', () => {
-  const files = createPersonaFiles(join(folder, 'none'), builtIn)
+  const files = createPersonaFiles([
+    [join(folder, 'none'), 'project'],
+    [builtIn, 'built-in'],
+  ])
 
   test('are the nine, each complete', () => {
     const all = files.list()
@@ -68,10 +71,18 @@ describe('files', () => {
   })
 
   test('a project goes before the package, and what it changes is seen', () => {
-    const project = join(folder, 'project')
-    mkdirSync(project)
-    const files = createPersonaFiles(project, builtIn)
+    const [project, data] = [join(folder, 'project'), join(folder, 'data')]
+    for (const each of [project, data]) mkdirSync(each)
+    const files = createPersonaFiles([
+      [project, 'project'],
+      [data, 'data'],
+      [builtIn, 'built-in'],
+    ])
     expect(files.find('reviewer').origin).toBe('built-in')
+    writeFileSync(join(data, 'reviewer.md'), '---\ndescription: Of all.\n---\nBe strict.')
+    writeFileSync(join(data, 'auditor.md'), '---\ndescription: Of all.\n---\nCount.')
+    expect(files.find('reviewer')).toMatchObject({ origin: 'data', instructions: 'Be strict.' })
+    expect(files.find('auditor').origin).toBe('data')
     writeFileSync(join(project, 'reviewer.md'), '---\ndescription: Ours.\ntier: strong\n---\nBe kind.')
     writeFileSync(join(project, 'poet.md'), '---\ndescription: Rhymes.\nrequires: [verse:3]\n---\nRhyme.')
     writeFileSync(join(project, 'wrong.md'), 'no settings')
@@ -88,14 +99,20 @@ describe('files', () => {
   test.each(['../secret', 'nobody', '', 'a/b', 'UPPER', '${{ x }}', '.'])(
     '%j is nobody, and says who there is',
     (name) => {
-      const files = createPersonaFiles(folder, builtIn)
+      const files = createPersonaFiles([
+        [folder, 'project'],
+        [builtIn, 'built-in'],
+      ])
       expect(() => files.find(name)).toThrow(/there is no persona .*; there are backend, /)
     },
   )
 })
 
 describe('what an agent is told', () => {
-  const files = createPersonaFiles(join(folder, 'none'), builtIn)
+  const files = createPersonaFiles([
+    [join(folder, 'none'), 'project'],
+    [builtIn, 'built-in'],
+  ])
   const text = fc.oneof(
     fc.string(),
     fc.constantFrom(
@@ -158,7 +175,10 @@ describe('what an agent is told', () => {
 })
 
 test('a step that names nobody is told of with its place, before anything starts', () => {
-  const files = createPersonaFiles(join(folder, 'none'), builtIn)
+  const files = createPersonaFiles([
+    [join(folder, 'none'), 'project'],
+    [builtIn, 'built-in'],
+  ])
   const text = `name: w
 inputs: { who: { default: reviewer } }
 steps:

@@ -1,6 +1,8 @@
 import type { MappedStep, Step, StepOf } from './workflow-contract.ts'
 
-const mergeOutputs = ['state', 'merged', 'commit', 'into', 'target', 'conflict', 'files', 'failed', 'checks']
+const mergeOutputs = [
+  ...['state', 'merged', 'commit', 'into', 'target', 'candidate', 'conflict', 'files', 'failed', 'checks'],
+]
 
 /** Work in a worktree puts out the commit that it left, under `commit`, unless it puts out something else by that name. */
 function mayCommit(step: StepOf<'command' | 'script' | 'agent'>): boolean {
