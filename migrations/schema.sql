@@ -583,6 +583,7 @@ create table merges (
   queued_at timestamp with time zone not null,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  history jsonb not null default '[]'::jsonb,
   constraint merges_pkey PRIMARY KEY (tenant_id, task_id)
 ) with (fillfactor=70);
 CREATE INDEX merges_open ON merges USING btree (tenant_id, repo, branch, seq) WHERE (ended_at IS NULL);
@@ -1331,6 +1332,34 @@ create table timers (
   constraint timers_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX timers_due ON timers USING btree (due_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
+create table tool_calls (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  run_id text collate "C" not null,
+  task_id text collate "C" not null,
+  step text collate "C" not null,
+  item integer,
+  attempt integer not null,
+  source text collate "C" not null,
+  tool text not null,
+  kind text collate "C" not null,
+  title text not null,
+  state text collate "C" not null,
+  calls integer not null,
+  failed integer not null,
+  refused integer not null,
+  started_at timestamp with time zone not null,
+  duration_ms integer,
+  constraint tool_calls_pkey PRIMARY KEY (tenant_id, id)
+) with (fillfactor=80);
+CREATE INDEX tool_calls_run ON tool_calls USING btree (tenant_id, run_id, started_at DESC, id DESC);
+CREATE INDEX tool_calls_task ON tool_calls USING btree (tenant_id, task_id, started_at, id);
 row level security enabled and forced;
 policy system_access for all to leanvibe_system using (true) with check (true);
 policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));

@@ -6,7 +6,6 @@ import { findSecrets } from './find-secrets.ts'
 import { confidenceOf, type Leak, rankLeaks } from './leaks.ts'
 import { knownPrefix, secretRules, suspiciousName } from './secret-rules.ts'
 import { isFilledEnvironment, sensitiveFile } from './sensitive-files.ts'
-import { cpuTime } from '../../../test/support/cpu-time.ts'
 
 const hex = (length: number) => 'a7f3901bc5d2e846'.repeat(20).slice(0, length)
 const mixed = (length: number) => 'q7Zk2Vw9Rt4Yx8Lm3Np6Bc1Df5Gh0JsKdWeQaUiOpTyHn'.repeat(6).slice(0, length)
@@ -101,10 +100,10 @@ describe('findSecrets', () => {
         },
       ),
     )
-    const before = cpuTime()
+    const before = performance.now()
     for (const piece of ['a', ' ', '"', 'secret', 'eyJ', 'x:', 'https://a:', '=', 'key-'])
       findSecrets(piece.repeat(50_000))
-    expect(cpuTime() - before).toBeLessThan(2000)
+    expect(performance.now() - before).toBeLessThan(2000)
   })
 })
 
