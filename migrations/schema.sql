@@ -265,6 +265,7 @@ create table budget_windows (
   metered bigint not null,
   reported bigint not null,
   hard_limit bigint,
+  leased bigint not null default 0,
   constraint budget_windows_pkey PRIMARY KEY (tenant_id, budget_id, window_start)
 ) with (fillfactor=50);
 row level security enabled and forced;
