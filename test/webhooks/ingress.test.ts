@@ -31,7 +31,7 @@ steps:
 const waiting = `
 name: waiting
 steps:
-  answer: { wait: { event: review.given, match: "event.run == run.id" } }
+  answer: { wait: { event: review.given } }
 `
 
 type Source = Parameters<WebhookPlatform['client']['call']>[1]

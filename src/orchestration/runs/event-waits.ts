@@ -1,3 +1,4 @@
+import { isCustomType } from '../../external-api/streams/event-types-contract.ts'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
@@ -22,13 +23,13 @@ export function createEventWaits(options: EventWaitsOptions) {
   return async (tx: Tx, events: readonly LoggedEvent[], now: Date): Promise<void> => {
     const types = [...new Set(events.map((event) => event.type))]
     const waits = await tx.query<WaitRow>(sql`
-      select tenant_id as tenant, task_id as "taskId", type, after_seq as after from event_waits
+      select tenant_id as tenant, task_id as "taskId", run_id as "runId", type, after_seq as after from event_waits
       where type = any (${types}::text[]) order by tenant_id, task_id for update`)
     if (waits.length === 0) return
     const specs = await options.specsOf(tx, waits)
     const changes: TaskChange[] = []
     for (const wait of waits) {
-      const { tenant, taskId, type, after } = wait
+      const { tenant, taskId, runId, type, after } = wait
       const spec = specs.get(taskId) as ResolvedWait
       const base = { tenant, taskId, fence: null }
       try {
@@ -37,6 +38,7 @@ export function createEventWaits(options: EventWaitsOptions) {
             event.tenant === tenant &&
             event.type === type &&
             event.seq > after &&
+            isFor(event, runId) &&
             options.language.eventMatches(spec.for as AwaitedEvent, viewOf(event)),
         )
         if (event !== undefined)
@@ -57,7 +59,13 @@ export function createEventWaits(options: EventWaitsOptions) {
   }
 }
 
+/** What somebody outside publishes for one run ends the waits of no other. */
+function isFor({ type, runId }: LoggedEvent, waiting: string): boolean {
+  return runId === null || runId === waiting || !isCustomType(type)
+}
+
 interface WaitRow extends TaskRef {
+  readonly runId: string
   readonly type: string
   /** Older events do not count, nor those of the transaction in which the wait began. */
   readonly after: number
