@@ -43,10 +43,20 @@ function collect(value: unknown, into: string[]): void {
   if (typeof value === 'string') into.push(value)
   else if (Array.isArray(value)) for (const item of value) collect(item, into)
   else if (typeof value === 'object' && value !== null) {
-    const { text, content, parts, output, input, arguments: given } = value as Record<string, unknown>
+    const {
+      text,
+      content,
+      parts,
+      output,
+      input,
+      arguments: given,
+      functionCall,
+      functionResponse,
+    } = value as Record<string, unknown>
     for (const inner of [text, content, parts, output]) collect(inner, into)
     if (typeof given === 'string') into.push(given)
-    if (typeof input === 'object' && input !== null) into.push(JSON.stringify(input))
+    for (const inner of [input, functionCall, functionResponse])
+      if (typeof inner === 'object' && inner !== null) into.push(JSON.stringify(inner))
   }
 }
 
