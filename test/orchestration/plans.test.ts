@@ -83,11 +83,15 @@ const statements: Readonly<Record<string, Expected>> = {
   'read-leases': { run: (tx) => readLeases(tx, 'rnr_1', [1, 2, 3]), by: ['tasks by tasks_leased (runner_id)'] },
   'apply-counters': {
     run: (tx) =>
-      applyCounters(tx, {
-        agents: [{ tenant, agentId: 'agent_1' as AgentId, used: 0 }],
-        steps: [{ tenant, runId: 'run_r1' as RunId, step: 's', open: 0, failed: 0, cancelled: 0, seen: 1 }],
-        budgets: [{ tenant, budget: 'b', held: 0, spent: 0 }],
-      }),
+      applyCounters(
+        tx,
+        {
+          agents: [{ tenant, agentId: 'agent_1' as AgentId, used: 0 }],
+          steps: [{ tenant, runId: 'run_r1' as RunId, step: 's', open: 0, failed: 0, cancelled: 0, seen: 1 }],
+          budgets: [{ tenant, budget: 'b', held: 0, spent: 0 }],
+        },
+        now,
+      ),
     by: ['agents by agents_pkey (tenant_id, id)', ...shared, 'budgets by budgets_pkey (tenant_id, id)'],
   },
 }

@@ -19,10 +19,18 @@ const rules: Readonly<Record<string, string>> = {
     select id, state from tasks where state not in ('leased', 'running') and lease_until is not null`,
   'a budget holds what its leased tasks hold': `
     select b.id, b.held, coalesce(sum(h.amount), 0)::int as holds from budgets b
-    left join (select t.tenant_id, u.budget, u.amount from tasks t
+    left join (select t.tenant_id, u.budget, u.amount, t.leased_at from tasks t
       cross join lateral unnest(t.budget_ids, t.holds) as u(budget, amount)
       where t.state in ('leased', 'running')) h on h.tenant_id = b.tenant_id and h.budget = b.id
+        and (b.time_window in ('total', 'run') or h.leased_at >= b.window_start)
     group by b.tenant_id, b.id, b.held, b.reserved having b.held - b.reserved <> coalesce(sum(h.amount), 0)`,
+  'a window that is over holds what its leased tasks hold': `
+    select w.budget_id, w.window_start, w.leased, coalesce(sum(h.amount), 0)::int as holds from budget_windows w
+    left join (select t.tenant_id, u.budget, u.amount, t.leased_at from tasks t
+      cross join lateral unnest(t.budget_ids, t.holds) as u(budget, amount)
+      where t.state in ('leased', 'running')) h on h.tenant_id = w.tenant_id and h.budget = w.budget_id
+        and h.leased_at >= w.window_start and h.leased_at < w.window_end
+    group by w.tenant_id, w.budget_id, w.window_start, w.leased having w.leased <> coalesce(sum(h.amount), 0)`,
   'no budget is overshot, but by what is reported':
     'select id, held, spent, hard_limit from budgets where held + spent - reported > hard_limit',
   'a step counts its open tasks': `

@@ -18,9 +18,10 @@ const rules: Readonly<Record<string, string>> = {
       on l.tenant_id = b.tenant_id and l.budget = b.id and l.win is not distinct from b.window_start
     where b.metered <> coalesce(l.metered, 0) or b.reported <> coalesce(l.reported, 0) or b.spent < coalesce(l.spent, 0)`,
   'a window that is over adds up to its reservations': `
-    select w.budget_id, w.window_start, w.held, w.spent, coalesce(l.held, 0)::int as l_held, coalesce(l.spent, 0)::int as l_spent
+    select w.budget_id, w.window_start, w.held, w.leased, w.spent, coalesce(l.held, 0)::int as l_held, coalesce(l.spent, 0)::int as l_spent
     from budget_windows w left join lines l on l.tenant_id = w.tenant_id and l.budget = w.budget_id and l.win = w.window_start
-    where w.held <> coalesce(l.held, 0) or w.spent < coalesce(l.spent, 0) or w.metered <> coalesce(l.metered, 0)`,
+    where w.held - w.leased <> coalesce(l.held, 0) or w.leased < 0 or w.spent < coalesce(l.spent, 0)
+      or w.metered <> coalesce(l.metered, 0) or w.reported <> coalesce(l.reported, 0)`,
   'a reservation is open as long as it has no end': `
     select id, state, ended_at from reservations where (state in ('held', 'waiting')) <> (ended_at is null)`,
   'who waits holds nothing': `select id from reservations where state = 'waiting' and 0 < any (holds)`,

@@ -129,7 +129,7 @@ export class BudgetsService {
               attempt: null,
               agentId: agent ?? null,
             },
-            ...{ purpose: model ?? '', budgetIds: [] },
+            ...{ purpose: model ?? '', budgetIds: [], since: null },
             units: amounts.map(([unit]) => unit),
             amounts: amounts.map(([, amount]) => amount),
             scopes: Object.entries(named).flatMap(([scope, scopeId]) =>

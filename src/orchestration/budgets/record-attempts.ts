@@ -27,12 +27,13 @@ export async function recordAttempts(reports: readonly AttemptReport[], options:
     const entries = telling.flatMap((report): ReportedSpending[] => {
       const spender = spenders.get(`${report.tenant}/${report.fence}`)
       if (spender === undefined) return []
-      const { runId, taskId, attempt, agentId, budgetIds } = spender
+      const { runId, taskId, attempt, agentId, budgetIds, leasedAt } = spender
       const amounts = amountsOf(report.usage.spending!, prices, new Date(report.endedAt))
       return [
         {
           ...{ tenant: report.tenant, id: `rsv_lease_${report.fence}`, runId, taskId, attempt, agentId, budgetIds },
           purpose: report.usage.spending!.model ?? '',
+          since: leasedAt,
           units: amounts.map(([unit]) => unit),
           amounts: amounts.map(([, amount]) => amount),
           scopes: agentId === null ? [] : [{ scope: 'agent', scopeId: agentId }],

@@ -32,10 +32,11 @@ export class Counters {
     })
   }
 
-  budget({ tenant, budget, held, spent }: BudgetDelta): void {
-    const key = `${tenant}/${budget}`
+  budget({ tenant, budget, held, spent, at = null }: BudgetDelta): void {
+    const key = `${tenant}/${budget}/${at ?? ''}`
     const before = this.#budgets.get(key)
-    this.#budgets.set(key, { tenant, budget, held: held + (before?.held ?? 0), spent: spent + (before?.spent ?? 0) })
+    const sum = { held: held + (before?.held ?? 0), spent: spent + (before?.spent ?? 0) }
+    this.#budgets.set(key, { tenant, budget, at, ...sum })
   }
 
   /** Places under concurrency keys that ended tasks gave back. */
@@ -62,7 +63,7 @@ export class Counters {
 
   /** What this transaction has taken from a budget: held and spent together. */
   takenOf(tenant: string, budget: string): number {
-    const delta = this.#budgets.get(`${tenant}/${budget}`)
+    const delta = this.#budgets.get(`${tenant}/${budget}/`)
     return delta === undefined ? 0 : delta.held + delta.spent
   }
 

@@ -4,6 +4,7 @@ import type { AttemptReport } from '../runners/exchange-contract.ts'
 import { isTaskEnded } from '../runs/states-contract.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters, isEmpty } from './counters.ts'
+import { applyDisplaced } from './other-windows.ts'
 import { applyCounters, type EndedStep } from './sql/apply-counters.ts'
 import { type ChangedTask, changeTasks, type TaskChange } from './sql/change-tasks.ts'
 import { chunksOf } from './sql/chunks-of.ts'
@@ -125,9 +126,10 @@ export class TaskQueue {
         tx,
         deltas.steps.filter((step) => step.seen + step.open <= 0),
       )
-      const applied = await applyCounters(tx, deltas)
+      const applied = await applyCounters(tx, deltas, now)
       if (!applied.slotsHeld) throw coordinatorErrors['slots-contended']('an agent was given to others meanwhile')
-      if (!applied.budgetsHeld) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
+      const held = applied.budgetsHeld && (await applyDisplaced(tx, applied.displaced, now))
+      if (!held) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
       ended = applied.endedSteps
     }
     if (freed.length > 0) {

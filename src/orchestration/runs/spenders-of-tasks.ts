@@ -8,9 +8,11 @@ export interface TaskSpender {
   readonly taskId: string
   readonly fence: number
   readonly runId: string
-  /** Null where the task has gone on to another agent, or to none. */
+  /** Null where nobody knows any more whose lease it was. */
   readonly agentId: string | null
   readonly attempt: number
+  /** When the lease began; null likewise. */
+  readonly leasedAt: Date | null
   readonly budgetIds: readonly string[]
 }
 
@@ -20,11 +22,14 @@ export async function spendersOfTasks(
   leases: readonly { readonly tenant: TenantId; readonly taskId: string; readonly fence: number }[],
 ): Promise<readonly TaskSpender[]> {
   return tx.query<TaskSpender>(sql`
-    select t.tenant_id as tenant, t.id as "taskId", i.fence, t.run_id as "runId", t.attempt,
-      case when t.fence = i.fence then t.agent_id end as "agentId", coalesce(t.budget_ids, '{}') as "budgetIds"
+    select t.tenant_id as tenant, t.id as "taskId", i.fence, t.run_id as "runId", coalesce(p.attempt, t.attempt) as attempt,
+      coalesce(p.agent_id, case when t.fence = i.fence then t.agent_id end) as "agentId",
+      coalesce(p.leased_at, case when t.fence = i.fence then t.leased_at end) as "leasedAt",
+      coalesce(t.budget_ids, '{}') as "budgetIds"
     from unnest(${leases.map((l) => l.tenant)}::text[], ${leases.map((l) => l.taskId)}::text[],
       ${leases.map((l) => l.fence)}::bigint[]) as i(tenant_id, id, fence)
-    join tasks t on t.tenant_id = i.tenant_id and t.id = i.id and t.fence >= i.fence`)
+    join tasks t on t.tenant_id = i.tenant_id and t.id = i.id and t.fence >= i.fence
+    left join past_attempts p on p.tenant_id = i.tenant_id and p.task_id = i.id and p.fence = i.fence`)
 }
 
 /** How many tasks wait for each of these budgets; a budget for which none waits is left out. At most 1,000 are counted. */

@@ -5,7 +5,7 @@ import type { Rolling } from './roll-windows.ts'
 /** Windowed budgets whose window is over, or that are used although none has begun. */
 export async function dueWindows(tx: ReadTx, now: Date): Promise<readonly Rolling[]> {
   return tx.query<Rolling>(sql`
-    select tenant_id as tenant, id, time_window as "timeWindow", held = 0 and (spent = 0 or window_start is not null) as idle
+    select tenant_id as tenant, id, time_window as "timeWindow", window_start is not null as idle
     from budgets
     where time_window not in ('total', 'run')
       and (window_end <= ${now} or (window_end is null and (held <> 0 or spent <> 0)))

@@ -1,7 +1,8 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
-import type { Tx } from '../../../foundation/platform/database/database.ts'
+import type { ReadTx, Tx } from '../../../foundation/platform/database/database.ts'
 import { sql } from '../../../foundation/platform/database/sql.ts'
 import type { LedgerUnit } from '../budget-units-contract.ts'
+import type { WindowSpan } from '../budget-windows-contract.ts'
 import { arrayText } from './array-text.ts'
 import { inLockOrder, lockOrder } from './lock-order.ts'
 
@@ -28,6 +29,28 @@ export interface BoundBudget {
   readonly timeWindow: string
   readonly windowStart: Date | null
   readonly windowEnd: Date | null
+}
+
+/** A budget that a record counts against. `former`: in this window, which is over; null: in the present one. */
+export interface SpendingLine extends BoundBudget {
+  readonly former: WindowSpan | null
+}
+
+/** The windows on record of these budgets that were not over at `since`, by tenant and name. */
+export async function readFormerWindows(
+  tx: ReadTx,
+  budgets: readonly BoundBudget[],
+  since: Date | null,
+): Promise<ReadonlyMap<string, readonly WindowSpan[]>> {
+  const windowed = budgets.filter(({ timeWindow, windowStart }) => {
+    return /^\d/.test(timeWindow) && since !== null && (windowStart === null || since < windowStart)
+  })
+  if (windowed.length === 0) return new Map()
+  const rows = await tx.query<WindowSpan & { readonly key: string }>(sql`
+    select w.tenant_id || '/' || w.budget_id as key, w.window_start as start, w.window_end as "end"
+    from unnest(${windowed.map((b) => b.tenant)}::text[], ${windowed.map((b) => b.budget)}::text[]) as i(tenant_id, id)
+    join budget_windows w on w.tenant_id = i.tenant_id and w.budget_id = i.id and w.window_end > ${since}`)
+  return Map.groupBy(rows, (row) => row.key)
 }
 
 /** The budgets with one of these names, or for one of these places, locked; patterns for runs are left out. */
@@ -66,9 +89,10 @@ export async function lockBudgets(
 export async function recordSpending(
   tx: Tx,
   records: readonly SpendingRecord[],
-  lines: readonly (readonly BoundBudget[])[],
+  lines: readonly (readonly SpendingLine[])[],
   now: Date,
 ): Promise<number> {
+  const windowOf = ({ former, windowStart }: SpendingLine) => (former?.start ?? windowStart)?.toISOString() ?? null
   const fresh = await tx.query<{ tenant: string; id: string }>(sql`
     insert into reservations (tenant_id, id, state, enforcement, if_lost, holder, run_id, task_id, attempt, agent_id, purpose,
       priority, units, holds, expected, spent, budget_ids, budget_units, budget_windows, created_at, expires_at, ended_at)
@@ -81,26 +105,52 @@ export async function recordSpending(
       ${records.map((r) => arrayText(r.units))}::text[], ${records.map((r) => arrayText(r.amounts.map(() => 0)))}::text[],
       ${records.map((r) => arrayText(r.amounts))}::text[], ${lines.map((l) => arrayText(l.map((b) => b.budget)))}::text[],
       ${lines.map((l, n) => arrayText(l.map((b) => records[n]!.units.indexOf(b.unit) + 1)))}::text[],
-      ${lines.map((l) => arrayText(l.map((b) => b.windowStart?.toISOString() ?? null)))}::text[])
+      ${lines.map((l) => arrayText(l.map(windowOf)))}::text[])
       as i(tenant_id, id, run_id, task_id, attempt, agent_id, purpose, units, zeros, amounts, budget_ids, budget_units, windows)
     on conflict do nothing
     returning tenant_id as tenant, id`)
   const written = new Set(fresh.map((row) => `${row.tenant}/${row.id}`))
-  const sums = new Map<string, { tenant: TenantId; scope: string; budget: string; amount: number }>()
+  const sums = new Map<string, SpendingLine & { readonly amount: number }>()
   records.forEach(({ tenant, id, units, amounts }, n) => {
     if (!written.has(`${tenant}/${id}`)) return
-    for (const { budget, scope, unit } of lines[n]!) {
-      const before = sums.get(`${tenant}/${budget}`)?.amount ?? 0
-      sums.set(`${tenant}/${budget}`, { tenant, scope, budget, amount: before + amounts[units.indexOf(unit)]! })
+    for (const line of lines[n]!) {
+      const key = `${tenant}/${line.budget}/${line.former === null ? '' : windowOf(line)}`
+      sums.set(key, { ...line, amount: (sums.get(key)?.amount ?? 0) + amounts[units.indexOf(line.unit)]! })
     }
   })
   const deltas = inLockOrder([...sums.values()])
-  if (deltas.length > 0) {
-    await tx.execute(sql`
-      update budgets b set spent = b.spent + i.amount, reported = b.reported + i.amount
-      from unnest(${deltas.map((d) => d.tenant)}::text[], ${deltas.map((d) => d.budget)}::text[],
-        ${deltas.map((d) => d.amount)}::bigint[]) as i(tenant_id, id, amount)
-      where b.tenant_id = i.tenant_id and b.id = i.id`)
-  }
+  await addToPresent(
+    tx,
+    deltas.filter((delta) => delta.former === null),
+  )
+  await addToFormer(
+    tx,
+    deltas.flatMap((delta) => (delta.former === null ? [] : [{ ...delta, former: delta.former }])),
+  )
   return written.size
+}
+
+type Told = Pick<SpendingLine, 'tenant' | 'budget'> & { readonly amount: number }
+
+async function addToPresent(tx: Tx, deltas: readonly Told[]): Promise<void> {
+  if (deltas.length === 0) return
+  await tx.execute(sql`
+    update budgets b set spent = b.spent + i.amount, reported = b.reported + i.amount
+    from unnest(${deltas.map((d) => d.tenant)}::text[], ${deltas.map((d) => d.budget)}::text[],
+      ${deltas.map((d) => d.amount)}::bigint[]) as i(tenant_id, id, amount)
+    where b.tenant_id = i.tenant_id and b.id = i.id`)
+}
+
+/** A window in which nothing was spent until now has no row yet. */
+async function addToFormer(tx: Tx, deltas: readonly (Told & { readonly former: WindowSpan })[]): Promise<void> {
+  if (deltas.length === 0) return
+  await tx.execute(sql`
+    insert into budget_windows as w (tenant_id, budget_id, window_start, window_end, held, spent, metered, reported, hard_limit)
+    select i.tenant_id, i.id, i.start, i.until, 0, i.amount, 0, i.amount, b.hard_limit
+    from unnest(${deltas.map((d) => d.tenant)}::text[], ${deltas.map((d) => d.budget)}::text[],
+      ${deltas.map((d) => d.former.start)}::timestamptz[], ${deltas.map((d) => d.former.end)}::timestamptz[],
+      ${deltas.map((d) => d.amount)}::bigint[]) as i(tenant_id, id, start, until, amount)
+    join budgets b on b.tenant_id = i.tenant_id and b.id = i.id
+    on conflict (tenant_id, budget_id, window_start) do update set spent = w.spent + excluded.spent,
+      reported = w.reported + excluded.reported`)
 }

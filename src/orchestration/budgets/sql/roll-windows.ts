@@ -12,9 +12,9 @@ export interface Rolling {
 }
 
 /**
- * Begins the present window of budgets whose last one is over, or that never had one. What reservations hold stays with
- * the old window and is settled there; what leased tasks hold is carried over, so that a limit is kept whatever they do.
- * A window without a successor is closed: the next begins with the next use.
+ * Begins the present window of budgets whose last one is over, or that never had one. What is held stays with the old window
+ * and is settled there, whether a reservation holds it or a leased task. A window without a successor is closed: the next
+ * begins with the next use.
  */
 export async function rollWindows(tx: Tx, budgets: readonly Rolling[], now: Date): Promise<void> {
   if (budgets.length === 0) return
@@ -27,12 +27,16 @@ export async function rollWindows(tx: Tx, budgets: readonly Rolling[], now: Date
     over as materialized (
       select b.*, i.new_start, i.new_end from input i join budgets b on b.tenant_id = i.tenant_id and b.id = i.id
       where b.window_end <= ${now} or (b.window_end is null and i.new_start is not null)
-      order by b.tenant_id, b.id for update of b),
+      order by b.tenant_id, array_position(array['task', 'agent', 'run', 'workflow', 'team', 'tenant'], b.scope), b.id for update of b),
     kept as (
-      insert into budget_windows (tenant_id, budget_id, window_start, window_end, held, spent, metered, reported, hard_limit)
-      select tenant_id, id, window_start, window_end, reserved, spent, metered, reported, hard_limit from over
-      where window_start is not null and (reserved <> 0 or spent <> 0))
-    update budgets b set held = b.held - case when o.window_start is null then 0 else b.reserved end, reserved = 0,
+      insert into budget_windows as w
+        (tenant_id, budget_id, window_start, window_end, held, leased, spent, metered, reported, hard_limit)
+      select tenant_id, id, window_start, window_end, held, held - reserved, spent, metered, reported, hard_limit from over
+      where window_start is not null and (held <> 0 or spent <> 0)
+      on conflict (tenant_id, budget_id, window_start) do update set held = w.held + excluded.held,
+        leased = w.leased + excluded.leased, spent = w.spent + excluded.spent, metered = w.metered + excluded.metered,
+        reported = w.reported + excluded.reported, hard_limit = excluded.hard_limit)
+    update budgets b set held = case when o.window_start is null then b.held else 0 end, reserved = 0,
       spent = case when o.window_start is null then b.spent else 0 end,
       metered = case when o.window_start is null then b.metered else 0 end,
       reported = case when o.window_start is null then b.reported else 0 end,

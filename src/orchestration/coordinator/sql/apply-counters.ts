@@ -27,6 +27,14 @@ export interface BudgetDelta {
   readonly budget: string
   readonly held: number
   readonly spent: number
+  /** A moment of the window in which it was held, ISO 8601. Null or absent: it has only one, or is held now. */
+  readonly at?: string | null
+}
+
+/** A change of a budget that does not belong to the window of its row. `over`: the present one has yet to begin. */
+export interface DisplacedDelta extends BudgetDelta {
+  readonly timeWindow: string
+  readonly place: 'former' | 'over'
 }
 
 export interface CounterDeltas {
@@ -41,6 +49,8 @@ export interface CountersApplied {
   readonly slotsHeld: boolean
   /** The same of a budget and its room. */
   readonly budgetsHeld: boolean
+  /** What was not written, because it is of another window than the present one. Its budgets stay locked. */
+  readonly displaced: readonly DisplacedDelta[]
 }
 
 /**
@@ -49,7 +59,7 @@ export interface CountersApplied {
  * Who takes more of a budget than they give back is checked against its limit: no settlement spends more than it held.
  * Slots likewise: of two processes that tick a shard at the same time, the second finds its decision refused.
  */
-export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<CountersApplied> {
+export async function applyCounters(tx: Tx, deltas: CounterDeltas, now: Date): Promise<CountersApplied> {
   const { agents, steps, budgets } = deltas
   const [row] = await tx.query<Row>({
     name: 'apply-counters',
@@ -74,19 +84,27 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
         from step_rows r where s.tenant_id = r.tenant_id and s.run_id = r.run_id and s.step = r.step
         returning s.tenant_id, s.run_id, s.step, s.open),
       budget_rows as materialized (
-        select b.tenant_id, b.id, i.held, i.spent
-        from unnest($10::text[], $11::text[], $12::bigint[], $13::bigint[]) as i(tenant_id, id, held, spent)
+        select b.tenant_id, b.id, i.held, i.spent, i.at, b.time_window, case
+            when b.time_window in ('total', 'run') then 'present'
+            when i.at is not null then case when i.at >= b.window_start then 'present' else 'former' end
+            when i.held + i.spent <= 0 or (b.window_start <= $15 and b.window_end > $15) then 'present'
+            else 'over' end as place
+        from unnest($10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::timestamptz[]) as i(tenant_id, id, held, spent, at)
         join budgets b on b.tenant_id = i.tenant_id and b.id = i.id
         order by b.tenant_id, array_position(array['task', 'agent', 'run', 'workflow', 'team', 'tenant'], b.scope), b.id for update of b),
+      sums as materialized (
+        select tenant_id, id, sum(held)::bigint as held, sum(spent)::bigint as spent from budget_rows where place = 'present' group by 1, 2),
       ledger as (
         update budgets b set held = b.held + r.held, spent = b.spent + r.spent
-        from budget_rows r
+        from sums r
         where b.tenant_id = r.tenant_id and b.id = r.id
           and (r.held + r.spent <= 0 or b.hard_limit is null or b.held + b.spent + r.held + r.spent <= b.hard_limit)
         returning 1)
       select (select json_agg(json_build_array(tenant_id, run_id, step)) from counted where open = 0) as ended,
         (select count(*) from slots) = (select count(*) from agent_rows) as slots,
-        (select count(*) from ledger) = (select count(*) from budget_rows) as held`,
+        (select count(*) from ledger) = (select count(*) from sums) as held,
+        (select json_agg(json_build_array(tenant_id, id, held, spent, at, time_window, place)) from budget_rows
+          where place <> 'present') as displaced`,
     values: [
       agents.map((a) => a.tenant),
       agents.map((a) => a.agentId),
@@ -101,12 +119,17 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas): Promise<Coun
       budgets.map((b) => b.budget),
       budgets.map((b) => b.held),
       budgets.map((b) => b.spent),
+      budgets.map((b) => b.at ?? null),
+      now,
     ],
   })
   return {
     endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
     slotsHeld: row?.slots ?? true,
     budgetsHeld: row?.held ?? true,
+    displaced: (row?.displaced ?? []).map(([tenant, budget, held, spent, at, timeWindow, place]) => {
+      return { tenant, budget, held, spent, at, timeWindow, place }
+    }),
   }
 }
 
@@ -114,4 +137,5 @@ interface Row {
   ended: [TenantId, string, string][] | null
   slots: boolean
   held: boolean
+  displaced: [TenantId, string, number, number, string | null, string, DisplacedDelta['place']][] | null
 }

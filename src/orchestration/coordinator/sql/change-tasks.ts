@@ -7,6 +7,7 @@ import type { CounterDeltas } from './apply-counters.ts'
 import { chunksOf } from './chunks-of.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
 import { inIdOrder } from './in-id-order.ts'
+import { momentOfHold } from './moment-of-hold.ts'
 import { insertTaskEvents } from './task-events.ts'
 
 export interface TaskChange {
@@ -128,8 +129,8 @@ async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): P
             count(*) filter (where state in ('failed', 'timed-out')) as failed,
             count(*) filter (where state = 'cancelled') as cancelled from ended group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
-        (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
-          select d.tenant_id, h.budget, sum(h.amount) as held, sum(case b.unit
+        (select json_agg(json_build_array(tenant_id, budget, -held, spent, at)) from (
+          select d.tenant_id, h.budget, ${momentOfHold} as at, sum(h.amount) as held, sum(case b.unit
               when 'agents' then 0
               when 'runs' then 1
               when 'wall-ms' then least(h.amount, ceil(coalesce((d.usage->>'wallSeconds')::float8 * 1000, h.amount)))
@@ -137,7 +138,7 @@ async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): P
               else h.amount end) as spent
           from closed d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
           join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
-          where d.budget_ids is not null group by 1, 2) settled) as budgets`,
+          where d.budget_ids is not null group by 1, 2, 3) settled) as budgets`,
     values: [
       changes.map((c) => c.tenant),
       changes.map((c) => c.taskId),

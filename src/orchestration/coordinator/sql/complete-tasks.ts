@@ -4,6 +4,7 @@ import type { AttemptReport } from '../../runners/exchange-contract.ts'
 import type { CounterDeltas } from './apply-counters.ts'
 import { byKey } from './by-key.ts'
 import { type DeltaRow, toDeltas } from './delta-rows.ts'
+import { momentOfHold } from './moment-of-hold.ts'
 import { attemptData, insertTaskEvents } from './task-events.ts'
 
 export interface CompleteResult {
@@ -38,11 +39,12 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         where t.tenant_id = i.tenant_id and t.id = i.id and t.fence = i.fence and t.state || '' in ('leased', 'running')
           and t.cancel_reason is null
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id,
-          t.budget_ids, t.holds, t.concurrency, i.wall_ms, i.cpu_ms),
+          t.budget_ids, t.holds, t.leased_at, t.concurrency, i.wall_ms, i.cpu_ms),
       logged as (${insertTaskEvents({ type: "'task.succeeded'", at: '$9', data: attemptData, from: 'done' })}),
       sums as materialized (
-        select tenant_id, run_id, step, budget_ids, holds, count(*) as n, array_agg(wall_ms) as walls, array_agg(cpu_ms) as cpus
-        from done group by 1, 2, 3, 4, 5)
+        select tenant_id, run_id, step, budget_ids, holds, case when budget_ids is not null then leased_at end as leased_at,
+          count(*) as n, array_agg(wall_ms) as walls, array_agg(cpu_ms) as cpus
+        from done group by 1, 2, 3, 4, 5, 6)
       select (select array_agg(fence) from done) as fences,
         (select json_agg(json_build_array(tenant_id, concurrency)) from done where concurrency is not null) as freed,
         (select json_agg(json_build_array(tenant_id, agent_id, n)) from
@@ -50,8 +52,8 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
         (select json_agg(json_build_array(d.tenant_id, d.run_id, d.step, d.n, 0, 0, s.open)) from
           (select tenant_id, run_id, step, -sum(n) as n from sums group by 1, 2, 3) d
           left join run_steps s on s.tenant_id = d.tenant_id and s.run_id = d.run_id and s.step = d.step) as steps,
-        (select json_agg(json_build_array(tenant_id, budget, -held, spent)) from (
-          select d.tenant_id, h.budget, sum(d.n * h.amount) as held, sum(case b.unit
+        (select json_agg(json_build_array(tenant_id, budget, -held, spent, at)) from (
+          select d.tenant_id, h.budget, ${momentOfHold} as at, sum(d.n * h.amount) as held, sum(case b.unit
               when 'agents' then 0
               when 'runs' then d.n
               when 'wall-ms' then (select sum(least(h.amount, ceil(ms))) from unnest(d.walls) as ms)
@@ -59,7 +61,7 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
               else d.n * h.amount end) as spent
           from sums d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
           join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
-          group by 1, 2) settled) as budgets`,
+          group by 1, 2, 3) settled) as budgets`,
     values: [
       reports.map((r) => r.tenant),
       reports.map((r) => r.taskId),

@@ -5,7 +5,7 @@ import type { CounterDeltas } from './apply-counters.ts'
 export interface DeltaRow {
   agents: [TenantId, string, number][] | null
   steps: [TenantId, string, string, number, number, number, number | null][] | null
-  budgets: [TenantId, string, number, number][] | null
+  budgets: [TenantId, string, number, number, string | null][] | null
 }
 
 export function toDeltas(row: DeltaRow): CounterDeltas {
@@ -20,6 +20,6 @@ export function toDeltas(row: DeltaRow): CounterDeltas {
       cancelled,
       seen: seen ?? 0,
     })),
-    budgets: (row.budgets ?? []).map(([tenant, budget, held, spent]) => ({ tenant, budget, held, spent })),
+    budgets: (row.budgets ?? []).map(([tenant, budget, held, spent, at]) => ({ tenant, budget, held, spent, at })),
   }
 }
