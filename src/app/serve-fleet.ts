@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio'
-import { createFleetServer, type FleetApi } from '../external-api/mcp/index.ts'
+import { createFleetServer } from '../external-api/mcp/fleet-server.ts'
+import type { FleetApi } from '../external-api/mcp/index.ts'
 import { packageVersion } from './package-info.ts'
 
 export type { FleetApi }

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server'
+import type { McpHttpHandler } from '@modelcontextprotocol/server'
 import { httpErrors } from '../../foundation/platform/http/http-errors.ts'
 import type { Mount, MountCall } from '../../foundation/platform/http/mount.ts'
 import type { Route } from '../../foundation/platform/http/route.ts'
 import { sendStream } from '../../foundation/platform/http/send-stream.ts'
-import { createFleetServer } from './fleet-server.ts'
 import { createRouteCaller, indexRoutes } from './route-caller.ts'
 
 export interface McpMountOptions {
@@ -24,19 +23,29 @@ const key = 'leanvibe'
  */
 export function createMcpMount({ routes, version, onError }: McpMountOptions): Mount & { close(): Promise<void> } {
   const index = indexRoutes(routes)
-  const handler: McpHttpHandler = createMcpHandler(
-    ({ authInfo }) => {
-      const { call, signal } = authInfo!.extra![key] as { readonly call: MountCall; readonly signal: AbortSignal }
-      const { principal, requestId, trace, ip } = call
-      const api = createRouteCaller(index, { principal, requestId, trace, ip, signal })
-      return createFleetServer({ api, version, onError })
-    },
-    // What it says of requests that are none is their answer; nobody else needs to know.
-    { maxSubscriptions: 0, onerror: () => {} },
-  )
+  let loading: Promise<McpHttpHandler> | null = null
+
+  // The SDK takes a fifth of a second to load: only where somebody calls.
+  async function load(): Promise<McpHttpHandler> {
+    const [{ createMcpHandler }, { createFleetServer }] = await Promise.all([
+      import('@modelcontextprotocol/server'),
+      import('./fleet-server.ts'),
+    ])
+    return createMcpHandler(
+      ({ authInfo }) => {
+        const { call, signal } = authInfo!.extra![key] as { readonly call: MountCall; readonly signal: AbortSignal }
+        const { principal, requestId, trace, ip } = call
+        const api = createRouteCaller(index, { principal, requestId, trace, ip, signal })
+        return createFleetServer({ api, version, onError })
+      },
+      // What it says of requests that are none is their answer; nobody else needs to know.
+      { maxSubscriptions: 0, onerror: () => {} },
+    )
+  }
+
   return {
     prefix,
-    close: () => handler.close(),
+    close: async () => (await loading)?.close(),
     async handle(call) {
       const { request, response, path, principal } = call
       if (path !== '/') throw httpErrors['route-not-found'](`there is nothing at ${prefix}${path}`)
@@ -47,6 +56,8 @@ export function createMcpMount({ routes, version, onError }: McpMountOptions): M
       const signal = AbortSignal.any([gone.signal, call.drain])
       const parsedBody = request.method === 'POST' ? await readMessage(request) : undefined
       const authInfo = { token: '', clientId: principal.id, scopes: [], extra: { [key]: { call, signal } } }
+      loading ??= load()
+      const handler = await loading
       const answer = await handler.fetch(webRequest(request, signal), { authInfo, parsedBody })
       await send(call, response, answer, signal)
     },

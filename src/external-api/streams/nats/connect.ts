@@ -1,5 +1,5 @@
-import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { streamErrors } from '../streams-errors.ts'
 import { allSubjects, streamName } from './subjects.ts'
 
@@ -7,6 +7,8 @@ export interface NatsLink {
   readonly connection: NatsConnection
   readonly client: JetStreamClient
   readonly manager: JetStreamManager
+  /** Empty headers of a message. */
+  readonly headers: () => MsgHdrs
   readonly connected: () => boolean
   close(): Promise<void>
 }
@@ -28,6 +30,11 @@ export async function connectNats({ url, keepMs, onError }: NatsOptions): Promis
   const servers = url.split(',').map((part) => part.trim())
   const { user, pass } = credentialsIn(servers[0]!)
   try {
+    // Loaded only where NATS is used.
+    const [{ connect, headers }, { jetstream, jetstreamManager }] = await Promise.all([
+      import('@nats-io/transport-node'),
+      import('@nats-io/jetstream'),
+    ])
     const connection = await connect({
       servers: servers.map(withoutCredentials),
       ...(user === null ? {} : { user, pass: pass ?? '' }),
@@ -52,6 +59,7 @@ export async function connectNats({ url, keepMs, onError }: NatsOptions): Promis
         connection,
         client: jetstream(connection, { timeout: 5_000 }),
         manager,
+        headers: () => headers(),
         connected: () => connected && !connection.isClosed(),
         close: () => connection.close(),
       }

@@ -1,4 +1,4 @@
-import { headers, type MsgHdrs } from '@nats-io/transport-node'
+import type { MsgHdrs } from '@nats-io/transport-node'
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../../foundation/kernel/json.ts'
 import { formatCursor, parseCursor } from '../../../foundation/runtime/cursors.ts'
@@ -17,12 +17,18 @@ export interface RelayMessage {
   readonly headers: MsgHdrs
 }
 
-/** An event as it travels: a CloudEvent in structured mode. One beyond `maxBytes` goes without its data. */
-export function encodeMessage(event: LoggedEvent, epoch: number, before: LogPosition, maxBytes: number): RelayMessage {
+/**
+ * An event as it travels: a CloudEvent in structured mode. One beyond `maxBytes` goes without its data.
+ * @param head empty headers, which it fills
+ */
+export function encodeMessage(
+  event: LoggedEvent,
+  head: MsgHdrs,
+  { epoch, before, maxBytes }: { readonly epoch: number; readonly before: LogPosition; readonly maxBytes: number },
+): RelayMessage {
   const cloudEvent = toCloudEvent(event, epoch)
   const whole = Buffer.from(JSON.stringify(cloudEvent))
   const fits = whole.length <= maxBytes
-  const head = headers()
   head.set('Content-Type', 'application/cloudevents+json')
   head.set(cursorHeader, cloudEvent.cursor)
   head.set(beforeHeader, formatCursor(before))

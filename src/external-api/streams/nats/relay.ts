@@ -74,7 +74,7 @@ export function startRelay(options: RelayOptions): Loop {
     const maxBytes = (link.connection.info?.max_payload ?? 1_048_576) - headerBytes
     let { position, sequence } = from
     const acks = events.map((event) => {
-      const message = encodeMessage(event, epoch, position, maxBytes)
+      const message = encodeMessage(event, link.headers(), { epoch, before: position, maxBytes })
       const ack = link.client.publish(subjectOf(event), message.body, {
         msgID: message.id,
         headers: message.headers,

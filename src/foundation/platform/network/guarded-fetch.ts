@@ -1,4 +1,4 @@
-import { Agent, fetch as undiciFetch } from 'undici'
+import type { Agent, fetch as undiciFetch } from 'undici'
 import { isAppError, messageOf } from '../../kernel/errors.ts'
 import type { AddressGuard } from './address-guard.ts'
 
@@ -26,15 +26,25 @@ export interface GuardedFetch {
 /** Speaks to addresses which others chose. What fails is one of the errors of the options, or a refusal of the guard. */
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const { guard, maxBytes = 16 * 1_048_576, maxStreamBytes = 256 * 1_048_576, firstByteMs = 30_000 } = options
-  const agent = new Agent({
-    connect: { lookup: guard.lookup, timeout: Math.min(firstByteMs, 10_000) },
-    headersTimeout: firstByteMs,
-    // A stream of events may pause for as long as it likes: who reads it watches that.
-    bodyTimeout: 0,
-    maxHeaderSize: 65_536,
-    connections: 16,
-    pipelining: 1,
-  })
+  let opening: Promise<{ readonly agent: Agent; readonly fetch: typeof undiciFetch }> | null = null
+  let closed = false
+
+  // It takes a quarter of a second to load: only where somebody is spoken to.
+  async function open() {
+    const undici = await import('undici')
+    const agent = new undici.Agent({
+      connect: { lookup: guard.lookup, timeout: Math.min(firstByteMs, 10_000) },
+      headersTimeout: firstByteMs,
+      // A stream of events may pause for as long as it likes: who reads it watches that.
+      bodyTimeout: 0,
+      maxHeaderSize: 65_536,
+      connections: 16,
+      pipelining: 1,
+    })
+    if (closed) await agent.destroy()
+    return { agent, fetch: undici.fetch }
+  }
+
   const explain = (error: unknown, signal: AbortSignal | null | undefined): unknown => {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) if (isAppError(cause)) return cause
     if (signal?.aborted) return error
@@ -43,10 +53,12 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   }
   const guardedFetch: typeof globalThis.fetch = async (input, init) => {
     const url = guard.checkUrl(input instanceof Request ? input.url : String(input))
+    opening ??= open()
+    const { agent, fetch } = await opening
     const request = { ...init, redirect: 'manual', dispatcher: agent } as Parameters<typeof undiciFetch>[1]
     let answer: Awaited<ReturnType<typeof undiciFetch>>
     try {
-      answer = await undiciFetch(url, request)
+      answer = await fetch(url, request)
     } catch (error) {
       throw explain(error, init?.signal)
     }
@@ -78,5 +90,11 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       })
     }
   }
-  return { fetch: guardedFetch, close: () => agent.destroy() }
+  return {
+    fetch: guardedFetch,
+    async close() {
+      closed = true
+      await (await opening)?.agent.destroy()
+    },
+  }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Agent, fetch, type Response } from 'undici'
+import type { Agent, fetch, Response } from 'undici'
 import { isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
 import { type Random, systemRandom } from '../../../foundation/kernel/random.ts'
 import type { KubeAccess } from './kube-config.ts'
@@ -38,25 +38,13 @@ export class KubeClient {
   readonly #random: Random
   readonly #timeoutMs: number
   readonly #tries: number
-  readonly #agent: Agent
+  #opening: Promise<{ readonly agent: Agent; readonly fetch: typeof fetch }> | null = null
 
   constructor(options: KubeClientOptions) {
     this.access = options.access
     this.#random = options.random ?? systemRandom
     this.#timeoutMs = options.timeoutMs ?? 30_000
     this.#tries = options.tries ?? 6
-    const { ca, cert, key, insecure } = options.access
-    this.#agent = new Agent({
-      // Streams are quiet for as long as nothing happens.
-      bodyTimeout: 0,
-      connect: {
-        ...(ca === undefined ? {} : { ca }),
-        ...(cert === undefined ? {} : { cert }),
-        ...(key === undefined ? {} : { key }),
-        rejectUnauthorized: !insecure,
-        timeout: 10_000,
-      },
-    })
   }
 
   /** @throws kube-unreachable, kube-refused, kube-failed */
@@ -168,7 +156,25 @@ export class KubeClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await (await this.#opening)?.agent.destroy()
+  }
+
+  // It takes a quarter of a second to load: only where there is a cluster.
+  async #open() {
+    const { Agent, fetch } = await import('undici')
+    const { ca, cert, key, insecure } = this.access
+    const agent = new Agent({
+      // Streams are quiet for as long as nothing happens.
+      bodyTimeout: 0,
+      connect: {
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
+        rejectUnauthorized: !insecure,
+        timeout: 10_000,
+      },
+    })
+    return { agent, fetch }
   }
 
   async #patiently(request: KubeRequest): Promise<Response | null> {
@@ -200,6 +206,8 @@ export class KubeClient {
   }
 
   async #send({ method = 'GET', path, query = {}, body, signal }: KubeRequest): Promise<Response> {
+    this.#opening ??= this.#open()
+    const { agent, fetch } = await this.#opening
     const token = await this.access.token()
     const begun = new AbortController()
     const timer = setTimeout(() => begun.abort(new Error('no answer in time')), this.#timeoutMs)
@@ -216,7 +224,7 @@ export class KubeClient {
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.any([signal, begun.signal]),
-        dispatcher: this.#agent,
+        dispatcher: agent,
       })
     } finally {
       clearTimeout(timer)

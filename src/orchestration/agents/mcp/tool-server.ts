@@ -1,6 +1,6 @@
 import type { Tool } from '@modelcontextprotocol/client'
 import { sessionErrors } from '../sessions/session-errors.ts'
-import { McpLink, type McpLinkOptions } from './mcp-link.ts'
+import type { McpLink, McpLinkOptions } from './mcp-link.ts'
 
 /** A server that is up, with its tools. */
 export interface HeldServer {
@@ -37,9 +37,8 @@ export class ToolServer {
     }
     this.#starts += 1
     const former = this.#link
-    const link = new McpLink(this.#options)
-    this.#link = link
-    this.#held = this.#start(former, link)
+    this.#link = null
+    this.#held = this.#start(former)
     this.#held.catch(() => {})
     return this.#held
   }
@@ -47,12 +46,19 @@ export class ToolServer {
   /** Ends it; resolves to the number of its processes that could not be ended. */
   async close(): Promise<number> {
     this.#closed = true
+    // A start that has no link yet ends the former one, then itself.
+    if (this.#link === null) await this.#held?.catch(() => {})
     if (this.#link !== null) this.#survivors += (await this.#link.stop()).survivors
     return this.#survivors
   }
 
-  async #start(former: McpLink | null, link: McpLink): Promise<HeldServer> {
+  async #start(former: McpLink | null): Promise<HeldServer> {
+    // The SDK takes a fifth of a second to load: only where tools are used.
+    const { McpLink } = await import('./mcp-link.ts')
     if (former !== null) this.#survivors += (await former.stop()).survivors
+    if (this.#closed) throw sessionErrors['agent-unreachable']('the attempt is over')
+    const link = new McpLink(this.#options)
+    this.#link = link
     try {
       await link.open()
       return { link, tools: await link.tools() }
