@@ -15,11 +15,18 @@ export interface TestSummary {
   readonly unhandled: number
 }
 
-/** Prints one line for each finished test file and writes the totals where `TEST_SUMMARY_FILE` says. */
+/** Files that take less are not worth a place in the order of a run, s. */
+const worthOrder = 2
+
+/**
+ * Prints one line for each finished test file and writes the totals where `TEST_SUMMARY_FILE` says, and the seconds that
+ * files took where `TEST_DURATIONS_FILE` says.
+ */
 export default class TestReporter implements Reporter {
   #vitest: Vitest | undefined
   #total = 0
   #done = 0
+  readonly #durations = new Map<string, number>()
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest
@@ -38,7 +45,10 @@ export default class TestReporter implements Reporter {
       ...(failed ? [`${failed} FAILED`] : []),
       ...(skipped ? [`${skipped} skipped`] : []),
     ]
-    const seconds = (module.diagnostic().duration / 1_000).toFixed(1)
+    const { duration, collectDuration } = module.diagnostic()
+    const seconds = (duration / 1_000).toFixed(1)
+    const whole = Math.round((duration + collectDuration) / 1_000)
+    if (whole >= worthOrder) this.#durations.set(module.relativeModuleId, whole)
     this.#print(
       `[${this.#done}/${this.#total}] ${failed ? 'FAIL' : 'ok'} ${module.relativeModuleId}: ${parts.join(', ')} (${seconds}s)`,
     )
@@ -49,6 +59,8 @@ export default class TestReporter implements Reporter {
     for (const error of unhandled) this.#print(`unhandled error\n${indent(describe(error))}`)
     const summary = summarise(modules, unhandled.length)
     const file = process.env.TEST_SUMMARY_FILE
+    const durations = process.env.TEST_DURATIONS_FILE
+    if (durations) writeFileSync(durations, `${JSON.stringify(sorted(this.#durations), null, 2)}\n`)
     if (file) writeFileSync(file, JSON.stringify(summary))
     else this.#print(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped`)
   }
@@ -56,6 +68,10 @@ export default class TestReporter implements Reporter {
   #print(text: string): void {
     this.#vitest?.logger.log(text)
   }
+}
+
+function sorted(durations: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...durations].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function summarise(modules: readonly TestModule[], unhandled: number): TestSummary {

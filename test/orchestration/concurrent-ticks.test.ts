@@ -95,7 +95,7 @@ eachDatabase(
       const run = await platform.start(wide('pair', 2, ''))
       expect(await leased(run.id)).toBe(0)
       await releaseFirst()
-      await vi.waitFor(async () => expect(await leased(run.id)).toBe(1), { timeout: 5_000 })
+      await vi.waitFor(async () => expect(await leased(run.id)).toBe(1), { timeout: 20_000 })
 
       await worker.exchange()
       const [lease] = worker.held.values()
@@ -103,7 +103,7 @@ eachDatabase(
       await worker.exchange([worker.report(lease!, { output: {} })])
       expect(await leased(run.id)).toBe(0)
       await releaseSecond()
-      await vi.waitFor(async () => expect(await leased(run.id)).toBe(1), { timeout: 5_000 })
+      await vi.waitFor(async () => expect(await leased(run.id)).toBe(1), { timeout: 20_000 })
       expect(platform.errors).toEqual([])
     })
   },

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { cpuTime } from '../../../test/support/cpu-time.ts'
 import { compileRegex } from './linear-regex.ts'
 import { RegexSyntaxError } from './regex-pattern.ts'
 
@@ -99,9 +100,9 @@ describe('compileRegex', () => {
   test.each(['(a+)+$', '(a|a)*$', '(a|aa)+$', '(.*)*b', '(a?){30}a{30}$', '([a-z]+)*9'])(
     '%s takes no longer on hostile text',
     (source) => {
-      const started = performance.now()
+      const started = cpuTime()
       compileRegex(source).test(`${'a'.repeat(5_000)}!`)
-      expect(performance.now() - started).toBeLessThan(2_000)
+      expect(cpuTime() - started).toBeLessThan(2_000)
     },
   )
 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { cpuTime } from '../../../test/support/cpu-time.ts'
 import { fakeToken } from '../repository.fixture.ts'
 import { shannonEntropy } from './entropy.ts'
 import { findSecrets } from './find-secrets.ts'
@@ -100,10 +101,10 @@ describe('findSecrets', () => {
         },
       ),
     )
-    const before = performance.now()
+    const before = cpuTime()
     for (const piece of ['a', ' ', '"', 'secret', 'eyJ', 'x:', 'https://a:', '=', 'key-'])
       findSecrets(piece.repeat(50_000))
-    expect(performance.now() - before).toBeLessThan(2000)
+    expect(cpuTime() - before).toBeLessThan(2000)
   })
 })
 

@@ -49,7 +49,7 @@ async function asSuperuser<T>(fn: (client: pg.Client) => Promise<T>): Promise<T>
 }
 
 /** Runs `fn` until it succeeds; fails with its last error after the deadline. */
-async function eventually<T>(fn: () => Promise<T>, ms = 10_000): Promise<T> {
+async function eventually<T>(fn: () => Promise<T>, ms = 40_000): Promise<T> {
   const deadline = performance.now() + ms
   for (;;) {
     try {
