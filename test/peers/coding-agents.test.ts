@@ -1,15 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { makeRepository, rawGit } from '../../src/foundation/platform/git/git.fixture.ts'
 import { ModelServer } from '../support/model-server/index.ts'
 import { documentsOf, runCli, scratchFolder } from '../support/run-cli.ts'
+import { codingPeers, peerEnv, peerPool, writeCall } from './coding-peers.ts'
 import { peersThere, preparePeers, preparePeersMs } from './peers.ts'
 
 // Real coding agents from npm, driven through the whole program: edit, test, gate, merge. Their models are scripted.
-
-const programs = fileURLToPath(new URL('node_modules/.bin', import.meta.url))
 
 const files = {
   'package.json': `${JSON.stringify({ name: 'sums', private: true, scripts: { test: 'node check.js' } })}\n`,
@@ -40,47 +38,7 @@ outputs:
   merged: \${{ steps.merge.outputs.merged }}
 `
 
-interface Peer {
-  readonly command: readonly string[]
-  readonly env: (server: ModelServer, home: string) => Record<string, string>
-}
-
 const asksForWork = (said: string) => said.includes('Correct sum.js')
-
-const peers: Readonly<Record<string, Peer>> = {
-  gemini: {
-    command: ['gemini', '--acp'],
-    env: (server, home) => {
-      mkdirSync(join(home, '.gemini'), { recursive: true })
-      const settings = {
-        model: { name: 'gemini-2.5-pro' },
-        security: { auth: { selectedType: 'gemini-api-key' } },
-        privacy: { usageStatisticsEnabled: false },
-      }
-      writeFileSync(join(home, '.gemini', 'settings.json'), JSON.stringify(settings))
-      return { GEMINI_API_KEY: 'scripted', GOOGLE_GEMINI_BASE_URL: server.url, GEMINI_CLI_TRUST_WORKSPACE: 'true' }
-    },
-  },
-  opencode: {
-    command: ['opencode', 'acp'],
-    env: (server, home) => {
-      const config = {
-        model: 'anthropic/claude-sonnet-4-5',
-        small_model: 'anthropic/claude-sonnet-4-5',
-        autoupdate: false,
-        share: 'disabled',
-        provider: { anthropic: { options: { baseURL: `${server.url}/v1`, apiKey: 'scripted' } } },
-      }
-      writeFileSync(join(home, 'opencode.json'), JSON.stringify(config))
-      return {
-        OPENCODE_CONFIG: join(home, 'opencode.json'),
-        OPENCODE_DISABLE_MODELS_FETCH: 'true',
-        OPENCODE_DISABLE_AUTOUPDATE: 'true',
-        OPENCODE_DISABLE_LSP_DOWNLOAD: 'true',
-      }
-    },
-  },
-}
 
 describe.skipIf(!peersThere)('a real coding agent', () => {
   let server: ModelServer
@@ -95,24 +53,19 @@ describe.skipIf(!peersThere)('a real coding agent', () => {
     for (const scratch of scratches) await scratch.remove()
   })
 
-  test.each(Object.keys(peers))(
+  test.each(Object.keys(codingPeers) as (keyof typeof codingPeers)[])(
     '%s corrects a file; the tests pass, and main has it',
     async (name) => {
-      const peer = peers[name]!
+      const peer = codingPeers[name]
       const scratch = scratchFolder(`peer-${name}`)
       scratches.push(scratch)
       const home = join(scratch.path, 'home')
       const repository = join(scratch.path, 'repository')
       mkdirSync(home)
       makeRepository(repository, files)
-      const env = { HOME: home, PATH: `${programs}${delimiter}${process.env.PATH}`, ...peer.env(server, home) }
-      const pool = {
-        kind: 'acp',
-        command: peer.command,
-        env: Object.keys(env).filter((variable) => variable !== 'PATH'),
-        permissions: { execute: 'off', other: 'off' },
-        confine: { write: ['~'] },
-      }
+      const own = peer.env(server, home)
+      const env = peerEnv(home, own)
+      const pool = peerPool(peer, own)
       writeFileSync(
         join(repository, 'leanvibe.yaml'),
         JSON.stringify({ data: join(scratch.path, 'data'), pools: { coder: pool } }),
@@ -120,12 +73,10 @@ describe.skipIf(!peersThere)('a real coding agent', () => {
       writeFileSync(join(repository, 'fix.yaml'), flow)
       server.reset([
         {
+          // Asked until it is seen to have been done: an agent may ask beside, or again after a connection that broke.
           when: ({ texts, tools }) =>
             tools.length > 0 && texts.some(asksForWork) && !texts.some((text) => text.includes('a + b')),
-          times: 1,
-          reply: (request) => ({
-            tools: [{ name: request.tools.find((tool) => /^write/.test(tool))!, input: writeInput(request.texts) }],
-          }),
+          reply: ({ tools, texts }) => ({ tools: [writeCall(tools, texts, 'sum.js', fixed)] }),
         },
         { reply: { text: 'I have corrected sum.js.' } },
       ])
@@ -141,9 +92,3 @@ describe.skipIf(!peersThere)('a real coding agent', () => {
     180_000,
   )
 })
-
-function writeInput(texts: readonly string[]): object {
-  const folder = /[^\s"'<>]*\/workspaces\/[\w.-]+\/[\w-]+(?:\.[\w-]+)*/.exec(texts.join('\n'))?.[0] ?? '.'
-  const path = join(folder, 'sum.js')
-  return { file_path: path, filePath: path, content: fixed }
-}
