@@ -86,6 +86,7 @@ async function untilAll(clients: WorkerProcess, count: number): Promise<Seen> {
   const deadline = performance.now() + 120_000
   for (;;) {
     const seen = await clients.call<Seen>('seen')
+    if (seen.cut.length > 0) throw new Error(`${seen.cut.length} readers were cut; the first was told: ${seen.cut[0]}`)
     if (seen.fewest >= count) return seen
     if (performance.now() > deadline) throw new Error(`a reader has ${seen.fewest} of ${count} events`)
     await delay(20)
@@ -94,6 +95,7 @@ async function untilAll(clients: WorkerProcess, count: number): Promise<Seen> {
 
 /** Events a second of the whole log to one reader that does nothing but count lines. */
 async function measureReplay(url: string, token: string): Promise<number> {
+  const deadline = performance.now() + 60_000
   for (;;) {
     const started = performance.now()
     const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
@@ -101,6 +103,7 @@ async function measureReplay(url: string, token: string): Promise<number> {
     for await (const chunk of answer.body!) for (const byte of chunk) if (byte === 0x0a) lines += 1
     // The last events may not have been ticked yet.
     if (lines >= replayed) return lines / ((performance.now() - started) / 1_000)
+    if (performance.now() > deadline) throw new Error(`a replay holds ${lines} of ${replayed} events`)
     await delay(100)
   }
 }

@@ -14,6 +14,8 @@ export interface Seen {
   /** Of the reader that has fewest. */
   readonly fewest: number
   readonly lastAt: string
+  /** What the server said last to readers that it has cut. */
+  readonly cut: readonly string[]
 }
 
 const sockets: Socket[] = []
@@ -21,6 +23,7 @@ let counts: Uint32Array = new Uint32Array(0)
 let lastAt = 0n
 let timing = false
 const latenciesMs: number[] = []
+const cut: string[] = []
 
 /** Opens server-sent event streams and counts what comes; reading is all that these clients do. */
 async function open({ port, path, token, count }: Readers): Promise<null> {
@@ -32,6 +35,10 @@ async function open({ port, path, token, count }: Readers): Promise<null> {
       let tail = ''
       socket.setEncoding('latin1')
       socket.once('error', reject)
+      socket.once('close', () => {
+        cut.push(tail)
+        reject(new Error(`a reader is closed at once: ${tail}`))
+      })
       socket.write(`GET ${path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer ${token}\r\n\r\n`)
       socket.on('data', (part: string) => {
         if (!opened && part.includes('200 OK')) {
@@ -45,7 +52,7 @@ async function open({ port, path, token, count }: Readers): Promise<null> {
           counts[n]! += 1
           from = at + 5
         }
-        tail = text.slice(Math.max(from, text.length - 4))
+        tail = text.slice(Math.max(from, text.length - 400))
         if (counts[n] === before) return
         lastAt = sharedClock()
         if (!timing) return
@@ -63,6 +70,7 @@ const seen = async (): Promise<Seen> => ({
   events: counts.reduce((sum, count) => sum + count, 0),
   fewest: counts.reduce((least, count) => Math.min(least, count), Number.POSITIVE_INFINITY),
   lastAt: String(lastAt),
+  cut,
 })
 
 serveCalls({
@@ -75,6 +83,6 @@ serveCalls({
   },
   latencies: async () => latenciesMs,
   stop: async () => {
-    for (const socket of sockets) socket.destroy()
+    for (const socket of sockets) socket.removeAllListeners('close').destroy()
   },
 })

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { AppError } from '../../foundation/kernel/errors.ts'
+import { fairTurn } from '../../foundation/kernel/fair-turn.ts'
 import { z } from '../../foundation/kernel/schema.ts'
 import { problemMediaType, toProblem } from '../../foundation/platform/http/problem.ts'
 import type { Upgrade } from '../../foundation/platform/http/route.ts'
@@ -131,6 +132,7 @@ async function send(
   stallMs: number,
   gone: AbortController,
 ): Promise<void> {
+  for (let turn = fairTurn(); turn !== null; turn = fairTurn()) await turn
   if (ws.readyState !== ws.OPEN) return
   const written = new Promise<void>((resolve) => ws.send(text, () => resolve()))
   if (ws.bufferedAmount < highWater) return

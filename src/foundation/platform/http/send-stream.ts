@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
+import { fairTurn } from '../../kernel/fair-turn.ts'
 
 /**
  * Writes chunks as fast as the client reads and no faster. Returns when the source ends, when the client goes away, when it
@@ -13,6 +14,8 @@ export async function sendStream(
   stallMs = 30_000,
 ): Promise<void> {
   for await (const chunk of chunks) {
+    // A thousand readers of the same event would otherwise be written to before anybody else is heard.
+    for (let turn = fairTurn(); turn !== null; turn = fairTurn()) await turn
     if (signal.aborted || sink.destroyed) break
     if (!sink.write(chunk)) await drained(sink, signal, stallMs)
   }
