@@ -1,4 +1,5 @@
 /** The shapes of everything that crosses the API: schemas and endpoints. Runs anywhere. */
+export * from './enterprise/tenants/groups-contract.ts'
 export * from './enterprise/tenants/members-contract.ts'
 export * from './enterprise/tenants/tenants-contract.ts'
 export * from './external-api/gateway/managed/gateway-contract.ts'

@@ -1,4 +1,6 @@
 import {
+  GroupsService,
+  groupRoutes,
   MembersService,
   memberRoutes,
   standingOf,
@@ -75,7 +77,11 @@ export function createAccess({ database, config, blobs, runs, reader, work, onEr
     onChange,
   })
   const revokeKeys = keys.revokeOfMember.bind(keys)
-  const members: MembersService = new MembersService({ database, revokeKeys, onChange: () => keys.tell() })
+  const groups = new GroupsService({ database })
+  const members: MembersService = new MembersService({
+    ...{ database, revokeKeys, onChange: () => keys.tell() },
+    leaveGroups: (tx, by, id) => groups.forget(tx, by, id),
+  })
   const tenantWork = createTenantWork(database, runs)
   const tenants = new TenantsService({
     database,
@@ -93,7 +99,12 @@ export function createAccess({ database, config, blobs, runs, reader, work, onEr
       ]
     : []
   return {
-    routes: [...keyRoutes(keys, new RunnerTokens(database, keys)), ...tenantRoutes(tenants), ...memberRoutes(members)],
+    routes: [
+      ...keyRoutes(keys, new RunnerTokens(database, keys)),
+      ...tenantRoutes(tenants),
+      ...memberRoutes(members),
+      ...groupRoutes(groups),
+    ],
     authenticate: (local) =>
       actForTenants(firstToKnow(local, authenticator.authenticate), async (id) => void (await tenants.show(id))),
     frontDoor: createFrontDoor(limiter, limitsOf(config)),

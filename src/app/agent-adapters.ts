@@ -75,7 +75,9 @@ function createPlainAdapter(
   const secrets = serverSecretsOf(loaded)
   const { driver: settings } = pool
   const adapt = (driver: AgentDriver) =>
-    createSessionAdapter(driver, { artifacts, ask, limits, toolCalls: options.toolCalls })
+    createSessionAdapter(driver, {
+      ...{ artifacts, ask, limits, toolCalls: options.toolCalls, asking: pool.rules.questions },
+    })
   if (settings.kind === 'http' || settings.kind === 'function' || settings.kind === 'llm') {
     const { services } = options
     const general = hostEnvironment(config.env, (name) => env.variable(name))

@@ -1,12 +1,13 @@
 import { type IdSource, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
-import type { Database, ReadTx, Tx } from '../foundation/platform/database/database.ts'
+import type { Database, Tx } from '../foundation/platform/database/database.ts'
 import { planLikeSystem } from '../foundation/platform/database/plan-settings.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
 import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
 import { kindsOfAgents } from '../orchestration/agents/kinds-of-agents.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
+import type { ReadKnownAs } from '../orchestration/approvals/approval-votes-contract.ts'
 import { closeApprovals, createInsertApprovals } from '../orchestration/approvals/approvals-insert.ts'
 import { ApprovalsService } from '../orchestration/approvals/approvals-service.ts'
 import { experienceOf, insertSamples } from '../orchestration/approvals/experience-store.ts'
@@ -77,8 +78,8 @@ export interface OrchestrationOptions {
   readonly hasAgents?: () => boolean
   /** How often a checkpoint is made of runs whose workflow does not say. Default null: never. */
   readonly checkpointEveryMs?: number | null
-  /** Roles and groups of a caller, for approvals that name them. Default: none. */
-  readonly namesOf?: (tx: ReadTx, tenant: TenantId, id: string) => Promise<readonly string[]>
+  /** Roles and groups of a caller, for approvals and questions that name them. Default: none. */
+  readonly namesOf?: ReadKnownAs
   /** Program and arguments told of the end of every run whose workflow names none. Default null: nobody. */
   readonly onRunEnd?: readonly string[] | null
   /** Prices of models before those that come with the package. */
@@ -209,6 +210,7 @@ export function createOrchestration(options: OrchestrationOptions) {
       return `${agent?.kind ?? 'unknown'}/${origin.workflow}/${origin.step}`
     },
     learning: { experienceOf, insertSamples },
+    ...(options.namesOf === undefined ? {} : { namesOf: options.namesOf }),
   })
   const keepToolCalls = createToolCallKeeper(database, onCommit)
   const exchange: ExchangeService = new ExchangeService({

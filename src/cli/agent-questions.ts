@@ -6,6 +6,7 @@ import {
   type QuestionView,
   showQuestion,
 } from '../orchestration/questions/questions-contract.ts'
+import { askedLines } from './approval-lines.ts'
 import { cliErrors } from './cli-errors.ts'
 import type { CliContext } from './command.ts'
 import { withConnection } from './connect.ts'
@@ -44,8 +45,9 @@ export function questionLines(item: QuestionView, colors: CliContext['out']['col
   const words = item.freeText ? `${choices === '' ? '' : ', or '}in words` : ''
   const answer =
     item.answeredBy === null ? '' : `: ${item.choice ?? ''} ${printable(item.text ?? '')} by ${item.answeredBy}`
+  const atDeadline = item.default ?? item.defaultChoice ?? 'no answer'
   return [
-    `${colors.bold(item.id)}  ${item.state}${answer}, until ${item.deadlineAt} (then ${item.defaultChoice ?? 'no answer'})`,
+    `${colors.bold(item.id)}  ${item.state}${answer}, until ${item.deadlineAt} (then ${atDeadline})`,
     `  ${oneLine(item.step)} of ${item.runId}: an agent asks`,
     `  ${printable(item.message)}`,
     `  ${colors.dim(`choices: ${choices}${words}`)}`,
@@ -57,7 +59,7 @@ export async function showOfAgent(context: CliContext, id: string): Promise<void
   await withConnection(context, { work: false }, async ({ client }) => {
     const item = await client.call(showQuestion, { params: { id } })
     out.document(item)
-    out.lines(...questionLines(item, out.colors))
+    out.lines(...questionLines(item, out.colors), ...askedLines(item))
   })
 }
 

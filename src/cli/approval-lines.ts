@@ -19,18 +19,23 @@ export function approvalLines(item: ApprovalView, colors: Colors): string[] {
 
 /** Everything: who may answer, who has, and what happens if nobody does. */
 export function approvalDetails(item: ApprovalView, colors: Colors): string[] {
-  const who = item.who.length === 0 ? 'whoever may approve' : item.who.map((name) => oneLine(name)).join(', ')
   const own = item.requesterMayApprove ? [] : [`  not      ${item.requesters.join(', ') || 'whoever started the run'}`]
-  const levels = item.escalate.map(({ afterMs, to }, index) => {
-    const when = afterMs === null ? 'at the deadline' : `after ${Math.round(afterMs / 1_000)} s`
-    return `  ${index < item.level ? 'asked too' : 'then asks'}  ${to.join(', ')} (${when})`
-  })
   const answers = item.answers.map(({ by, decision, choice, text, comment, at }) => {
     const what = [choice, text, comment].filter((part) => part !== null).map((part) => printable(part))
     return `  ${at}  ${by}: ${decision === 'approve' ? 'yes' : 'no'}${what.length === 0 ? '' : `, ${what.join(', ')}`}`
   })
   const silent = item.answers.length === 0 && item.answeredBy !== null ? [`  answered by ${item.answeredBy}`] : []
-  return [...approvalLines(item, colors), `  asks     ${who}`, ...own, ...levels, ...answers, ...silent]
+  return [...approvalLines(item, colors), ...own, ...askedLines(item), ...answers, ...silent]
+}
+
+/** Who is asked, and who is asked as well while nobody answers; of approvals and of questions of agents. */
+export function askedLines({ who, escalate, level }: Pick<ApprovalView, 'who' | 'escalate' | 'level'>): string[] {
+  const named = who.length === 0 ? 'whoever may approve' : who.map((name) => oneLine(name)).join(', ')
+  const levels = escalate.map(({ afterMs, to }, index) => {
+    const when = afterMs === null ? 'at the deadline' : `after ${Math.round(afterMs / 1_000)} s`
+    return `  ${index < level ? 'asked too' : 'then asks'}  ${to.map((name) => oneLine(name)).join(', ')} (${when})`
+  })
+  return [`  asks     ${named}`, ...levels]
 }
 
 function choicesOf({ choices, freeText }: ApprovalView): string {

@@ -135,6 +135,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/members.ts')).members,
   },
   {
+    name: 'groups',
+    summary: 'put members into groups, for those who may answer and those who are asked',
+    load: async () => (await import('./commands/groups.ts')).groups,
+  },
+  {
     name: 'webhook',
     summary: 'take signed webhooks in, send events out; list, test and send deliveries again',
     load: async () => (await import('./commands/webhook.ts')).webhook,

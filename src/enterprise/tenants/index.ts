@@ -1,3 +1,5 @@
+export { groupRoutes } from './groups-routes.ts'
+export { GroupsService } from './groups-service.ts'
 export { MembersService } from './members-service.ts'
 export { startTenantPurge } from './purge-tenants.ts'
 export { startSettlingTenants } from './settle-tenants.ts'

@@ -22,6 +22,8 @@ export interface MembersServiceOptions {
   readonly database: Database
   /** Ends the keys of a member within the transaction; the part `authn` provides it. */
   readonly revokeKeys: (tx: Tx, tenant: TenantId, memberId: string) => Promise<void>
+  /** Takes a member that leaves out of all groups, within the transaction. */
+  readonly leaveGroups: (tx: Tx, by: Principal, memberId: string) => Promise<void>
   /** Tells every process that rights have changed. */
   readonly onChange: () => void
   readonly ids?: IdSource
@@ -107,6 +109,7 @@ export class MembersService {
       checkRevision(expected, member.rev)
       assertMayGive(by, member.role)
       if (member.role === 'owner' && owners === 1) throw lastOwner(id)
+      await this.#options.leaveGroups(tx, by, id)
       await deleteMember(tx, tenant, id)
       await this.#options.revokeKeys(tx, tenant, id)
       await this.#record(tx, by, { ...member, rev: member.rev + 1 }, 'member.removed')

@@ -31,6 +31,24 @@ export const tenantErrors = defineErrors({
     when: 'a member of the tenant has this e-mail address already',
     next: 'change the member that is there',
   },
+  'group-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'the tenant has no group of members of this name',
+    next: 'look for it with `leanvibe groups list`',
+  },
+  'group-exists': {
+    kind: 'conflict',
+    retry: 'never',
+    when: 'the tenant has a group of members of this name already',
+    next: 'add members to the group that is there, or choose another name',
+  },
+  'group-name-reserved': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a group of members is to be called as a role is, so that nobody could tell which is meant',
+    next: 'choose another name',
+  },
   'member-beyond-giver': {
     kind: 'forbidden',
     retry: 'never',

@@ -12,6 +12,7 @@ const reserved: ReadonlySet<string> = new Set([
     'checkpoint',
     'context',
     'gateway',
+    'group',
     'incident',
   ],
   ...[

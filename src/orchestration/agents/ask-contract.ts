@@ -1,5 +1,6 @@
 import type { RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
+import type { EscalationLevel } from '../approvals/approval-rules-contract.ts'
 
 /** One of the answers that an agent offers. */
 export interface AskChoice {
@@ -9,6 +10,19 @@ export interface AskChoice {
   readonly label: string
   /** What it means, where the question is about a permission. `always` holds for the rest of the attempt. */
   readonly meaning?: 'allow-once' | 'allow-always' | 'reject-once' | 'reject-always'
+}
+
+/** As the pool of the agent says; users, roles and groups as in approvals. */
+export interface AskRules {
+  /** Empty: whoever may approve. */
+  readonly who: readonly string[]
+  /** Who may answer, too, level by level, while nobody has answered. */
+  readonly escalate: readonly EscalationLevel[]
+  /**
+   * What happens at the deadline. `escalate`: the next level, and after the last the choice of the agent. `approve`,
+   * `reject`: what is asked for is given or refused, once. Null: the choice of the agent.
+   */
+  readonly atDeadline: 'approve' | 'reject' | 'escalate' | null
 }
 
 /** Something that an agent at work wants to know of people before it goes on. */
@@ -36,6 +50,8 @@ export interface AskQuestion {
   /** How sure the agent is, and how much is at stake, 0 to 1, where it says so; policies decide by them whether people are asked. */
   readonly confidence?: number
   readonly risk?: number
+  /** Who may answer, and what happens while nobody does. Default: whoever may approve, until the deadline. */
+  readonly rules?: AskRules
   /** What it is about, for programs: tool, kind of call, paths, command. Masked; at most 64 KiB as JSON. */
   readonly details: JsonObject
 }

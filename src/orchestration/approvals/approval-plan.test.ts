@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ApprovalStanding, nextMove } from './approval-plan.ts'
+import { type ApprovalStanding, nextMove } from './approval-plan-contract.ts'
 import { type ApprovalRules, plainRules } from './approval-rules-contract.ts'
-import { isNamed, outcomeOf } from './approval-votes.ts'
+import { isNamed, outcomeOf } from './approval-votes-contract.ts'
 
 const start = Date.UTC(2026, 0, 1)
 const at = (ms: number) => new Date(start + ms)
@@ -133,9 +133,21 @@ describe('votes', () => {
     [['ann'], 'eve', ['admin'], false],
     [['admin'], 'eve', ['admin'], true],
     [['user:admin'], 'eve', ['admin'], false],
-    [['role:admin', 'group:leads'], 'eve', ['leads'], true],
+    [['role:admin', 'group:leads'], 'eve', ['leads'], false],
     [['role:ann'], 'ann', [], false],
   ] as const)('of %j %s with the roles %j may answer: %s', (who, by, roles, may) => {
     expect(isNamed(who, { by, roles })).toBe(may)
+  })
+
+  test.each([
+    [['group:leads'], { groups: ['leads'] }, true],
+    [['leads'], { groups: ['leads'] }, true],
+    [['role:leads'], { groups: ['leads'] }, false],
+    [['group:admin'], { roles: ['admin'] }, false],
+    [['eve@house.example'], { names: ['eve@house.example'] }, true],
+    [['user:eve@house.example'], { names: ['eve@house.example'] }, true],
+    [['group:eve@house.example'], { names: ['eve@house.example'] }, false],
+  ] as const)('of %j somebody known as %j may answer: %s', (who, known, may) => {
+    expect(isNamed(who, { by: 'mem_1', ...known })).toBe(may)
   })
 })

@@ -1,12 +1,12 @@
 import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import { transition } from '../../foundation/kernel/state-table.ts'
-import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
+import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { setTimers, type TimerHandler } from '../../foundation/runtime/timers.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
-import { nextMove } from './approval-plan.ts'
+import { nextMove, widened } from './approval-plan-contract.ts'
 import { approvalStates } from './approval-states-contract.ts'
-import { type Answerer, isNamed, outcomeOf } from './approval-votes.ts'
+import { type Answerer, isNamed, outcomeOf, type ReadKnownAs } from './approval-votes-contract.ts'
 import type { ApprovalView } from './approvals-contract.ts'
 import { approvalErrors } from './approvals-errors.ts'
 import { approvalTimer, policyName } from './approvals-insert.ts'
@@ -31,8 +31,8 @@ export interface ApprovalsServiceOptions {
   readonly database: Database
   readonly queue: TaskQueue
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
-  /** Roles and groups of a caller, beside those that come with the answer. Default: none. */
-  readonly namesOf?: (tx: ReadTx, tenant: TenantId, id: string) => Promise<readonly string[]>
+  /** Roles and groups of a caller. Default: none. */
+  readonly namesOf?: ReadKnownAs
   /** Locks the open tasks of runs; whoever changes tasks does so before it locks anything else of a run. */
   readonly lockTasks: (tx: Tx, runs: readonly { readonly tenant: TenantId; readonly runId: RunId }[]) => Promise<void>
 }
@@ -55,8 +55,7 @@ export class ApprovalsService {
       const now = database.clock.now()
       const [row] = await this.#lock(tx, [{ tenant, id }])
       if (row === undefined) throw approvalErrors['approval-not-found'](`there is no approval ${id}`)
-      const roles = [...(answer.roles ?? []), ...((await namesOf?.(tx, tenant, answer.by)) ?? [])]
-      refuseStranger(row, { by: answer.by, roles })
+      refuseStranger(row, { ...answer, ...(await namesOf?.(tx, tenant, answer.by)) })
       // Named by the state it is in, before anything else is found wrong with the answer.
       transition(approvalStates, `approval ${id}`, row.state, decision)
       const given = givenOf(row, decision, answer)
@@ -98,9 +97,7 @@ export class ApprovalsService {
     }
     if (move.kind === 'escalate') {
       const { to, level, deadlineAt } = move
-      // Where everybody may answer there is nobody to add.
-      const who = row.who.length === 0 ? [] : [...new Set([...row.who, ...to])]
-      const next = { ...row, who, level, deadlineAt }
+      const next = { ...row, who: widened(row.who, to), level, deadlineAt }
       await keepApproval(tx, next, { event: 'escalate', to }, now)
       return this.#move(tx, { ...next, rev: row.rev + 1 }, now)
     }

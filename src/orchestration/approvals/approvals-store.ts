@@ -2,12 +2,13 @@ import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { json, type Query, sql } from '../../foundation/platform/database/sql.ts'
 import type { NewApproval } from '../runs/run-changes.ts'
-import type { ApprovalStanding } from './approval-plan.ts'
+import type { ApprovalStanding } from './approval-plan-contract.ts'
 import { type ApprovalRules, plainRules } from './approval-rules-contract.ts'
-import type { Vote } from './approval-votes.ts'
+import type { Vote } from './approval-votes-contract.ts'
 import type { ApprovalView } from './approvals-contract.ts'
 
 export interface ApprovalRow extends ApprovalStanding {
+  readonly rules: ApprovalRules
   readonly tenant: TenantId
   readonly id: string
   readonly runId: RunId

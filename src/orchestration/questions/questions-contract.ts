@@ -22,8 +22,16 @@ export const questionSchema = z.object({
   ),
   /** Whether an answer in free words is one. */
   freeText: z.boolean(),
-  /** Taken at the deadline; null: none. */
+  /** The choice of the agent itself, taken at the deadline unless `default` says something else; null: none. */
   defaultChoice: z.string().nullable(),
+  /** Users, roles or groups that may answer; empty where anybody who may approve can. */
+  who: z.array(z.string()),
+  /** What happens at the deadline: `approve`, `reject`, `escalate`; null: the choice of the agent. */
+  default: z.enum(['approve', 'reject', 'escalate']).nullable(),
+  /** Who else is asked, and when: milliseconds after the question, null at the deadline. */
+  escalate: z.array(z.object({ afterMs: z.number().nullable(), to: z.array(z.string()) })),
+  /** How many levels of `escalate` were taken. */
+  level: z.int(),
   details: z.record(z.string(), z.json()),
   state: questionStateSchema,
   choice: z.string().nullable(),

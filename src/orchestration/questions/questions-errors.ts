@@ -13,6 +13,12 @@ export const questionErrors = defineErrors({
     when: 'somebody answers a question that was answered before, whose deadline has passed, or for whose answer nobody waits',
     next: 'see what became of the run with `leanvibe runs show`',
   },
+  'question-not-yours': {
+    kind: 'forbidden',
+    retry: 'never',
+    when: 'somebody answers a question of an agent that is put to others',
+    next: 'ask one of those whom the message names',
+  },
   'answer-invalid': {
     kind: 'input',
     retry: 'never',

@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { eachDatabase } from '../../../test/support/databases.ts'
 import type { RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { LoggedEvent } from '../../foundation/runtime/event-log.ts'
 import { startTimers } from '../../foundation/runtime/timers.ts'
-import type { AskQuestion } from '../agents/ask-contract.ts'
+import type { AskQuestion, AskRules } from '../agents/ask-contract.ts'
 import { experienceOf, insertSamples } from '../approvals/experience-store.ts'
 import { QuestionsService } from './questions-service.ts'
 import { listQuestions } from './questions-store.ts'
@@ -127,7 +127,7 @@ eachDatabase('questions of agents', (use) => {
         .db.asSystem('test')
         .write((tx) => {
           const timer = { tenant, id: '', kind: 'question-deadline', subjectId: id, dueAt: new Date() }
-          return service().deadlines(tx, [timer], use().db.clock.now())
+          return service().deadlines(tx, [timer], new Date(use().db.clock.now().getTime() + 120_000))
         })
     for (let round = 1; round <= 5; round++) {
       const stop = new AbortController()
@@ -149,6 +149,70 @@ eachDatabase('questions of agents', (use) => {
       expect(events).toEqual([{ type: `question.${state}` }])
       expect(ann || bob).toBe(state === 'answered')
     }
+  })
+
+  describe('rules of a pool', () => {
+    const knowing = () =>
+      new QuestionsService({
+        ...{ database: use().db, pollMs: 20 },
+        namesOf: async (_tx, _tenant, id) => (id === 'ann' ? { groups: ['leads'] } : { roles: ['admin'] }),
+      })
+    const rules = (more: Partial<AskRules>): AskRules => ({ who: [], escalate: [], atDeadline: null, ...more })
+
+    test('say who may answer, also as a group', async () => {
+      const answer = knowing().ask({ ...question, rules: rules({ who: ['group:leads'] }) }, never)
+      const { id } = await pending()
+      await expect(knowing().answer(tenant, id, { choice: 'yes', by: 'bob' })).rejects.toMatchObject({
+        code: 'question-not-yours',
+        message: expect.stringContaining('group:leads'),
+      })
+      await knowing().answer(tenant, id, { choice: 'yes', by: 'ann' })
+      expect(await answer).toMatchObject({ choice: 'yes', by: 'ann' })
+    })
+
+    test('ask others as well, after a time and then at the deadline, which begins again', async () => {
+      const escalate = [
+        { afterMs: 30, to: ['role:admin'] },
+        { afterMs: null, to: ['user:eve'] },
+      ]
+      const wanted = rules({ who: ['ann'], escalate, atDeadline: 'escalate' })
+      const answer = knowing().ask({ ...question, deadlineMs: 400, rules: wanted }, never)
+      const { id } = await pending()
+      await expect.poll(async () => (await list('pending'))[0]?.level).toBe(1)
+      await expect.poll(async () => (await list('pending'))[0]?.who ?? [], { timeout: 10_000 }).toContain('user:eve')
+      expect(await answer).toMatchObject({ choice: 'no', by: 'deadline', expired: true })
+      const events = await use().owner<{ type: string }>(
+        `select type from events where subject_id = '${id}' order by subject_rev`,
+      )
+      expect(events.map(({ type }) => type)).toEqual([
+        ...['question.pending', 'question.escalated', 'question.escalated', 'question.expired'],
+      ])
+    })
+
+    test('whoever was asked as well may answer', async () => {
+      const wanted = rules({ who: ['ann'], escalate: [{ afterMs: 1, to: ['role:admin'] }] })
+      const answer = knowing().ask({ ...question, rules: wanted }, never)
+      await expect.poll(async () => (await list('pending'))[0]?.level).toBe(1)
+      const { id } = await pending()
+      await knowing().answer(tenant, id, { choice: 'yes', by: 'bob' })
+      expect(await answer).toMatchObject({ choice: 'yes', by: 'bob' })
+    })
+
+    test('and of replicas that all look at the timers, one asks them, and one closes it', async () => {
+      const wanted = rules({ who: ['ann'], escalate: [{ afterMs: 5, to: ['eve'] }], atDeadline: 'approve' })
+      const handlers = { 'question-deadline': knowing().deadlines }
+      const loops = [1, 2, 3].map(() =>
+        startTimers(use().db, { handlers, onError: (error) => expect(error).toBeUndefined() }),
+      )
+      const answer = knowing().ask({ ...question, deadlineMs: 30, rules: wanted }, never)
+      expect(await answer).toMatchObject({ choice: 'yes', by: 'deadline' })
+      const [{ id } = { id: '' }] = await list()
+      await Promise.all(loops.map((loop) => loop.stop()))
+      const revs = await use().owner<{ rev: number }>(
+        `select subject_rev as rev from events where subject_id = '${id}' order by 1`,
+      )
+      expect(revs.map(({ rev }) => rev)).toEqual([1, 2, 3])
+    })
   })
 
   const sure = { ...question, kind: 'question', defaultChoice: 'no', confidence: 0.8 } as const

@@ -3,8 +3,10 @@ import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel
 import { type StateTable, transition } from '../../foundation/kernel/state-table.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents, type LoggedEvent } from '../../foundation/runtime/event-log.ts'
-import { cancelTimers, setTimers, type TimerHandler } from '../../foundation/runtime/timers.ts'
+import { cancelTimers, setTimers, type Timer, type TimerHandler } from '../../foundation/runtime/timers.ts'
 import type { AskAnswer, AskPort, AskQuestion } from '../agents/ask-contract.ts'
+import { nextMove, widened } from '../approvals/approval-plan-contract.ts'
+import { isNamed, type ReadKnownAs } from '../approvals/approval-votes-contract.ts'
 import { type Experience, judgeShares } from '../gates/confidence-contract.ts'
 import type { QuestionView } from './questions-contract.ts'
 import { questionErrors } from './questions-errors.ts'
@@ -16,16 +18,18 @@ import {
   insertQuestion,
   lockQuestion,
   type QuestionRow,
+  standingOf,
   toQuestionView,
+  widenQuestion,
 } from './questions-store.ts'
 
-type QuestionEvent = 'answer' | 'expire' | 'withdraw'
+type QuestionEvent = 'answer' | 'expire' | 'withdraw' | 'escalate'
 
 export const questionStates: StateTable<QuestionView['state'], QuestionEvent> = {
-  pending: { answer: 'answered', expire: 'expired', withdraw: 'withdrawn' },
-  answered: { answer: null, expire: null, withdraw: null },
-  expired: { answer: null, expire: null, withdraw: null },
-  withdrawn: { answer: null, expire: null, withdraw: null },
+  pending: { answer: 'answered', expire: 'expired', withdraw: 'withdrawn', escalate: 'pending' },
+  answered: { answer: null, expire: null, withdraw: null, escalate: null },
+  expired: { answer: null, expire: null, withdraw: null, escalate: null },
+  withdrawn: { answer: null, expire: null, withdraw: null, escalate: null },
 }
 
 export interface QuestionsServiceOptions {
@@ -36,6 +40,8 @@ export interface QuestionsServiceOptions {
   /** What kind of agent asks, in which step of which workflow: for what is learned. Default: nothing is. */
   readonly kindOfWork?: (tx: ReadTx, tenant: TenantId, taskId: string) => Promise<string | null>
   readonly learning?: QuestionLearning
+  /** Roles and groups of a caller. Default: none. */
+  readonly namesOf?: ReadKnownAs
   /** Between two looks for an answer, while one is waited for. Default 1,000. */
   readonly pollMs?: number
 }
@@ -81,14 +87,10 @@ export class QuestionsService implements AskPort {
     try {
       for (;;) {
         if (row.state !== 'pending') return answerOf(row)
-        const left = row.deadline_at.getTime() - this.#database.clock.now().getTime()
-        if (left <= 0) return answerOf(await this.#close(tenant, row.id, 'expire'))
-        await delay(Math.min(this.#pollMs, left), undefined, { signal })
-        const [found] = await this.#database.forTenant(tenant).read((tx) => findQuestions(tx, tenant, [row.id]))
-        row = found ?? row
+        row = (await this.#elapse(tenant, row)) ?? (await this.#look(tenant, row, this.#pollMs, signal))
       }
     } catch (error) {
-      if (signal.aborted) await this.#close(tenant, row.id, 'withdraw')
+      if (signal.aborted) await this.#withdraw(tenant, row.id)
       throw signal.aborted ? signal.reason : error
     }
   }
@@ -100,15 +102,20 @@ export class QuestionsService implements AskPort {
     const until = this.#database.clock.monotonic() + waitMs
     for (let now = row; ; ) {
       if (now.state !== 'pending') return answerOf(now)
-      if (now.deadline_at <= this.#database.clock.now()) return answerOf(await this.#close(tenant, now.id, 'expire'))
+      const moved = await this.#elapse(tenant, now)
+      if (moved !== null) {
+        now = moved
+        continue
+      }
       if (signal.aborted || this.#database.clock.monotonic() >= until) return null
-      await delay(this.#pollMs, undefined, { signal }).catch(() => {})
-      const [found] = await this.#database.forTenant(tenant).read((tx) => findQuestions(tx, tenant, [row.id]))
-      now = found ?? now
+      now = await this.#look(tenant, now, this.#pollMs, signal).catch((error: unknown) => {
+        if (signal.aborted) return now
+        throw error
+      })
     }
   }
 
-  /** @throws question-not-found, question-closed, answer-invalid */
+  /** @throws question-not-found, question-not-yours, question-closed, answer-invalid */
   async answer(
     tenant: TenantId,
     id: string,
@@ -118,6 +125,9 @@ export class QuestionsService implements AskPort {
       const now = this.#database.clock.now()
       const row = await lockQuestion(tx, tenant, id)
       if (row === undefined) throw questionErrors['question-not-found'](`there is no question ${id}`)
+      const answerer = { by, ...(await this.#options.namesOf?.(tx, tenant, by)) }
+      if (!isNamed(row.who, answerer))
+        throw questionErrors['question-not-yours'](`question ${id} is for ${row.who.join(', ')}`)
       const { state } = toQuestionView(row, now)
       if (state !== 'pending') throw questionErrors['question-closed'](`question ${id} is ${state}`)
       if (choice !== null && !row.choices.some((each) => each.id === choice)) {
@@ -132,11 +142,11 @@ export class QuestionsService implements AskPort {
     })
   }
 
-  /** Closes what nobody answered, also where whoever asked is gone. */
+  /** Asks others, and closes what nobody answered, also where whoever asked is gone. */
   readonly deadlines: TimerHandler = async (tx, timers, now) => {
     for (const { tenant, subjectId } of timers) {
       const row = await lockQuestion(tx, tenant, subjectId)
-      if (row?.state === 'pending') await this.#end(tx, tenant, row, 'expire', defaultOf(row), now)
+      if (row?.state === 'pending') await this.#move(tx, tenant, row, now)
     }
   }
 
@@ -153,15 +163,17 @@ export class QuestionsService implements AskPort {
     const { tenant, runId, step, kind, message, taskId } = question
     return this.#database.forTenant(tenant).write(async (tx) => {
       const now = this.#database.clock.now()
-      const deadlineAt = new Date(now.getTime() + (question.deadlineMs ?? this.#deadlineMs))
-      const id = await insertQuestion(tx, this.#ids.next('qst'), question, deadlineAt, now)
+      const deadlineMs = question.deadlineMs ?? this.#deadlineMs
+      const id = await insertQuestion(tx, this.#ids.next('qst'), question, deadlineMs, now)
       if (id !== null) {
-        await setTimers(tx, [{ tenant, id: timerOf(id), kind: 'question-deadline', subjectId: id, dueAt: deadlineAt }])
+        const row = (await findByKey(tx, question))!
+        const move = nextMove(standingOf(row), now)
+        await setTimers(tx, [timerOf(tenant, id, move.kind === 'wait' && move.until !== null ? move.until : now)])
         await appendEvents(tx, [
           {
             ...{ tenant, runId, at: now, type: 'question.pending' },
             subject: { kind: 'question', id, rev: 1 },
-            data: { step, taskId, kind, message, deadlineAt: deadlineAt.toISOString() },
+            data: { step, taskId, kind, message, who: [...row.who], deadlineAt: row.deadline_at.toISOString() },
           },
         ])
         await this.#answerByPolicy(tx, question, now)
@@ -196,15 +208,58 @@ export class QuestionsService implements AskPort {
     return work === null ? null : `question:${work}`
   }
 
-  /** Closes what is still open; resolves to what is there then: an answer may have come in between. */
-  async #close(tenant: TenantId, id: string, event: 'expire' | 'withdraw'): Promise<QuestionRow> {
+  /** Waits a while, but not past what is due; resolves to what is there then. */
+  async #look(tenant: TenantId, row: QuestionRow, mostMs: number, signal: AbortSignal): Promise<QuestionRow> {
+    const now = this.#database.clock.now()
+    const move = nextMove(standingOf(row), now)
+    const left = move.kind === 'wait' && move.until !== null ? move.until.getTime() - now.getTime() : 0
+    await delay(Math.min(mostMs, left), undefined, { signal })
+    const [found] = await this.#database.forTenant(tenant).read((tx) => findQuestions(tx, tenant, [row.id]))
+    return found ?? row
+  }
+
+  /** Does what is due by now, unless somebody else did or an answer came in between. Null: nothing is due yet. */
+  async #elapse(tenant: TenantId, { id, ...row }: QuestionRow): Promise<QuestionRow | null> {
+    if (nextMove(standingOf({ id, ...row }), this.#database.clock.now()).kind === 'wait') return null
     return this.#database.forTenant(tenant).write(async (tx) => {
-      const now = this.#database.clock.now()
-      const row = (await lockQuestion(tx, tenant, id))!
-      if (row.state !== 'pending') return row
-      await this.#end(tx, tenant, row, event, event === 'expire' ? defaultOf(row) : null, now)
+      const locked = (await lockQuestion(tx, tenant, id))!
+      if (locked.state === 'pending') await this.#move(tx, tenant, locked, this.#database.clock.now())
       return (await findQuestions(tx, tenant, [id]))[0]!
     })
+  }
+
+  async #withdraw(tenant: TenantId, id: string): Promise<void> {
+    await this.#database.forTenant(tenant).write(async (tx) => {
+      const row = (await lockQuestion(tx, tenant, id))!
+      if (row.state === 'pending') await this.#end(tx, tenant, row, 'withdraw', null, this.#database.clock.now())
+    })
+  }
+
+  async #move(tx: Tx, tenant: TenantId, row: QuestionRow, now: Date): Promise<void> {
+    const move = nextMove(standingOf(row), now)
+    if (move.kind === 'expire') return this.#end(tx, tenant, row, 'expire', defaultOf(row), now)
+    if (move.kind === 'wait') {
+      if (move.until !== null) await setTimers(tx, [timerOf(tenant, row.id, move.until)])
+      return
+    }
+    transition(questionStates, `question ${row.id}`, row.state, 'escalate')
+    const { to, level, deadlineAt } = move
+    const next = {
+      ...row,
+      who: widened(row.who, to),
+      level,
+      deadline_at: deadlineAt ?? row.deadline_at,
+      rev: row.rev + 1,
+    }
+    await widenQuestion(tx, tenant, next)
+    await appendEvents(tx, [
+      {
+        ...{ tenant, runId: row.run_id, at: now, type: 'question.escalated' },
+        subject: { kind: 'question', id: row.id, rev: next.rev },
+        data: { step: row.step, taskId: row.task_id, to: [...to], level, deadlineAt: next.deadline_at.toISOString() },
+      },
+    ])
+    return this.#move(tx, tenant, next, now)
   }
 
   async #end(
@@ -217,7 +272,7 @@ export class QuestionsService implements AskPort {
   ): Promise<void> {
     const state = transition(questionStates, `question ${row.id}`, row.state, event)
     await closeQuestion(tx, tenant, row.id, state, answer, now)
-    await cancelTimers(tx, [{ tenant, id: timerOf(row.id) }])
+    await cancelTimers(tx, [{ tenant, id: timerName(row.id) }])
     await appendEvents(tx, [
       {
         ...{ tenant, runId: row.run_id, at: now, type: `question.${state}` },
@@ -238,12 +293,21 @@ const attemptEnds: ReadonlySet<string> = new Set([
   ...['task.succeeded', 'task.failed', 'task.cancelled', 'task.timed-out', 'task.lost', 'task.retrying'],
 ])
 
-function timerOf(id: string): string {
+function timerName(id: string): string {
   return `question:${id}`
 }
 
+function timerOf(tenant: TenantId, id: string, dueAt: Date): Timer {
+  return { tenant, id: timerName(id), kind: 'question-deadline', subjectId: id, dueAt }
+}
+
+/** What is taken at the deadline: what the pool says, where the question is one for permission, or else the agent's choice. */
 function defaultOf(row: QuestionRow): Pick<AskAnswer, 'choice' | 'text' | 'by'> {
-  return { choice: row.default_choice, text: null, by: 'deadline' }
+  const { atDeadline = null } = row.rules
+  const wanted = atDeadline === 'approve' ? 'allow-once' : atDeadline === 'reject' ? 'reject-once' : null
+  const meant = row.choices.find(({ meaning }) => wanted !== null && meaning === wanted)?.id
+  const own = row.kind === 'question' && atDeadline === 'reject' ? null : row.default_choice
+  return { choice: meant ?? own, text: null, by: 'deadline' }
 }
 
 function answerOf(row: QuestionRow): AskAnswer {

@@ -2,8 +2,16 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { json, type Query, sql } from '../../foundation/platform/database/sql.ts'
-import type { AskAnswer, AskChoice, AskQuestion } from '../agents/ask-contract.ts'
+import type { AskAnswer, AskChoice, AskQuestion, AskRules } from '../agents/ask-contract.ts'
+import { type ApprovalStanding, nextMove } from '../approvals/approval-plan-contract.ts'
 import type { QuestionView } from './questions-contract.ts'
+
+/** What is kept of the rules, beside who may answer; nothing, of questions from before there were any. */
+export interface QuestionRules {
+  readonly deadlineMs?: number
+  readonly atDeadline?: AskRules['atDeadline']
+  readonly escalate?: AskRules['escalate']
+}
 
 export interface QuestionRow {
   readonly id: string
@@ -16,6 +24,9 @@ export interface QuestionRow {
   readonly free_text: boolean
   readonly default_choice: string | null
   readonly details: JsonObject
+  readonly who: readonly string[]
+  readonly rules: QuestionRules
+  readonly level: number
   readonly state: QuestionView['state']
   readonly rev: number
   readonly choice: string | null
@@ -26,21 +37,25 @@ export interface QuestionRow {
   readonly answered_at: Date | null
 }
 
-const columns: Query = sql`id, run_id, task_id, step, kind, message, choices, free_text, default_choice, details, state, rev, choice, answer, answered_by, deadline_at, created_at, answered_at`
+const columns: Query = sql`id, run_id, task_id, step, kind, message, choices, free_text, default_choice, details, who, rules, level, state, rev, choice, answer, answered_by, deadline_at, created_at, answered_at`
 
 /** Null: it was asked before, with the same key by the same lease. */
 export async function insertQuestion(
   tx: Tx,
   id: string,
   question: AskQuestion,
-  deadlineAt: Date,
+  deadlineMs: number,
   now: Date,
 ): Promise<string | null> {
+  const { atDeadline = null, escalate = [] } = question.rules ?? {}
+  const rules = { deadlineMs, atDeadline, escalate }
+  const deadlineAt = new Date(now.getTime() + deadlineMs)
   const rows = await tx.query<{ id: string }>(sql`
-    insert into questions (tenant_id, id, run_id, task_id, step, fence, key, kind, message, choices, free_text, default_choice, details, state, deadline_at, created_at)
+    insert into questions (tenant_id, id, run_id, task_id, step, fence, key, kind, message, choices, free_text, default_choice, details, who,
+      rules, state, deadline_at, created_at)
     values (${question.tenant}, ${id}, ${question.runId}, ${question.taskId}, ${question.step}, ${question.fence}, ${question.key},
       ${question.kind}, ${question.message}, ${json(question.choices)}::jsonb, ${question.freeText}, ${question.defaultChoice},
-      ${json(question.details)}::jsonb, 'pending', ${deadlineAt}, ${now})
+      ${json(question.details)}::jsonb, ${question.rules?.who ?? []}::text[], ${json(rules)}::jsonb, 'pending', ${deadlineAt}, ${now})
     on conflict (tenant_id, task_id, fence, key) do nothing returning id`)
   return rows[0]?.id ?? null
 }
@@ -98,6 +113,17 @@ export async function closeQuestion(
     where tenant_id = ${tenant} and id = ${id}`)
 }
 
+/** Others are asked as well; nothing else of it changes. */
+export async function widenQuestion(
+  tx: Tx,
+  tenant: TenantId,
+  row: Pick<QuestionRow, 'id' | 'who' | 'level' | 'deadline_at'>,
+): Promise<void> {
+  await tx.execute(sql`
+    update questions set rev = rev + 1, who = ${row.who}::text[], level = ${row.level}, deadline_at = ${row.deadline_at}
+    where tenant_id = ${tenant} and id = ${row.id}`)
+}
+
 /** Newest first, before the given place. What nobody closed in time counts as expired. */
 export async function listQuestions(
   tx: ReadTx,
@@ -114,10 +140,20 @@ export async function listQuestions(
   const rows = await tx.query<QuestionRow>(sql`
     select ${columns} from questions
     where tenant_id = ${tenant} and (${run}::text is null or run_id = ${run})
-      and (${state}::text is null or ${state} = case when state = 'pending' and deadline_at <= ${now} then 'expired' else state end)
+      and (${state}::text is null or ${state} = case when state = 'pending' and deadline_at <= ${now} and not (rules->>'atDeadline' is not distinct from 'escalate' and level < jsonb_array_length(rules->'escalate'))
+        then 'expired' else state end)
       and (${before?.at ?? null}::timestamptz is null or (created_at, id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}))
     order by created_at desc, id desc limit ${limit}`)
   return rows.map((row) => toQuestionView(row, now))
+}
+
+/** As an approval stands: time does the same to both. The choices of agents are words of theirs, and no rules. */
+export function standingOf(row: QuestionRow): ApprovalStanding {
+  const { deadlineMs = null, atDeadline, escalate = [] } = row.rules
+  return {
+    rules: { deadlineMs, escalate, choices: [], atDeadline: atDeadline === 'escalate' ? 'escalate' : 'reject' },
+    ...{ createdAt: row.created_at, deadlineAt: row.deadline_at, level: row.level },
+  }
 }
 
 export function toQuestionView(row: QuestionRow, now: Date): QuestionView {
@@ -132,7 +168,11 @@ export function toQuestionView(row: QuestionRow, now: Date): QuestionView {
     freeText: row.free_text,
     defaultChoice: row.default_choice,
     details: row.details as QuestionView['details'],
-    state: row.state === 'pending' && row.deadline_at <= now ? 'expired' : row.state,
+    who: [...row.who],
+    default: row.rules.atDeadline ?? null,
+    escalate: (row.rules.escalate ?? []).map(({ afterMs, to }) => ({ afterMs, to: [...to] })),
+    level: row.level,
+    state: row.state === 'pending' && nextMove(standingOf(row), now).kind === 'expire' ? 'expired' : row.state,
     choice: row.choice,
     text: row.answer,
     answeredBy: row.answered_by,

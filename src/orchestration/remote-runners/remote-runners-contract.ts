@@ -287,6 +287,8 @@ export const grantModelKey = endpoint({
   limit,
 })
 
+const people = z.array(z.string().min(1).max(320))
+
 const askBody = z.object({
   key: z.string().min(1).max(200),
   kind: z.enum(['permission', 'question']),
@@ -306,6 +308,14 @@ const askBody = z.object({
   confidence: share.optional(),
   risk: share.optional(),
   details: z.record(z.string(), z.json()),
+  /** Who may answer, and what happens while nobody does, as the pool says on the machine of the runner. */
+  rules: z
+    .object({
+      who: people.max(100),
+      escalate: z.array(z.object({ afterMs: z.number().min(0).nullable(), to: people.max(100) })).max(20),
+      atDeadline: z.enum(['approve', 'reject', 'escalate']).nullable(),
+    })
+    .optional(),
 })
 export type WireQuestion = z.input<typeof askBody>
 

@@ -32,11 +32,37 @@ export interface AcpSettings {
 /** How the agents of a pool are driven that are not plain commands. */
 export type DriverSettings = AcpSettings | A2aSettings | McpSettings | OwnAgentSettings
 
+const people = z.array(z.string().min(1).max(320)).min(1).max(100)
+
+/** As in the approvals of workflows; the deadline is `ask` of the pool. */
+export const questionsSchema = z.strictObject({
+  /** Users, roles or groups that may answer: ann, role:admin, group:leads. Default: whoever may approve. */
+  who: people.optional(),
+  /** Who else may, level by level, while nobody has answered; without `after` at the deadline, which then begins again. */
+  escalate: z
+    .array(z.strictObject({ after: durationSchema.optional(), to: people }))
+    .min(1)
+    .max(20)
+    .optional(),
+  /** At the deadline: approve, reject, or escalate. Default: the choice of the agent, which refuses where it asks for permission. */
+  default: z.enum(['approve', 'reject', 'escalate']).optional(),
+})
+
+/** Who answers questions of agents, and what happens while nobody does. */
+export interface QuestionSettings {
+  /** Empty: whoever may approve. */
+  readonly who: readonly string[]
+  readonly escalate: readonly { readonly afterMs: number | null; readonly to: readonly string[] }[]
+  readonly atDeadline: 'approve' | 'reject' | 'escalate' | null
+}
+
 /** What holds for every kind. */
 export interface SessionRules {
   readonly permissions: ToolPermissions
   /** How long questions wait for people; null: as the policy of approvals says. */
   readonly askMs: number | null
+  /** Who answers them. Default: whoever may approve, until the deadline. */
+  readonly questions?: QuestionSettings
   /** How long an agent may say nothing; null: as long as its step may take. */
   readonly silenceMs: number | null
 }
@@ -57,10 +83,25 @@ export function shapeRules(pool: {
   readonly permissions?: PermissionsFile | undefined
   readonly ask?: number | undefined
   readonly silence?: number | undefined
+  readonly questions?: z.output<typeof questionsSchema> | undefined
 }): SessionRules {
   return {
     permissions: shapePermissions(pool.permissions),
     askMs: pool.ask ?? null,
     silenceMs: pool.silence ?? null,
+    ...(pool.questions === undefined ? {} : { questions: shapeQuestions(pool.questions) }),
+  }
+}
+
+function shapeQuestions({
+  who = [],
+  escalate = [],
+  default: atDeadline,
+}: z.output<typeof questionsSchema>): QuestionSettings {
+  return {
+    who,
+    escalate: escalate.map(({ after, to }) => ({ afterMs: after ?? null, to })),
+    // A level without a time is one of the deadline.
+    atDeadline: atDeadline ?? (escalate.some(({ after }) => after === undefined) ? 'escalate' : null),
   }
 }

@@ -5,7 +5,7 @@ import { z } from '../../kernel/schema.ts'
 import { parseBlobLocation } from '../blobs/blob-location.ts'
 import { a2aSchema, a2aShape } from './a2a-settings.ts'
 import { agentKinds, confineSchema, permissionsSchema } from './agent-kinds.ts'
-import { acpSchema } from './agent-settings.ts'
+import { acpSchema, questionsSchema } from './agent-settings.ts'
 import { durationSchema, sizeSchema } from './config-units.ts'
 import { containerSchema } from './container-settings.ts'
 import { functionAgentSchema } from './function-agent.ts'
@@ -69,6 +69,8 @@ const poolSchema = z.strictObject({
   permissions: permissionsSchema.optional(),
   /** How long their questions wait for people. */
   ask: durationSchema.optional(),
+  /** Who answers their questions, and what happens while nobody does. */
+  questions: questionsSchema.optional(),
   /** How long they may say nothing. */
   silence: durationSchema.optional(),
   /** What their processes may touch. */

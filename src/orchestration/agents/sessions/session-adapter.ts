@@ -4,7 +4,7 @@ import type { ArtifactRef, Assignment, AttemptError, ResourceUsage } from '../..
 import type { OpenToolJournal, ToolJournal } from '../../tool-calls/tool-journal.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import type { AgentAdapter, AttemptContext, AttemptEnd } from '../agent-adapter.ts'
-import type { AskPort } from '../ask-contract.ts'
+import type { AskPort, AskRules } from '../ask-contract.ts'
 import { withDisk } from '../attempt-limits.ts'
 import {
   collectOutdir,
@@ -22,6 +22,8 @@ export interface SessionAdapterOptions {
   readonly artifacts: ArtifactSink
   /** Where questions of the agent go. */
   readonly ask: AskPort
+  /** Who answers it, and what happens while nobody does. Default: whoever may approve. */
+  readonly asking?: AskRules | undefined
   /** Where its tool calls are told. Default: in the log alone. */
   readonly toolCalls?: OpenToolJournal | undefined
   readonly limits?: OutputLimits
@@ -71,7 +73,7 @@ async function converse(
 ): Promise<AttemptEnd> {
   const { signal } = context
   const from = performance.now()
-  const { context: talk, settled } = createSessionContext(assignment, context, options.ask, stdout, tools)
+  const { context: talk, settled } = createSessionContext(assignment, context, withRules(options), stdout, tools)
   let session: AgentSession
   try {
     signal.throwIfAborted()
@@ -108,6 +110,10 @@ async function converse(
   } catch (cause) {
     return endOf(attemptErrorOf(cause), usage, [], 0)
   }
+}
+
+function withRules({ ask, asking }: SessionAdapterOptions): AskPort {
+  return asking === undefined ? ask : { ask: (question, signal) => ask.ask({ ...question, rules: asking }, signal) }
 }
 
 /** Never rejects, and does not outlast the attempt by more than the grace. */

@@ -14,16 +14,20 @@ export function createAskTool(context: SessionContext, deadlineMs: number | null
     input: z.strictObject({
       question: z.string().min(1).max(4_000),
       choices: z.array(z.string().min(1).max(500)).min(2).max(20).optional(),
+      expected: z.string().min(1).max(500).optional().describe('of the choices the one you would take yourself'),
       confidence: z.number().min(0).max(1).optional().describe('how sure you are already'),
       risk: z.number().min(0).max(1).optional().describe('how much is at stake'),
     }),
     title: (input) => input.question,
-    async call({ question, choices = [], confidence, risk }) {
+    async call({ question, choices = [], expected, confidence, risk }) {
       asked += 1
+      const own = expected === undefined ? -1 : choices.indexOf(expected)
       const answer = await context.ask({
         ...{ key: `ask/${asked}`, kind: 'question', message: question },
         choices: choices.map((label, n) => ({ id: String(n + 1), label })),
-        ...{ freeText: choices.length === 0, defaultChoice: null, deadlineMs, details: {} },
+        ...{ freeText: choices.length === 0, deadlineMs, details: {} },
+        // Where it is sure enough, or nobody answers in time, that is the answer.
+        defaultChoice: own < 0 ? null : String(own + 1),
         ...(confidence === undefined ? {} : { confidence }),
         ...(risk === undefined ? {} : { risk }),
       })

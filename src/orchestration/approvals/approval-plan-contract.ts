@@ -2,7 +2,7 @@ import type { ApprovalRules } from './approval-rules-contract.ts'
 
 /** What is known of an open approval. */
 export interface ApprovalStanding {
-  readonly rules: ApprovalRules
+  readonly rules: Pick<ApprovalRules, 'deadlineMs' | 'atDeadline' | 'escalate' | 'choices'>
   readonly createdAt: Date
   readonly deadlineAt: Date | null
   /** How many levels of `escalate` were taken. */
@@ -20,7 +20,7 @@ export type ApprovalMove =
     }
   | { readonly kind: 'expire'; readonly decision: 'approve' | 'reject'; readonly choice: string | null }
 
-/** What time does to an approval that nobody has answered. Levels are taken one after another, whatever their times. */
+/** What time does to an approval, or to a question of an agent, that nobody has answered. Levels are taken one after another, whatever their times. */
 export function nextMove(standing: ApprovalStanding, now: Date): ApprovalMove {
   const { rules, deadlineAt, level } = standing
   const next = rules.escalate[level]
@@ -38,6 +38,11 @@ export function nextMove(standing: ApprovalStanding, now: Date): ApprovalMove {
     return { kind: 'expire', decision: 'approve', choice: rules.atDeadline }
   }
   return { kind: 'expire', decision: rules.atDeadline === 'approve' ? 'approve' : 'reject', choice: null }
+}
+
+/** Who may answer when others are asked as well. Where everybody may there is nobody to add. */
+export function widened(who: readonly string[], to: readonly string[]): readonly string[] {
+  return who.length === 0 ? [] : [...new Set([...who, ...to])]
 }
 
 function later(at: Date, ms: number): Date {
