@@ -33,7 +33,15 @@ export function asId<T extends Id<string>>(value: string): T {
   return value as T
 }
 
+/** Many ids are made in the same millisecond. */
+let lastTime: readonly [ms: number, text: string] = [0, '0000000000']
+
 function encodeTime(ms: number): string {
+  if (ms !== lastTime[0]) lastTime = [ms, timeText(ms)]
+  return lastTime[1]
+}
+
+function timeText(ms: number): string {
   let rest = ms
   let text = ''
   for (let i = 0; i < 10; i++) {

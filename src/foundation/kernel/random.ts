@@ -9,14 +9,17 @@ export interface Random {
 
 /** Asking the system costs far more than the few bytes of an id: it is asked for many at a time, and none is given twice. */
 const poolSize = 4_096
-let pool = Buffer.alloc(0)
+let pool = new Uint8Array(0)
+let given = 0
 
 function pooledBytes(count: number): Uint8Array {
   if (count > poolSize / 16) return randomBytes(count)
-  if (pool.length < count) pool = randomBytes(poolSize)
-  const bytes = Uint8Array.from(pool.subarray(0, count))
-  pool = pool.subarray(count)
-  return bytes
+  if (pool.length - given < count) {
+    pool = new Uint8Array(randomBytes(poolSize))
+    given = 0
+  }
+  given += count
+  return pool.slice(given - count, given)
 }
 
 export const systemRandom: Random = {

@@ -117,11 +117,11 @@ export function createServer(options: ServerOptions): HttpServer {
   app.addHook('onRequest', (request, reply, done) => {
     const trace = readTrace(request.headers, random)
     known.set(request, { trace, principal: null, limits: [] })
-    reply.headers({ ...ownHeaders, 'x-request-id': request.id, traceresponse: formatTraceparent(trace) })
+    const { preflight, headers } = cors(request.method, request.headers)
+    const own = { 'x-request-id': request.id, traceresponse: formatTraceparent(trace) }
+    reply.headers({ ...ownHeaders, ...own, ...headers })
     if (request.protocol === 'https') reply.header('strict-transport-security', 'max-age=31536000')
     if (drain.signal.aborted) reply.header('connection', 'close')
-    const { preflight, headers } = cors(request.method, request.headers)
-    reply.headers(headers)
     if (preflight) return void reply.code(204).send()
     if (request.raw.rawHeaders.length > 2 * mostHeaders)
       return done(httpErrors['headers-too-large'](`more than ${mostHeaders} headers`))

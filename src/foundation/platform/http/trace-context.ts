@@ -17,9 +17,10 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 /** Continues the caller's trace, or begins one where the header is missing or breaks the standard. */
 export function readTrace(headers: Headers, random: Random = systemRandom): TraceContext {
-  const spanId = idOf(random, 8)
   const parent = parseTraceparent(headers.traceparent)
-  if (parent === null) return { traceId: idOf(random, 16), parentId: null, spanId, sampled: false, state: null }
+  const text = hexOf(random.bytes(parent === null ? 24 : 8))
+  const spanId = notZero(text.slice(0, 16))
+  if (parent === null) return { traceId: notZero(text.slice(16)), parentId: null, spanId, sampled: false, state: null }
   const { tracestate } = headers
   const state = Array.isArray(tracestate) ? tracestate.join(',') : (tracestate ?? null)
   return { ...parent, spanId, state: state !== null && state !== '' && state.length <= 512 ? state : null }
@@ -41,7 +42,10 @@ function parseTraceparent(header: string | string[] | undefined) {
   return { traceId: traceId!, parentId: parentId!, sampled: (Number.parseInt(flags!, 16) & 1) === 1 }
 }
 
-function idOf(random: Random, bytes: number): string {
-  const id = Buffer.from(random.bytes(bytes)).toString('hex')
-  return /^0+$/.test(id) ? `${id.slice(0, -1)}1` : id
+function hexOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('hex')
+}
+
+function notZero(id: string): string {
+  return id.startsWith('0') && /^0+$/.test(id) ? `${id.slice(0, -1)}1` : id
 }
