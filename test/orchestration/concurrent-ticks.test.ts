@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { systemIds, type TenantId } from '../../src/foundation/kernel/ids.ts'
+import { assignTasks } from '../../src/orchestration/coordinator/sql/assign-tasks.ts'
 import { lockShards } from '../../src/orchestration/coordinator/sql/lock-shards.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { TestPlatform } from '../support/platform.ts'
@@ -63,6 +64,44 @@ eachDatabase('ticks of one shard at the same time', (use) => {
     }
     expect(servers.flatMap((server) => server.errors)).toEqual([])
     expect((await servers[0]!.run(run.id)).state).toBe('succeeded')
+  })
+
+  test('that end a step together, each a part of it, move the run on, whoever is last', async () => {
+    const platform = new TestPlatform(use())
+    const worker = await platform.worker({ slots: 60 })
+    for (let round = 0; round < 5; round++) {
+      const run = await platform.start(wide('parts', 60, 'budget: { runs: 100 }'))
+      await worker.exchange()
+      const reports = [...worker.held.values()].map((lease) => worker.report(lease, { output: {} }))
+      expect(reports).toHaveLength(60)
+      await Promise.all([0, 20, 40].map((from) => worker.exchange(reports.slice(from, from + 20))))
+      expect((await platform.run(run.id)).state).toBe('succeeded')
+      await platform.check()
+    }
+    expect(platform.errors).toEqual([])
+  })
+
+  test('a lease of a task that changed meanwhile is left out, or loses the whole where nobody could look', async () => {
+    const platform = new TestPlatform(use())
+    const run = await platform.start(wide('pair', 2, ''))
+    const [first, second] = await platform.tasks(run.id)
+    const { db } = use()
+    const lease = (ids: readonly string[], allOrNone: boolean) =>
+      db.asSystem('test').write(
+        async (tx) => {
+          const to = { tenant: 'default' as TenantId, agentId: 'agt_x', runnerId: 'rnr_x' }
+          const decided = ids.map((taskId) => ({ ...to, taskId }))
+          const given = await assignTasks(tx, decided, new Date(), 0, null, allOrNone)
+          return given.map((task) => task.taskId)
+        },
+        { retries: 0 },
+      )
+    const gone = `${first!.id}.gone`
+    await expect(lease([first!.id, gone], true)).rejects.toMatchObject({ code: 'write-conflict' })
+    await expect(lease([gone], true)).rejects.toMatchObject({ code: 'write-conflict' })
+    expect(await lease([gone], false)).toEqual([])
+    expect(await lease([first!.id, gone], false)).toEqual([first!.id])
+    expect(await lease([second!.id], true)).toEqual([second!.id])
   })
 })
 

@@ -48,6 +48,10 @@ export function explaining(tx: Tx, plans: Plan[]): Tx {
       await explain(query)
       return tx.execute(query)
     },
+    async last<Row>(query: Query) {
+      await explain(query)
+      return tx.last<Row>(query)
+    },
     post(query) {
       explain(query).catch(() => undefined) // the transaction has failed, and says so
       tx.post(query)

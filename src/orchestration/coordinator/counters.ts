@@ -44,6 +44,10 @@ export class Counters {
     this.#freed.push(...places)
   }
 
+  get hasFreed(): boolean {
+    return this.#freed.length > 0
+  }
+
   takeFreed(): readonly FreedPlaces[] {
     const freed = this.#freed
     this.#freed = []
@@ -72,13 +76,18 @@ export class Counters {
     return [...this.#agents.values()].filter((delta) => delta.used < 0).map((delta) => delta.agentId)
   }
 
-  /** Everything gathered since the last call, without what cancelled out. */
-  take(): CounterDeltas {
-    const deltas = {
+  /** What `take` would return. */
+  peek(): CounterDeltas {
+    return {
       agents: [...this.#agents.values()].filter((delta) => delta.used !== 0),
       steps: [...this.#steps.values()],
       budgets: [...this.#budgets.values()].filter((delta) => delta.held !== 0 || delta.spent !== 0),
     }
+  }
+
+  /** Everything gathered since the last call, without what cancelled out. */
+  take(): CounterDeltas {
+    const deltas = this.peek()
     this.#agents.clear()
     this.#steps.clear()
     this.#budgets.clear()

@@ -1,6 +1,5 @@
 import { failpoint } from '../../foundation/kernel/failpoints.ts'
-import type { RunnerId, TenantId } from '../../foundation/kernel/ids.ts'
-import type { JsonObject } from '../../foundation/kernel/json.ts'
+import type { RunnerId } from '../../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
@@ -13,17 +12,17 @@ import type {
   ExchangeRequest,
 } from '../runners/exchange-contract.ts'
 import { afterFailure } from './after-failure.ts'
+import { ContextMemory, type LeaseContext } from './context-memory.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters } from './counters.ts'
 import type { SecondLooks } from './second-looks.ts'
-import { joinSpec, type OwnSpec, sharedKeyOf } from './shared-spec.ts'
+import { joinSpec } from './shared-spec.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
 import type { TaskChange } from './sql/change-tasks.ts'
 import type { Shard } from './sql/find-lanes.ts'
 import { insertArtifacts } from './sql/insert-artifacts.ts'
 import { readFailed } from './sql/read-failed.ts'
-import { type HeldLease, type RepoOfRun, readFreshContext, readLeases, readRepos } from './sql/read-leases.ts'
-import { readSharedSpecs } from './sql/shared-specs.ts'
+import { type HeldLease, readFreshContext, readLeases } from './sql/read-leases.ts'
 import { touchTasks } from './sql/touch-tasks.ts'
 import type { TaskQueue } from './task-queue.ts'
 import type { Ticker } from './tick.ts'
@@ -52,6 +51,8 @@ export function runnerChannel(runnerId: string): string {
 interface RunnerMemory {
   shards: readonly Shard[]
   reconciledAt: number
+  /** A call that reconciles is under way: those beside it would only queue for the runner's row. */
+  reconciling: boolean
   hinted: boolean
 }
 
@@ -60,8 +61,7 @@ export class ExchangeService implements ExchangePort {
   readonly #options: ExchangeOptions
   readonly #random: Random
   readonly #memory = new Map<string, RunnerMemory>()
-  readonly #repos = new Map<string, RepoOfRun | null>()
-  readonly #shared = new Map<string, JsonObject>()
+  readonly #context = new ContextMemory()
 
   constructor(options: ExchangeOptions) {
     this.#options = options
@@ -79,11 +79,33 @@ export class ExchangeService implements ExchangePort {
   async exchange(request: ExchangeRequest, _signal: AbortSignal): Promise<ExchangeReply> {
     const { database } = this.#options
     const memory = await this.#remember(request.runnerId)
-    const due = database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
+    const due =
+      !memory.reconciling && database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
     const reconcile = memory.hinted || due
     memory.hinted = false
+    if (!due) return this.#exchange(request, memory, { due, reconcile })
+    memory.reconciling = true
+    try {
+      const reply = await this.#exchange(request, memory, { due, reconcile })
+      memory.reconciledAt = database.clock.monotonic()
+      return reply
+    } finally {
+      memory.reconciling = false
+    }
+  }
+
+  async #exchange(
+    request: ExchangeRequest,
+    memory: RunnerMemory,
+    { due, reconcile }: { readonly due: boolean; readonly reconcile: boolean },
+  ): Promise<ExchangeReply> {
+    const { database } = this.#options
     failpoint('exchange.before')
+    let tried = false
     const reply = await database.asSystem('exchange').write(async (tx) => {
+      // Most calls go as expected, and their commit travels behind their last statement. One that did not waits for answers.
+      const hasty = !tried && !reconcile
+      tried = true
       const now = database.clock.now()
       const counters = new Counters()
       // Runners, then tasks: the order of whoever gives a runner up.
@@ -93,21 +115,18 @@ export class ExchangeService implements ExchangePort {
       await this.#takeReports(tx, request, now, counters)
       await touchTasks(tx, request.progress, now)
       const fences = request.holding.map((held) => held.fence)
-      const [leases, context, ticked] = await Promise.all([
+      const [leases, context, { leased, known }] = await Promise.all([
         reconcile ? readLeases(tx, request.runnerId, fences) : [],
         reconcile && fences.length < mostHeldForContext ? readFreshContext(tx, request.runnerId, fences) : [],
-        this.#tick(tx, request.accept ? memory.shards : [], now, request, counters),
+        this.#tick(tx, request.accept ? memory.shards : [], now, request, counters, hasty),
       ])
-      for (const { tenant, runId, key, spec, repo } of context) {
-        this.#keepRepo(tenant, runId, repo)
-        if (spec !== null) this.#keepShared(tenant, key, spec)
-      }
-      if (!due && request.reports.length + request.progress.length + ticked.length === 0) tx.endUnchanged()
-      const mine = ticked.filter((task) => task.runnerId === request.runnerId)
-      return this.#reply(tx, request, mine, leases, reconcile)
+      this.#context.keep(context)
+      if (!due && request.reports.length + request.progress.length + leased.length === 0) tx.endUnchanged()
+      const mine = leased.filter((task) => task.runnerId === request.runnerId)
+      const fresh = freshOf(mine, leases)
+      return toReply(request, fresh, leases, reconcile, known ?? (await this.#context.read(tx, fresh)))
     })
     failpoint('exchange.after')
-    if (due) memory.reconciledAt = database.clock.monotonic()
     return reply
   }
 
@@ -117,7 +136,7 @@ export class ExchangeService implements ExchangePort {
     const shards = await this.#options.database
       .asSystem('exchange')
       .read((tx) => this.#options.runners.shardsOf(tx, runnerId))
-    const memory: RunnerMemory = { shards, reconciledAt: Number.NEGATIVE_INFINITY, hinted: false }
+    const memory: RunnerMemory = { shards, reconciledAt: Number.NEGATIVE_INFINITY, reconciling: false, hinted: false }
     this.#memory.set(runnerId, memory)
     return memory
   }
@@ -158,33 +177,42 @@ export class ExchangeService implements ExchangePort {
     await setTimers(tx, timers)
   }
 
-  /** Hands out what is ready; then writes what was gathered, and hands out what became ready by that. */
+  /**
+   * Hands out what is ready; then writes what was gathered, and hands out what became ready by that. Where nothing follows
+   * from it, `hasty` ends the transaction with it; then the context of the leases is `known`, since no more can be read.
+   */
   async #tick(
     tx: Tx,
     shards: readonly Shard[],
     now: Date,
     request: ExchangeRequest,
     counters: Counters,
-  ): Promise<readonly LeasedTask[]> {
+    hasty: boolean,
+  ): Promise<{ readonly leased: readonly LeasedTask[]; readonly known: LeaseContext | null }> {
     const { ticker, queue } = this.#options
     const leased: LeasedTask[] = []
     const taken: Shard[] = []
-    for (let ready = shards, round = 0; round < 2; round++) {
-      const result = await ticker.tick(tx, ready, now, request.runnerId, counters)
-      const [given, woken] = await Promise.all([result.leased, queue.settle(tx, counters, now)])
-      leased.push(...given)
-      // A call without reports has given nothing back and made nothing ready.
-      if (request.reports.length > 0) taken.push(...result.taken)
-      ready = woken
-      if (ready.length === 0) break
-    }
-    await queue.settle(tx, counters, now)
     tx.afterCommit(() => {
       this.#options.onCommit()
       this.hint(leased, request.runnerId)
       if (taken.length > 0) this.#options.secondLooks.ask(taken)
     })
-    return leased
+    for (let ready = shards, round = 0; round < 2; round++) {
+      const result = await ticker.tick(tx, ready, now, request.runnerId, counters, hasty)
+      // A call without reports has given nothing back and made nothing ready.
+      if (request.reports.length > 0) taken.push(...result.taken)
+      const known = hasty
+        ? this.#context.recall(result.decided.filter((task) => task.runnerId === request.runnerId))
+        : null
+      const last = known === null ? null : queue.settleLast(tx, counters, now)
+      const [given, woken] = await Promise.all([result.leased, last === null ? queue.settle(tx, counters, now) : last])
+      leased.push(...given)
+      if (last !== null) return { leased, known }
+      ready = woken
+      if (ready.length === 0) break
+    }
+    await queue.settle(tx, counters, now)
+    return { leased, known: null }
   }
 
   /** Tells the runners of these leases, except the one that already knows. */
@@ -193,83 +221,41 @@ export class ExchangeService implements ExchangePort {
       if (runnerId !== except) this.#options.database.notify(runnerChannel(runnerId))
     }
   }
+}
 
-  async #reply(
-    tx: Tx,
-    request: ExchangeRequest,
-    mine: readonly LeasedTask[],
-    leases: readonly HeldLease[],
-    reconciled: boolean,
-  ): Promise<ExchangeReply> {
-    const fresh = new Map<number, HeldLease | LeasedTask>()
-    for (const task of [...mine, ...leases]) if (task.spec !== null) fresh.set(task.fence, task)
-    const [repos, shared] = await Promise.all([
-      this.#reposOf(tx, [...fresh.values()]),
-      this.#sharedOf(tx, [...fresh.values()]),
-    ])
-    const current = new Set(leases.map((lease) => lease.fence))
-    return {
-      assignments: [...fresh.values()].map(
-        (task): Assignment => ({
-          tenant: task.tenant,
-          runId: task.runId,
-          taskId: task.taskId,
-          step: task.step,
-          item: task.item,
-          attempt: task.attempt,
-          fence: task.fence,
-          agentId: task.agentId,
-          spec: joinSpec(shared(task.tenant, task.taskId), task.spec),
-          repo: repos(task.tenant, task.runId),
-        }),
-      ),
-      cancels: leases.flatMap((lease) =>
-        lease.cancelReason === null ? [] : [{ taskId: lease.taskId, fence: lease.fence, reason: lease.cancelReason }],
-      ),
-      revoked: reconciled ? request.holding.filter((held) => !current.has(held.fence)) : [],
-    }
-  }
+/** What the runner does not know yet. */
+function freshOf(given: readonly LeasedTask[], leases: readonly HeldLease[]): readonly (LeasedTask | HeldLease)[] {
+  const fresh = new Map<number, HeldLease | LeasedTask>()
+  for (const task of [...given, ...leases]) if (task.spec !== null) fresh.set(task.fence, task)
+  return [...fresh.values()]
+}
 
-  async #sharedOf(
-    tx: Tx,
-    tasks: readonly { readonly tenant: TenantId; readonly taskId: string; readonly spec: OwnSpec | null }[],
-  ): Promise<(tenant: string, taskId: string) => JsonObject | undefined> {
-    const missing = new Map<string, { tenant: TenantId; key: string }>()
-    for (const { tenant, taskId, spec } of tasks) {
-      if (spec !== null && 'kind' in spec) continue
-      const key = sharedKeyOf(taskId)
-      if (!this.#shared.has(`${tenant}/${key}`)) missing.set(`${tenant}/${key}`, { tenant, key })
-    }
-    if (missing.size > 0) {
-      const found = await readSharedSpecs(tx, [...missing.values()])
-      for (const { tenant, key, spec } of found) this.#keepShared(tenant, key, spec)
-    }
-    return (tenant, taskId) => this.#shared.get(`${tenant}/${sharedKeyOf(taskId)}`)
-  }
-
-  async #reposOf(
-    tx: Tx,
-    tasks: readonly { readonly tenant: TenantId; readonly runId: string }[],
-  ): Promise<(tenant: string, runId: string) => RepoOfRun | null> {
-    const missing = new Map<string, { tenant: TenantId; runId: string }>()
-    for (const task of tasks) {
-      const key = `${task.tenant}/${task.runId}`
-      if (!this.#repos.has(key)) missing.set(key, task)
-    }
-    if (missing.size > 0) {
-      const found = await readRepos(tx, [...missing.values()])
-      for (const { tenant, runId, repo } of found) this.#keepRepo(tenant, runId, repo)
-    }
-    return (tenant, runId) => this.#repos.get(`${tenant}/${runId}`) ?? null
-  }
-
-  #keepShared(tenant: string, key: string, spec: JsonObject): void {
-    if (this.#shared.size > 10_000) this.#shared.clear()
-    this.#shared.set(`${tenant}/${key}`, spec)
-  }
-
-  #keepRepo(tenant: string, runId: string, repo: RepoOfRun | null): void {
-    if (this.#repos.size > 50_000) this.#repos.clear()
-    this.#repos.set(`${tenant}/${runId}`, repo)
+function toReply(
+  request: ExchangeRequest,
+  fresh: readonly (LeasedTask | HeldLease)[],
+  leases: readonly HeldLease[],
+  reconciled: boolean,
+  context: LeaseContext,
+): ExchangeReply {
+  const current = new Set(leases.map((lease) => lease.fence))
+  return {
+    assignments: fresh.map(
+      (task): Assignment => ({
+        tenant: task.tenant,
+        runId: task.runId,
+        taskId: task.taskId,
+        step: task.step,
+        item: task.item,
+        attempt: task.attempt,
+        fence: task.fence,
+        agentId: task.agentId,
+        spec: joinSpec(context.sharedOf(task), task.spec),
+        repo: context.repoOf(task),
+      }),
+    ),
+    cancels: leases.flatMap((lease) =>
+      lease.cancelReason === null ? [] : [{ taskId: lease.taskId, fence: lease.fence, reason: lease.cancelReason }],
+    ),
+    revoked: reconciled ? request.holding.filter((held) => !current.has(held.fence)) : [],
   }
 }

@@ -5,7 +5,7 @@ import { isTaskEnded } from '../runs/states-contract.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters, isEmpty } from './counters.ts'
 import { applyDisplaced } from './other-windows.ts'
-import { applyCounters, type EndedStep } from './sql/apply-counters.ts'
+import { applyCounters, applyCountersLast, type EndedStep } from './sql/apply-counters.ts'
 import { type ChangedTask, changeTasks, type TaskChange } from './sql/change-tasks.ts'
 import { chunksOf } from './sql/chunks-of.ts'
 import { completeTasks } from './sql/complete-tasks.ts'
@@ -148,6 +148,19 @@ export class TaskQueue {
     }
     if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now)))
     return uniqueShards(shards)
+  }
+
+  /**
+   * Writes what was gathered and ends the transaction with it, where nothing follows from it as far as can be seen: no step
+   * ends, nothing is given back that others wait for. Null: nothing was written, and `settle` is to be called.
+   */
+  settleLast(tx: Tx, counters: Counters, now: Date): Promise<readonly Shard[]> | null {
+    if (counters.hasFreed) return null
+    const deltas = counters.peek()
+    if (isEmpty(deltas) || deltas.steps.some((step) => step.seen + step.open <= 0)) return null
+    if (deltas.budgets.some((delta) => delta.held + delta.spent < 0)) return null
+    counters.take()
+    return applyCountersLast(tx, deltas, now).then(() => [])
   }
 
   /** Lets waiting tasks begin, whatever they waited for. They have their places. */

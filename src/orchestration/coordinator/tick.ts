@@ -35,6 +35,8 @@ export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgent
 export interface TickResult {
   /** The leases are on their way when the tick returns: the caller's next statements may travel behind them. */
   readonly leased: Promise<readonly LeasedTask[]>
+  /** The tasks of those leases: all of them where `allOrNone` was asked for, else some may have been taken meanwhile. */
+  readonly decided: readonly Taking[]
   /** Shards that others were ticking: they may have missed what this transaction made ready. See `SecondLooks`. */
   readonly taken: readonly Shard[]
 }
@@ -43,6 +45,7 @@ interface Round {
   readonly now: Date
   readonly forRunner: string | null
   readonly counters: Counters
+  readonly allOrNone: boolean
   readonly claim: Claim
   readonly view: ClaimsView
   readonly deep: boolean
@@ -64,7 +67,7 @@ export class Ticker {
 
   /**
    * Slots and budgets that it takes are added to `counters`, and the caller writes them last. What turns out not to be
-   * leased, because somebody was faster, is taken off again when `leased` resolves.
+   * leased, because somebody was faster, is taken off again when `leased` resolves; with `allOrNone` the transaction is lost.
    */
   async tick(
     tx: Tx,
@@ -72,14 +75,16 @@ export class Ticker {
     now: Date,
     forRunner: string | null,
     counters: Counters,
+    allOrNone = false,
   ): Promise<TickResult> {
     const leases: Promise<readonly LeasedTask[]>[] = []
+    const decided: Taking[] = []
     const wanted = uniqueShards(asked)
     let shards = wanted
     const all = () => {
       const free = new Set(shards.map(keyOf))
       const taken = wanted.filter((shard) => !free.has(keyOf(shard)))
-      return { leased: Promise.all(leases).then((parts) => parts.flat()), taken }
+      return { leased: Promise.all(leases).then((parts) => parts.flat()), decided, taken }
     }
     if (shards.length === 0) return all()
     const claim = this.#claims.of(tx)
@@ -99,9 +104,10 @@ export class Ticker {
       const result = await this.#round(
         tx,
         found.filter((shard) => known.has(keyOf(shard))),
-        { now, forRunner, counters, claim, view, deep: round > 0 },
+        { now, forRunner, counters, allOrNone, claim, view, deep: round > 0 },
       ).finally(view.close)
       leases.push(result.leased)
+      decided.push(...result.decided)
       if (result.refused === 0) break
     }
     return all()
@@ -127,8 +133,8 @@ export class Ticker {
   async #round(
     tx: Tx,
     found: readonly ShardLanes[],
-    { now, forRunner, counters, claim, view, deep }: Round,
-  ): Promise<{ readonly leased: Promise<readonly LeasedTask[]>; readonly refused: number }> {
+    { now, forRunner, counters, allOrNone, claim, view, deep }: Round,
+  ): Promise<Pick<TickResult, 'leased' | 'decided'> & { readonly refused: number }> {
     const plans: Planned[] = []
     for (const shard of found) {
       if (shard.agents.length === 0) continue
@@ -136,7 +142,7 @@ export class Ticker {
       if (plan.lanes.length > 0) plans.push(plan)
       this.#rotate(shard)
     }
-    if (plans.length === 0) return { leased: nothing, refused: 0 }
+    if (plans.length === 0) return { ...nothing, refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
     const { heads, remaining } = await this.#readHeads(tx, plans, limit, view, deep)
@@ -152,15 +158,15 @@ export class Ticker {
       strategyNamed: (name, shard) => this.#strategyOf(shard, name),
     })
     await holdTasks(tx, refused, now)
-    if (assignments.length === 0) return { leased: nothing, refused: refused.length }
+    if (assignments.length === 0) return { ...nothing, refused: refused.length }
     count(assignments, heads, counters, 1)
-    const leased = assignTasks(tx, assignments, now, this.#options.graceMs, forRunner).then((given) => {
+    const leased = assignTasks(tx, assignments, now, this.#options.graceMs, forRunner, allOrNone).then((given) => {
       if (given.length < assignments.length) count(without(assignments, given), heads, counters, -1)
       return given
     })
     // Whoever waits for it hears of a failure; where a later statement fails first, nobody does.
     leased.catch(() => undefined)
-    return { leased, refused: refused.length }
+    return { leased, decided: assignments, refused: refused.length }
   }
 
   /**
@@ -245,12 +251,14 @@ function keyOf(shard: Shard): string {
   return `${shard.tenant}/${shard.pool}`
 }
 
-const nothing: Promise<readonly LeasedTask[]> = Promise.resolve([])
+const nothing: Pick<TickResult, 'leased' | 'decided'> = { leased: Promise.resolve([]), decided: [] }
 
-interface Taking {
+/** A task and who is to do it. */
+export interface Taking {
   readonly tenant: TenantId
   readonly taskId: string
   readonly agentId: string
+  readonly runnerId: string
 }
 
 function without(decided: readonly Taking[], given: readonly LeasedTask[]): readonly Taking[] {

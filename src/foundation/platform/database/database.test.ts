@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { eachDatabase } from '../../../../test/support/databases.ts'
 import { isAppError } from '../../kernel/errors.ts'
 import { asId, type TenantId } from '../../kernel/ids.ts'
+import { withBeforeCommit } from './before-commit.ts'
 import type { ReadTx, Tx } from './database.ts'
 import { sqlStateOf, violates } from './database-errors.ts'
 import { sql } from './sql.ts'
@@ -173,6 +174,72 @@ eachDatabase(
       })
       expect(runs).toBe(2)
       expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 1 }])
+    })
+
+    test('the last statement takes the commit along: no other follows it, and hooks hear of the commit', async () => {
+      const { db } = use()
+      const seen: string[] = []
+      const rows = await db.forTenant(a).write(async (tx) => {
+        tx.afterCommit(() => seen.push('committed'))
+        tx.post(insert(a, 'x'))
+        const rows = await tx.last<{ id: string }>(sql`${insert(a, 'y')} returning id`)
+        await expect(tx.query(count)).rejects.toSatisfy(withCode('transaction-closed'))
+        return rows
+      })
+      expect(rows).toEqual([{ id: 'y' }])
+      expect(seen).toEqual(['committed'])
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 2 }])
+    })
+
+    test('a last statement that fails, or comes behind one that failed, commits nothing', async () => {
+      const { db } = use()
+      const write = (...queries: ReturnType<typeof insert>[]) =>
+        db.forTenant(a).write(async (tx) => {
+          for (const query of queries.slice(0, -1)) tx.post(query)
+          await tx.last(queries.at(-1)!)
+        })
+      await expect(write(insert(a, 'x'), insert(a, 'x'))).rejects.toSatisfy((error) => violates(error))
+      await expect(write(insert(a, 'x'), insert(a, 'x'), insert(a, 'y'))).rejects.toSatisfy((error) => violates(error))
+      const swallowed = db.forTenant(a).write(async (tx) => {
+        await tx.execute(insert(a, 'x'))
+        await tx.last(insert(a, 'x')).catch(() => undefined)
+      })
+      await expect(swallowed).rejects.toSatisfy(withCode('transaction-aborted'))
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 0 }])
+    })
+
+    test('a last statement that lost a conflict is run again with the rest', async () => {
+      const { db } = use()
+      let runs = 0
+      await db.forTenant(a).write(async (tx) => {
+        runs += 1
+        tx.post(insert(a, 'x'))
+        await tx.last(runs === 1 ? sql`select test_conflict()` : insert(a, 'y'))
+      })
+      expect(runs).toBe(2)
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 2 }])
+    })
+
+    test('who throws when the commit is on its way has committed, and hooks run', async () => {
+      const { db } = use()
+      const seen: string[] = []
+      const late = db.forTenant(a).write(async (tx) => {
+        tx.afterCommit(() => seen.push('committed'))
+        await tx.last(insert(a, 'x'))
+        throw new Error('too late')
+      })
+      await expect(late).rejects.toThrow('too late')
+      expect(seen).toEqual(['committed'])
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 1 }])
+    })
+
+    test('what has to be written before every commit is written behind a last statement too', async () => {
+      const { db } = use()
+      await withBeforeCommit(
+        async (tx) => void (await tx.execute(insert(a, 'hook'))),
+        () => db.forTenant(a).write((tx) => tx.last(insert(a, 'x'))),
+      )
+      expect(await db.forTenant(a).read((tx) => tx.query(count))).toEqual([{ count: 2 }])
     })
 
     test('hooks run after the commit, and not after a rollback', async () => {

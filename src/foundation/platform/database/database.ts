@@ -19,6 +19,12 @@ export interface Tx extends ReadTx {
    * failed, and the next statement that is waited for, or the commit, throws its error.
    */
   post(query: Query): void
+  /**
+   * Sends the statement that ends the transaction, with the commit right behind it: the rows that it locks are free as soon
+   * as the server has done with them. Resolves with its rows before the commit is known; no statement may follow. It must
+   * itself fail where the transaction must not be committed.
+   */
+  last<Row>(query: Query): Promise<readonly Row[]>
   /** Says that nothing was changed: the transaction ends without waiting for the answer to its commit, which could say nothing. */
   endUnchanged(): void
   /** Runs `hook` once, after this transaction has committed; never after a rollback. */

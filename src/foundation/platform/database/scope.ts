@@ -46,12 +46,16 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
   async function runOnce<T>(readOnly: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
     const begin = readOnly ? beginRead : beginWrite
     const last = readOnly ? undefined : beforeCommit()
-    const [result, done] = await backend.withSession(role, async (session) => {
-      const transaction = new Transaction(session, begin, tenant)
+    const [answer, done] = await backend.withSession(role, async (session) => {
+      const beforeCommitSent = () => failpoint(`commit.before.${purpose}`)
+      const transaction = new Transaction(session, begin, tenant, last === undefined ? beforeCommitSent : null)
       const endWatch = backend.watch?.(transaction)
       try {
         const result = await fn(transaction)
-        if (readOnly || transaction.unchanged) {
+        if (transaction.commitSent) {
+          await transaction.commit()
+          failpoint(`commit.after.${purpose}`)
+        } else if (readOnly || transaction.unchanged) {
           transaction.release()
         } else {
           if (last !== undefined && transaction.used) await last(transaction)
@@ -59,11 +63,12 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
           await transaction.commit()
           failpoint(`commit.after.${purpose}`)
         }
-        return [result, transaction] as const
+        return [{ result }, transaction] as const
       } catch (error) {
-        await transaction.rollback()
+        const failure = await transaction.undo(error)
+        if (failure === null) return [{ error }, transaction] as const
         // A function may have wrapped the deadlock that ended it: the transaction remembers, so that it is tried again.
-        throw isConflict(transaction.failure) ? transaction.failure : error
+        throw isConflict(transaction.failure) ? transaction.failure : failure
       } finally {
         endWatch?.()
         for (const hook of transaction.endHooks) runHook(hook, options.onHookError)
@@ -71,7 +76,8 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
     })
     if (done.appendedEvents) runHook(options.onEvents, options.onHookError)
     for (const hook of done.hooks) runHook(hook, options.onHookError)
-    return result
+    if ('error' in answer) throw answer.error
+    return answer.result
   }
 
   return {

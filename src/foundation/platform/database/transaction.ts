@@ -1,5 +1,5 @@
 import type { QueryResult } from 'pg'
-import { messageOf } from '../../kernel/errors.ts'
+import { isAppError, messageOf } from '../../kernel/errors.ts'
 import type { TenantId } from '../../kernel/ids.ts'
 import type { Tx } from './database.ts'
 import { databaseErrors, isServerError, sqlStateOf, translateError } from './database-errors.ts'
@@ -19,6 +19,7 @@ export class Transaction implements Tx {
   readonly #begin: string
   readonly #hooks: (() => void)[] = []
   readonly #endHooks: (() => void)[] = []
+  readonly #beforeLast: (() => void) | null
   readonly #posts: Promise<unknown>[] = []
   #state: 'unused' | 'open' | 'closed' = 'unused'
   #failure: Error | undefined
@@ -26,14 +27,17 @@ export class Transaction implements Tx {
   #failureWasPosted = false
   #inFlight = 0
   #unchanged = false
+  #commit: Promise<QueryResult> | undefined
   readonly #texts = new Set<string>()
   #appendedEvents = false
   #idleSince = performance.now()
 
-  constructor(session: Session, begin: string, tenant: TenantId | null) {
+  /** `beforeLast` is called before a commit is sent behind the last statement; where it is null, none is. */
+  constructor(session: Session, begin: string, tenant: TenantId | null, beforeLast: (() => void) | null = null) {
     this.#session = session
     this.#begin = begin
     this.tenant = tenant
+    this.#beforeLast = beforeLast
   }
 
   async query<Row>(query: Query): Promise<readonly Row[]> {
@@ -42,6 +46,22 @@ export class Transaction implements Tx {
 
   async execute(query: Query): Promise<number> {
     return (await this.#send(query)).rowCount ?? 0
+  }
+
+  async last<Row>(query: Query): Promise<readonly Row[]> {
+    if (this.#beforeLast === null) return this.query(query)
+    this.#beforeLast()
+    const answer = this.#session.together(() => {
+      const sent = this.#send(query)
+      // A session that is dead already, or a transaction that had ended, has sent nothing.
+      if (this.#state === 'open') {
+        this.#commit = this.#session.send({ text: 'commit' })
+        this.#commit.catch(() => undefined) // told by whoever waits for the commit
+        this.#state = 'closed'
+      }
+      return sent
+    })
+    return (await answer).rows as Row[]
   }
 
   post(query: Query): void {
@@ -93,14 +113,19 @@ export class Transaction implements Tx {
     return this.#state !== 'closed' && this.#inFlight === 0 ? performance.now() - this.#idleSince : 0
   }
 
+  /** Whether the commit has been sent behind the last statement: it can no longer be rolled back from here. */
+  get commitSent(): boolean {
+    return this.#commit !== undefined
+  }
+
   async commit(): Promise<void> {
-    const used = this.#state === 'open'
+    const used = this.#state === 'open' || this.commitSent
     this.#state = 'closed'
     if (!used) return
-    if (this.#session.failure()) throw this.#translate(this.#session.failure())
+    if (!this.commitSent && this.#session.failure()) throw this.#translate(this.#session.failure())
     let result: QueryResult
     try {
-      result = await this.#session.send({ text: 'commit' })
+      result = await (this.#commit ?? this.#session.send({ text: 'commit' }))
     } catch (error) {
       throw isOutcomeKnown(error) ? this.#translate(error) : commitUnknown(this.#session.failure() ?? error)
     }
@@ -134,6 +159,23 @@ export class Transaction implements Tx {
     await this.#session.send({ text: 'rollback' }).catch((error) => {
       this.#failure ??= error
     })
+  }
+
+  /**
+   * Ends a transaction whose function has thrown `error`. Returns what its caller is to be told, or null where the commit was
+   * already on its way and nothing stood against it.
+   */
+  async undo(error: unknown): Promise<unknown> {
+    if (!this.commitSent) {
+      await this.rollback()
+      return error
+    }
+    try {
+      await this.commit()
+      return null
+    } catch (refused) {
+      return isAppError(refused) && refused.code === 'commit-unknown' ? refused : error
+    }
   }
 
   /** Ends the transaction from outside, while its function is still running. */

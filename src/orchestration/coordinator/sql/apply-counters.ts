@@ -1,5 +1,6 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
+import type { Query } from '../../../foundation/platform/database/sql.ts'
 
 /** A step of a run none of whose tasks is open any more. */
 export interface EndedStep {
@@ -60,9 +61,28 @@ export interface CountersApplied {
  * Slots likewise: of two processes that tick a shard at the same time, the second finds its decision refused.
  */
 export async function applyCounters(tx: Tx, deltas: CounterDeltas, now: Date): Promise<CountersApplied> {
-  const { agents, steps, budgets } = deltas
-  const [row] = await tx.query<Row>({
-    name: 'apply-counters',
+  const [row] = await tx.query<Row>(toQuery(deltas, now, false))
+  return {
+    endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
+    slotsHeld: row?.slots ?? true,
+    budgetsHeld: row?.held ?? true,
+    displaced: (row?.displaced ?? []).map(([tenant, budget, held, spent, at, timeWindow, place]) => {
+      return { tenant, budget, held, spent, at, timeWindow, place }
+    }),
+  }
+}
+
+/**
+ * The same as the last statement of the transaction, the commit behind it. For deltas from which nothing is expected to
+ * follow: where a step ends after all, or slots or budgets are not held, or a budget is in another window, the transaction is lost and tried again.
+ */
+export async function applyCountersLast(tx: Tx, deltas: CounterDeltas, now: Date): Promise<void> {
+  await tx.last(toQuery(deltas, now, true))
+}
+
+function toQuery({ agents, steps, budgets }: CounterDeltas, now: Date, last: boolean): Query {
+  return {
+    name: last ? 'apply-counters-last' : 'apply-counters',
     text: `
       with agent_rows as materialized (
         select a.tenant_id, a.id, i.n
@@ -100,11 +120,7 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas, now: Date): P
         where b.tenant_id = r.tenant_id and b.id = r.id
           and (r.held + r.spent <= 0 or b.hard_limit is null or b.held + b.spent + r.held + r.spent <= b.hard_limit)
         returning 1)
-      select (select json_agg(json_build_array(tenant_id, run_id, step)) from counted where open = 0) as ended,
-        (select count(*) from slots) = (select count(*) from agent_rows) as slots,
-        (select count(*) from ledger) = (select count(*) from sums) as held,
-        (select json_agg(json_build_array(tenant_id, id, held, spent, at, time_window, place)) from budget_rows
-          where place <> 'present') as displaced`,
+      ${last ? mustHold : whatHolds}`,
     values: [
       agents.map((a) => a.tenant),
       agents.map((a) => a.agentId),
@@ -122,16 +138,19 @@ export async function applyCounters(tx: Tx, deltas: CounterDeltas, now: Date): P
       budgets.map((b) => b.at ?? null),
       now,
     ],
-  })
-  return {
-    endedSteps: (row?.ended ?? []).map(([tenant, runId, step]) => ({ tenant, runId, step })),
-    slotsHeld: row?.slots ?? true,
-    budgetsHeld: row?.held ?? true,
-    displaced: (row?.displaced ?? []).map(([tenant, budget, held, spent, at, timeWindow, place]) => {
-      return { tenant, budget, held, spent, at, timeWindow, place }
-    }),
   }
 }
+
+const slotsHeld = '(select count(*) from slots) = (select count(*) from agent_rows)'
+const budgetsHeld = '(select count(*) from ledger) = (select count(*) from sums)'
+const whatHolds = `select (select json_agg(json_build_array(tenant_id, run_id, step)) from counted where open = 0) as ended,
+        ${slotsHeld} as slots, ${budgetsHeld} as held,
+        (select json_agg(json_build_array(tenant_id, id, held, spent, at, time_window, place)) from budget_rows
+          where place <> 'present') as displaced`
+const mustHold = `select conflict_unless(not exists (select from counted where open = 0), 'a step ended'),
+        conflict_unless(${slotsHeld}, 'an agent was given to others meanwhile'),
+        conflict_unless(not exists (select from budget_rows where place <> 'present'), 'a budget is in another window'),
+        conflict_unless(${budgetsHeld}, 'a budget changed while it was being held')`
 
 interface Row {
   ended: [TenantId, string, string][] | null

@@ -186,6 +186,21 @@ test.each(['lose', 'deliver'] as const)('COMMIT without an answer is unknown (%s
   await eventually(async () => expect(await exists(direct, id)).toBe(how === 'deliver'))
 })
 
+test('a commit behind the last statement is as unknown without an answer', async () => {
+  for (const how of ['lose', 'deliver'] as const) {
+    await using db = await open({ url: proxied() })
+    const id = `last ${how}`
+    const write = db.forTenant(a).write(async (tx) => {
+      await tx.query(sql`select 1`)
+      proxy.breakAt('commit', how)
+      await tx.last(insert(id))
+    })
+    await expect(write).rejects.toSatisfy(withCode('commit-unknown'))
+    await using direct = await open()
+    await eventually(async () => expect(await exists(direct, id)).toBe(how === 'deliver'))
+  }
+})
+
 test('a server that crashes and comes back is used again, with nothing committed lost', async () => {
   await using db = await open({ connectTimeoutMs: 1_000 })
   const seen: string[] = []
