@@ -754,6 +754,21 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table pool_hosts (
+  tenant_id text collate "C" not null,
+  pool text collate "C" not null,
+  runner_id text collate "C" not null,
+  template jsonb,
+  most integer not null,
+  constraint pool_hosts_pkey PRIMARY KEY (tenant_id, pool, runner_id)
+);
+CREATE INDEX pool_hosts_runner ON pool_hosts USING btree (runner_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table pools (
   tenant_id text collate "C" not null,
   name text collate "C" not null,

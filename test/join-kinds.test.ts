@@ -2,19 +2,16 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startJoinedWorker } from '../src/app/join/joined-worker.ts'
-import type { Worker } from '../src/app/work.ts'
 import { createJoinedServers } from '../src/cli/join/joined-servers.ts'
 import { createClient } from '../src/client/index.ts'
-import { createKeyEndpoint, listModelCalls, listQuestions, showRun, startRun } from '../src/contract.ts'
+import { listBudgets, listModelCalls, listQuestions, showRun, startRun } from '../src/contract.ts'
 import { isAppError } from '../src/foundation/kernel/errors.ts'
-import { readEnv } from '../src/foundation/platform/config/env.ts'
-import { loadConfig } from '../src/foundation/platform/config/load-config.ts'
 import { type A2aPeer, startA2aPeer } from '../src/orchestration/agents/a2a/a2a-peer.fixture.ts'
 import { testContainers } from '../src/orchestration/agents/container/containers.fixture.ts'
 import { ServicePeer, sendJson, tell } from '../src/orchestration/agents/http/service-peer.fixture.ts'
 import { startApi, type TestApi } from './support/api.ts'
 import { openTestDatabase, type TestDatabase } from './support/databases.ts'
+import { type JoinedRunner, joinRunner, runnerKey } from './support/joined.ts'
 import { ModelServer } from './support/model-server/index.ts'
 import { scratchFolder } from './support/run-cli.ts'
 
@@ -30,9 +27,7 @@ let provider: ModelServer
 let service: ServicePeer
 let friend: A2aPeer
 let api: TestApi
-let worker: Worker
-const closers: (() => Promise<unknown>)[] = []
-const errors: unknown[] = []
+let runner: JoinedRunner
 
 function poolInContainer(image: string) {
   return { container: { image, pull: 'never' }, command: ['sh', '-c', 'cat; echo; id -u'], prompt: 'stdin' }
@@ -68,26 +63,13 @@ beforeAll(async () => {
     program: { command: ['cat'], prompt: 'stdin' },
     ...boxed,
   }
-  writeFileSync(join(there, 'leanvibe.yaml'), JSON.stringify({ agents: 1, a2a: { allow: ['127.0.0.1/32'] }, pools }))
-  // No more than a runner needs.
-  const scopes = ['runners:write', 'artifacts:write']
-  const { key } = await api.owner.call(createKeyEndpoint, { body: { name: 'there', role: 'admin', scopes } })
-  const server = createJoinedServers({
-    urls: [api.server.localUrl],
-    key,
-    onError: (error) => void errors.push(error),
-  })
-  closers.push(async () => server[Symbol.asyncDispose]())
-  await server.start('there')
   const conf = 'reason' in containers ? undefined : containers.variable('CONTAINERS_CONF')
-  const env = { PATH: process.env.PATH, ...(conf === undefined ? {} : { CONTAINERS_CONF: conf }) }
-  const loaded = await loadConfig({ cwd: there, env: readEnv(env) })
-  worker = await startJoinedWorker(loaded, { server, slots: null, onError: (error) => void errors.push(error) })
-  closers.push(() => worker.close())
+  const config = { agents: 1, a2a: { allow: ['127.0.0.1/32'] }, pools }
+  runner = await joinRunner(api, there, config, { env: conf === undefined ? {} : { CONTAINERS_CONF: conf } })
 }, 90_000)
 
 afterAll(async () => {
-  for (const close of closers.toReversed()) await close()
+  await runner?.[Symbol.asyncDispose]()
   await api?.close()
   await service?.[Symbol.asyncDispose]()
   await friend?.close()
@@ -95,12 +77,18 @@ afterAll(async () => {
   if (!('reason' in containers)) containers.remove()
   await use?.close()
   await scratch.remove()
-  expect(errors).toEqual([])
+  expect(runner.errors).toEqual([])
 })
 
 async function begin(pool: string, prompt: string, outputs = 'stdout') {
   const step = { agent: { prompt }, pool, timeout: '60s', outputs: { said: outputs } }
-  const text = JSON.stringify({ name: pool, steps: { it: step }, outputs: { said: `\${{ steps.it.outputs.said }}` } })
+  const budget = { usd: 2 }
+  const text = JSON.stringify({
+    name: pool,
+    budget,
+    steps: { it: step },
+    outputs: { said: `\${{ steps.it.outputs.said }}` },
+  })
   const { id } = await api.owner.call(startRun, { body: { source: { text, fileName: 'flow.yaml' } } })
   const show = () => api.owner.call(showRun, { params: { id } })
   return {
@@ -108,7 +96,7 @@ async function begin(pool: string, prompt: string, outputs = 'stdout') {
     async ended() {
       await expect.poll(async () => (await show()).run.state, { timeout: 60_000 }).toMatch(/succeeded|failed/)
       const { run, tasks } = await show()
-      expect(tasks[0]!.agentId).toMatch(new RegExp(`^${worker.id}\\.`))
+      expect(tasks[0]!.agentId).toMatch(new RegExp(`^${runner.worker.id}\\.`))
       return { state: run.state, said: (run.outputs as Record<string, unknown> | null)?.said, error: tasks[0]!.error }
     },
   }
@@ -148,6 +136,9 @@ test('a model answers through the gateway of the server, which charges for it', 
   expect(await ended()).toEqual(succeeded('well said'))
   const { items } = await api.owner.call(listModelCalls, { query: { run: id } })
   expect(items).toMatchObject([{ microUsd: 2_000 }])
+  // Told by the agent as well, and charged once.
+  const { items: budgets } = await api.owner.call(listBudgets, { query: { scope: 'run', scopeId: id } })
+  expect(budgets).toMatchObject([{ spent: 2_000, byEnforcement: { metered: 2_000 } }])
   const rows = await use.owner(`select task_id from context_use`)
   expect(rows).toEqual([])
 })
@@ -172,26 +163,25 @@ test('a service tells how it gets on at the address of the server, and asks peop
 })
 
 test('what it keeps under a lease is kept for leases that it holds, and its key opens nothing else', async () => {
-  const scopes = ['runners:write', 'artifacts:write']
-  const { key } = await api.owner.call(createKeyEndpoint, { body: { name: 'other', role: 'admin', scopes } })
+  const key = await runnerKey(api)
   const other = createJoinedServers({ urls: [api.server.localUrl], key, onError: () => {} })
   service.respond = (_, response) => sendJson(response, 202, { id: 'job' })
   const { id, ended } = await begin('scanner', 'for long')
   const running = async () => (await api.owner.call(showRun, { params: { id } })).tasks[0]!
   await expect.poll(async () => (await running()).state, { timeout: 30_000 }).toBe('running')
   const [lease] = await use.owner<{ fence: number }>(`select fence::int from tasks where run_id = '${id}'`)
-  const { runner } = await other.register('elsewhere', 1, [
+  const { runner: elsewhere } = await other.register('elsewhere', 1, [
     { name: 'a', pool: 'other', kind: 'command', capabilities: [], labels: {}, slots: 1, weight: 1 },
   ])
   const context = { used: 1, limit: 2, share: 0.5, growth: null, turnsLeft: null, turns: 1, summaries: 0 }
   const refused = (call: Promise<unknown>) =>
     expect(call).rejects.toSatisfy((error) => isAppError(error, 'lease-not-held'))
   const { signal } = new AbortController()
-  await refused(other.keepContext(runner, lease!.fence, { ...context, level: 'ok', change: null }))
-  await refused(other.openCall(runner, lease!.fence, { resume: true, forMs: 1 }))
-  await refused(other.callMessages(runner, lease!.fence, 0, signal))
-  await refused(other.closeCall(runner, lease!.fence, 'no'))
-  await other.remove(runner)
+  await refused(other.keepContext(elsewhere, lease!.fence, { ...context, level: 'ok', change: null }))
+  await refused(other.openCall(elsewhere, lease!.fence, { resume: true, forMs: 1 }))
+  await refused(other.callMessages(elsewhere, lease!.fence, 0, signal))
+  await refused(other.closeCall(elsewhere, lease!.fence, 'no'))
+  await other.remove(elsewhere)
   const weak = createClient({ url: api.server.localUrl, token: key })
   await expect(weak.call(showRun, { params: { id } })).rejects.toSatisfy((error) => isAppError(error, 'forbidden'))
   const url = (service.seen.at(-1)!.body as { callback: { url: string } }).callback.url

@@ -7,10 +7,12 @@ import type { AgentHost } from '../orchestration/agents/agents-host.ts'
 import { AgentsJob } from '../orchestration/agents/agents-jobs.ts'
 import { agentRoutes } from '../orchestration/agents/agents-routes.ts'
 import { AgentsService } from '../orchestration/agents/agents-service.ts'
+import { readPoolHosts, readSizedPools } from '../orchestration/agents/pool-hosts-store.ts'
 import { poolRoutes } from '../orchestration/agents/pools-routes.ts'
 import { nextPoolRev, readPoolFigures, setPoolSize } from '../orchestration/agents/pools-store.ts'
 import { agentLimitId, keptLimits, limitAgents } from '../orchestration/budgets/agent-limits.ts'
 import { contextsOfAgent } from '../orchestration/context-growth/context-use-store.ts'
+import { runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { admitWaiting, holdTasks } from '../orchestration/coordinator/sql/hold-tasks.ts'
 import { LivenessJob } from '../orchestration/liveness/liveness-jobs.ts'
 import { livenessRoutes } from '../orchestration/liveness/liveness-routes.ts'
@@ -65,8 +67,9 @@ export function createOperations(options: OperationsOptions): Operations {
   const limits = agentLimitsOf(orchestration)
   const control = runControlOf(orchestration)
   const liveness = new LivenessService({ database, ids: systemIds, control, limits, dispatch })
+  const joined = { ids: systemIds, wake: (id: string) => database.notify(runnerChannel(id)) }
   const startRegistry = (host: AgentHost | null) =>
-    new AgentsJob(database, { runners, host, meter, onShards, onError }).start()
+    new AgentsJob(database, { runners, host, joined, meter, onShards, onError }).start()
   const startWatch = () =>
     new LivenessJob(database, { service: liveness, figures: livenessFigures, limits, output, onError }).start()
   return {
@@ -98,6 +101,8 @@ export const poolPort: PoolPort = {
     const ready = queue.find((figure) => figure.pool === pool && figure.state === 'ready')
     return { ...figures, queueDepth: ready?.count ?? 0, oldestAt: ready?.oldestAt ?? null }
   },
+  hosts: readPoolHosts,
+  sized: readSizedPools,
   resize: setPoolSize,
   nextRev: nextPoolRev,
   missing(pool) {

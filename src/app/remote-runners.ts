@@ -4,6 +4,8 @@ import type { Git } from '../foundation/platform/git/index.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import { agentsOfRunner } from '../orchestration/agents/agents-of-runner.ts'
 import { drainAgents } from '../orchestration/agents/drain-agents.ts'
+import { settleJoinedAgents } from '../orchestration/agents/joined-agents.ts'
+import { dropPoolHosts, savePoolHosts } from '../orchestration/agents/pool-hosts-store.ts'
 import { artifactFolder } from '../orchestration/artifacts/store-artifact.ts'
 import type { OutputWatch } from '../orchestration/liveness/output-watch.ts'
 import {
@@ -61,6 +63,17 @@ export function createRemoteRunners({
       agentsOf: agentsOfRunner,
       drain: drainAgents,
       giveUp: (ids) => reaper.giveUp(ids),
+      offer: (tx, tenant, runnerId, templates, most) =>
+        savePoolHosts(
+          tx,
+          tenant,
+          runnerId,
+          templates.map((template) => ({ pool: template.pool, template })),
+          most,
+        ),
+      withdraw: dropPoolHosts,
+      settleAgents: (tenant, runnerId, running) =>
+        settleJoinedAgents({ database, onShards: orchestration.tickShards }, tenant, runnerId, running),
     },
   })
   const routes = remoteRunnerRoutes({

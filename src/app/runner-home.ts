@@ -7,6 +7,7 @@ import type { Database } from '../foundation/platform/database/database.ts'
 import type { Git } from '../foundation/platform/git/index.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
 import type { AskPort } from '../orchestration/agents/ask-contract.ts'
+import { type AgentTemplate, savePoolHosts } from '../orchestration/agents/pool-hosts-store.ts'
 import type { TaskWorker } from '../orchestration/agents/task-worker.ts'
 import type { runChecks } from '../orchestration/gates/run-checks.ts'
 import { createMergeWorker } from '../orchestration/merges/merge-worker.ts'
@@ -15,6 +16,23 @@ import type { AttemptGrant } from '../orchestration/runners/hosted-agent.ts'
 import type { KeepNotes } from '../orchestration/tool-calls/tool-call-notes.ts'
 import { openMerges } from './merges.ts'
 import type { Orchestration } from './orchestration.ts'
+
+/** What can be started on a runner besides the agents that it begins with. */
+export interface HostOffer {
+  /** What agents are, one a pool. */
+  readonly templates: readonly AgentTemplate[]
+  /** Agents here at a time, at most. */
+  readonly most: number
+}
+
+/** The agents of a runner, as whoever is told which there shall be changes them. */
+export interface HostedAgents {
+  ids(): readonly string[]
+  /** False: there is no such pool here. */
+  start(agentId: string, pool: string): boolean
+  /** One that still works stays until it is asked again. */
+  stop(agentId: string): void
+}
 
 /** What a runner works for: the coordinator of its own process and database, or servers that it has joined. */
 export interface RunnerHome {
@@ -28,7 +46,13 @@ export interface RunnerHome {
   /** While nothing happens, a look is only to say that it lives. */
   isQuiet(): boolean
   /** Announces the runner and its agents, whose ids follow from that of the runner. Returns the runner's. */
-  announce(agentsOf: (runner: string) => readonly AgentRegistration[], pools: readonly PoolConfig[]): Promise<RunnerId>
+  announce(
+    agentsOf: (runner: string) => readonly AgentRegistration[],
+    pools: readonly PoolConfig[],
+    offer: HostOffer,
+  ): Promise<RunnerId>
+  /** Lets the servers say which further agents start here and stop. Undefined: this process sees to it itself. */
+  readonly host?: (agents: HostedAgents) => void
   /** What attempts of a pool are given; undefined: nothing. */
   grantFor(pool: PoolConfig): AttemptGrant | undefined
   /** Who merges; null: branches are moved where the repository is, and not here. */
@@ -61,11 +85,13 @@ export function databaseHome(options: DatabaseHomeOptions): RunnerHome {
     ask: orchestration.questions,
     keepToolCalls: orchestration.keepToolCalls,
     isQuiet: () => isQuiet(database.pulse),
-    async announce(agentsOf, pools) {
+    async announce(agentsOf, pools, { templates, most }) {
       const runnerId = ids.next<RunnerId>('rnr')
       await database.asSystem('runner').write(async (tx) => {
         const registration = { runnerId, host: hostname(), pid: process.pid, agents: agentsOf(runnerId) }
         await orchestration.runners.register(tx, registration, database.clock.now())
+        const hosts = templates.map(({ pool }) => ({ pool, template: null }))
+        await savePoolHosts(tx, tenant, runnerId, hosts, most)
         const configured = pools
           .filter(({ strategy }) => strategy !== null || options.shared !== true)
           .map(({ name, strategy }) => ({ tenant, name, strategy }))

@@ -12,12 +12,14 @@ import {
 import { markerVariable } from '../foundation/platform/processes/process-table.ts'
 import type { PushPort } from '../orchestration/agents/a2a/push-port.ts'
 import type { AgentHost } from '../orchestration/agents/agents-host.ts'
+import type { AgentTemplate } from '../orchestration/agents/pool-hosts-store.ts'
 import { registrationLabels } from '../orchestration/coordinator/agent-profile.ts'
 import { createGateWorker } from '../orchestration/gates/gate-worker.ts'
 import { runChecks } from '../orchestration/gates/run-checks.ts'
 import { HostSampler } from '../orchestration/monitor/host-figures.ts'
 import { tellLoad } from '../orchestration/monitor/tell-load.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
+import type { AgentRegistration } from '../orchestration/runners/exchange-contract.ts'
 import type { HostedAgent } from '../orchestration/runners/hosted-agent.ts'
 import type { LogSink } from '../orchestration/runners/log-sink.ts'
 import { Runner } from '../orchestration/runners/runner.ts'
@@ -61,6 +63,8 @@ export interface LocalRunner {
 }
 
 const busyPollMs = 1_000
+/** Agents started in one process at a time, beside those it begins with. */
+const mostStarted = 256
 /** More than the time between two signs of life of a runner, so that each look is one. */
 const idlePollMs = 2_500
 
@@ -105,7 +109,11 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
     config.pools.flatMap((pool) =>
       Array.from({ length: pool.agents }, (_, n) => templates.get(pool.name)!(`${runner}.${pool.name}.${n + 1}`)),
     )
-  const id = await home.announce((runner) => agentsOf(runner).map((agent) => agent.registration), config.pools)
+  const offer = {
+    templates: config.pools.map(({ name }) => templateOnly(templates.get(name)!('').registration)),
+    most: agentsOf('').length + (options.mostStarted ?? mostStarted),
+  }
+  const id = await home.announce((runner) => agentsOf(runner).map((agent) => agent.registration), config.pools, offer)
   const agents = agentsOf(id)
   const port = tellLoad(home.port, new HostSampler(config.dataFolder))
   const launch = (runnerId: RunnerId, hosted: readonly HostedAgent[], outbox: string | null) => {
@@ -129,17 +137,26 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
     return runner
   }
   const runner = launch(id, agents, join(config.dataFolder, 'outbox.ndjson'))
+  home.host?.({
+    ids: () => runner.agents,
+    start(agentId, pool) {
+      const template = templates.get(pool)
+      if (template !== undefined) runner.add(template(agentId))
+      return template !== undefined
+    },
+    stop: (agentId) => void runner.remove(agentId),
+  })
   const host = createAgentHost({
     tenant: home.tenant,
     ids: options.ids ?? systemIds,
     templates,
     launch: (runnerId, agent) => launch(runnerId, [agent], null),
     giveUp: home.giveUp,
-    ...(options.mostStarted === undefined ? {} : { most: options.mostStarted }),
+    most: options.mostStarted ?? mostStarted,
   })
   return {
     id,
-    agents: () => [...agents.map((agent) => agent.registration.agentId), ...host.running()],
+    agents: () => [...(runner.agents as readonly AgentId[]), ...host.running()],
     host,
     drain: async (signal) => {
       await Promise.all([runner.drain(signal), host.drain(signal)])
@@ -186,6 +203,10 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
       masked: own.map(([, value]) => value),
     })
   }
+}
+
+function templateOnly({ tenant: _, agentId: _id, ...template }: AgentRegistration): AgentTemplate {
+  return template
 }
 
 /** When we are ourselves the work of an agent, what we start belongs to that attempt, too. */

@@ -1,6 +1,6 @@
 import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
 import type { AgentId, RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
-import type { WireRequest } from '../../orchestration/remote-runners/remote-runners-contract.ts'
+import type { WireReply, WireRequest } from '../../orchestration/remote-runners/remote-runners-contract.ts'
 import type {
   Assignment,
   AttemptError,
@@ -8,6 +8,7 @@ import type {
   ExchangePort,
   ExchangeRequest,
 } from '../../orchestration/runners/exchange-contract.ts'
+import type { HostedAgents } from '../runner-home.ts'
 import { joinErrors } from './join-errors.ts'
 import type { JoinedClock } from './joined-clock.ts'
 import type { RunnerServer } from './runner-server.ts'
@@ -20,23 +21,38 @@ export interface JoinedExchangeOptions {
   readonly pathOf: (tenant: string, path: string) => string
   /** Why the commit of an attempt could not be brought back; null: it was, or there is none. */
   readonly undelivered: (fence: number) => AttemptError | null
+  /** The agents that live here; undefined until there is a runner. */
+  readonly hosted: () => HostedAgents | undefined
   /** Told when the server knows the runner no more. */
   readonly onForgotten: (error: unknown) => void
   readonly onError: (error: unknown) => void
 }
 
+/** How often it is told which agents live here where nobody hints at news: each time the servers look whether it shall change. */
+const tellEveryMs = 5_000
+
 /** The coordinator as it is reached over HTTP. */
 export function createJoinedExchange(options: JoinedExchangeOptions): ExchangePort {
-  const { server, clock, tenantOf, pathOf, undelivered, onForgotten, onError } = options
+  const { server, clock, tenantOf, pathOf, undelivered, hosted, onForgotten, onError } = options
+  let tell = true
+  let toldAt = Number.NEGATIVE_INFINITY
   return {
     async exchange(request, signal) {
       const tenant = tenantOf()
       const sent = clock.monotonic()
-      const reply = await server.exchange(request.runnerId, toWire(request, undelivered), signal).catch((error) => {
+      const agents = tell || sent - toldAt > tellEveryMs ? hosted()?.ids() : undefined
+      if (agents !== undefined) {
+        tell = false
+        toldAt = sent
+      }
+      const wire = { ...toWire(request, undelivered), ...(agents === undefined ? {} : { agents: [...agents] }) }
+      const reply = await server.exchange(request.runnerId, wire, signal).catch((error) => {
+        tell = true
         onForgotten(error)
         throw isAbout(error) ? joinErrors['join-refused'](messageOf(error), { cause: error }) : error
       })
       clock.learn(new Date(reply.now), sent, clock.monotonic())
+      if (reply.agents !== undefined) tell = obey(hosted(), reply.agents) || tell
       return {
         cancels: reply.cancels.map((each) => ({ ...each, taskId: each.taskId as TaskId })),
         revoked: reply.revoked.map((each) => ({ ...each, taskId: each.taskId as TaskId })),
@@ -56,7 +72,10 @@ export function createJoinedExchange(options: JoinedExchangeOptions): ExchangePo
     onHint(runnerId, wake) {
       const stop = new AbortController()
       const listen = async () => {
-        for await (const _ of server.hints(runnerId, stop.signal)) wake()
+        for await (const _ of server.hints(runnerId, stop.signal)) {
+          tell = true
+          wake()
+        }
       }
       listen().catch((error) => {
         if (stop.signal.aborted) return
@@ -66,6 +85,13 @@ export function createJoinedExchange(options: JoinedExchangeOptions): ExchangePo
       return () => stop.abort()
     },
   }
+}
+
+/** True: there is news for the server. */
+function obey(hosted: HostedAgents | undefined, { start, stop }: NonNullable<WireReply['agents']>): boolean {
+  if (hosted === undefined) return false
+  for (const id of stop) hosted.stop(id)
+  return start.filter(({ id, pool }) => hosted.start(id, pool)).length > 0
 }
 
 /** Refused for who we are: whatever was to be told is as good as before, and is told when we are let in again. */

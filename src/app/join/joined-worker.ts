@@ -8,7 +8,7 @@ import type { LoadedConfig } from '../../foundation/platform/config/load-config.
 import { configuredGit } from '../leftovers.ts'
 import { lockDataFolder } from '../prepare-data-folder.ts'
 import { startRunner } from '../runner.ts'
-import type { RunnerHome } from '../runner-home.ts'
+import type { HostedAgents, RunnerHome } from '../runner-home.ts'
 import type { Worker } from '../work.ts'
 import { poolsWithSlots } from '../worker-pools.ts'
 import { createJoinedClock } from './joined-clock.ts'
@@ -52,11 +52,12 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
       folder: join(folder, 'copies'),
     })
     const grants = new JoinedGrants({ server, runner: runnerId, repositories })
-    const announce: RunnerHome['announce'] = async (agentsOf) => {
+    let hosted: HostedAgents | undefined
+    const announce: RunnerHome['announce'] = async (agentsOf, _pools, offer) => {
       // The server names the runner, and its agents after it.
       const agents = agentsOf('').map(({ tenant: _, agentId, ...agent }) => ({ ...agent, name: agentId.slice(1) }))
       const sent = clock.monotonic()
-      const { runner, tenant, now } = await server.register(hostname(), process.pid, agents)
+      const { runner, tenant, now } = await server.register(hostname(), process.pid, agents, offer)
       clock.learn(new Date(now), sent, clock.monotonic())
       known = { id: asId<RunnerId>(runner), tenant: asId<TenantId>(tenant) }
       return known.id
@@ -71,6 +72,7 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
         ...{ server, clock, onError },
         tenantOf: () => known!.tenant,
         pathOf: (tenant, path) => repositories.pathOf(tenant, path),
+        hosted: () => hosted,
         undelivered: (fence) => grants.undelivered(fence),
         onForgotten: (error) => {
           if (isAppError(error, 'runner-not-found')) forgotten.abort(error)
@@ -79,6 +81,9 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
       ask: createJoinedAsk(server, runnerId),
       keepToolCalls: createJoinedToolCalls(server, runnerId),
       isQuiet: () => true,
+      host(agents) {
+        hosted = agents
+      },
       grantFor: ({ models }) => grants.grantFor(models),
       createMerger: () => null,
       giveUp: async (ids) => {
@@ -90,6 +95,7 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
       services: createJoinedServices({ loaded, server, runner: runnerId, clock, onError }),
       logs: createJoinedLogs(server, runnerId),
       artifacts: createJoinedArtifacts(server, runnerId, (taskId) => grants.fenceOf(taskId)),
+      ...(slots === null ? {} : { mostStarted: slots }),
     })
     return {
       id: runner.id,

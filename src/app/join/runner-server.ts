@@ -10,6 +10,8 @@ import type { WireContext } from '../../orchestration/remote-runners/runner-serv
 import type { AgentRegistration } from '../../orchestration/runners/exchange-contract.ts'
 import type { ToolCallNote } from '../../orchestration/tool-calls/tool-calls-contract.ts'
 
+import type { HostOffer } from '../runner-home.ts'
+
 export interface LogPiece {
   readonly taskId: string
   readonly fence: number
@@ -55,6 +57,7 @@ export interface RunnerServer extends LeaseServices {
     host: string,
     pid: number,
     agents: readonly (Omit<AgentRegistration, 'tenant' | 'agentId'> & { readonly name: string })[],
+    offer?: HostOffer,
   ): Promise<{
     readonly runner: string
     readonly tenant: string

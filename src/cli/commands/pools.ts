@@ -71,7 +71,7 @@ async function list(context: CliContext): Promise<void> {
     const policies = new Map((await client.call(explainScaling, { query: {} })).items.map((item) => [item.pool, item]))
     for (const item of items) out.document({ ...item, policy: policies.get(item.name)?.policy ?? null })
     if (items.length === 0) out.lines('no pools yet: they come with the first server, or runner, that has agents')
-    else out.lines(...table(items.map((pool) => cells(pool, policies.get(pool.name)?.policy))))
+    else out.lines(...table(items.map((pool) => cells(pool, policies.get(pool.name)?.policy ?? undefined))))
   })
 }
 

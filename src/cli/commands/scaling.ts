@@ -1,5 +1,6 @@
 import {
   explainScaling,
+  type PoolSizeView,
   type ScalingExplanation,
   scalingHistory,
 } from '../../orchestration/scaling/scaling-contract.ts'
@@ -45,11 +46,21 @@ async function explain(context: CliContext, pool: string | undefined): Promise<v
     for (const item of items) out.document(item)
     if (items.length === 0)
       out.lines('no pool has a policy; set one: leanvibe pools policy POOL --strategy target_tracking')
-    for (const { pool: name, last, nextLookAt } of items) {
-      out.lines(`${out.colors.bold(name)}  next look ${nextLookAt}`)
-      out.lines(...(last === null ? ['  not looked at yet'] : explanationLines(last)))
+    for (const { pool: name, last, nextLookAt, size } of items) {
+      out.lines(`${out.colors.bold(name)}  ${nextLookAt === null ? 'no policy' : `next look ${nextLookAt}`}`)
+      out.lines(...(last === null ? ['  not looked at yet'] : explanationLines(last)), ...sizeLines(size))
     }
   })
+}
+
+function sizeLines({ desired, agents, notes, hosts }: PoolSizeView): string[] {
+  const places = hosts.map(
+    ({ host, agents: there, most }) => `${host} (${there === null ? `up to ${most}` : `${there} of ${most}`})`,
+  )
+  return [
+    `  now: ${plural(agents, 'agent')}${desired === null ? '' : ` of ${desired} wanted`}; can be started on ${places.length === 0 ? 'no machine' : places.join(', ')}`,
+    ...notes.map((note) => `  - ${note}`),
+  ]
 }
 
 function explanationLines({ at, strategy, steps, signals }: ScalingExplanation): string[] {

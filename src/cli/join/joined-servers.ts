@@ -95,8 +95,10 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
       renewal = setInterval(() => void refresh(host).catch(onError), renewEveryMs)
       renewal.unref()
     },
-    register: (host, pid, agents) =>
-      patiently((each) => each.call(registerRunner, { body: { host, pid, agents: agents as never } })),
+    register: (host, pid, agents, offer) => {
+      const body = { host, pid, agents: agents as never, ...(offer as object) }
+      return patiently((each) => each.call(registerRunner, { body }))
+    },
     exchange: (runner, request, signal) =>
       anywhere((each) => each.call(exchangeWork, { params: { runner }, body: request, signal }), signal),
     async *hints(runner, signal) {

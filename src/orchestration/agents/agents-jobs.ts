@@ -1,6 +1,6 @@
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import type { AgentId, TenantId } from '../../foundation/kernel/ids.ts'
-import type { Database } from '../../foundation/platform/database/database.ts'
+import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { AgentHost, PlannedAgent } from './agents-host.ts'
@@ -18,14 +18,19 @@ import {
   readAttention,
   registeredOf,
 } from './agents-store.ts'
+import { type JoinedHosts, planOnJoined } from './joined-hosts.ts'
+import { prunePoolHosts } from './pool-hosts-store.ts'
 import { addEnded, claimPool } from './pools-store.ts'
 import type { RunnersStore } from './runners-store.ts'
+import { shareOut } from './share-out.ts'
 import { sizePool } from './size-pool.ts'
 
 export interface AgentsJobOptions {
   readonly runners: RunnersStore
   /** Where this process starts agents; null: nowhere. */
   readonly host: AgentHost | null
+  /** Runners that joined by URL, which start agents by the word of servers. Default: none. */
+  readonly joined?: JoinedHosts
   readonly meter: AgentsMeter
   /** Matches ready work with free slots. */
   readonly onShards: (shards: readonly Shard[]) => Promise<void>
@@ -202,17 +207,42 @@ export class AgentsJob {
         ],
         now,
       )
-      const most = Math.min(room, startedAtOnce)
-      const plan = (count: number) => Array.from({ length: count }, () => host!.plan(tenant, pool))
-      const working = plan(Math.min(most, moves.start))
-      const warm = plan(Math.min(most - working.length, moves.startWarm))
-      await announceAgents(tx, working, null, now)
-      await announceAgents(tx, warm, 'warm', now)
-      return { working, warm, woken: promote.length + recall.length }
+      const wanted = Math.min(moves.start + moves.startWarm, startedAtOnce)
+      const elsewhere = await this.#planElsewhere(tx, tenant, pool, wanted, room)
+      const most = Math.min(room, wanted - elsewhere.length)
+      const here = Array.from({ length: most }, () => host!.plan(tenant, pool))
+      const planned = [...here, ...elsewhere]
+      await announceAgents(tx, planned.slice(0, moves.start), null, now)
+      await announceAgents(tx, planned.slice(moves.start), 'warm', now)
+      return {
+        working: here.slice(0, moves.start),
+        warm: here.slice(moves.start),
+        elsewhere,
+        woken: promote.length + recall.length,
+      }
     })
     if (done === null) return
+    // They learn of it with their next call; until they say that they run, agents there take nothing.
+    for (const id of new Set(done.elsewhere.map(({ runnerId }) => runnerId))) this.#options.joined?.wake(id)
     await this.#startAll(done.working, done.warm)
     if (done.woken + done.working.length > 0) await this.#options.onShards([{ tenant, pool }])
+  }
+
+  /** The part of `count` new agents that goes to runners that joined by URL, beside those for which there is room here. */
+  async #planElsewhere(
+    tx: Tx,
+    tenant: TenantId,
+    pool: string,
+    count: number,
+    room: number,
+  ): Promise<readonly PlannedAgent[]> {
+    const { joined, host } = this.#options
+    if (joined === undefined || count === 0) return []
+    const since = new Date(this.#database.clock.now().getTime() - silenceMs)
+    const present = host?.running().length ?? 0
+    return planOnJoined(tx, joined, { tenant, pool, since }, (rooms) =>
+      shareOut(count, [{ present, most: room === 0 ? 0 : present + room }, ...rooms]).slice(1),
+    )
   }
 
   /** After one that cannot be started, those behind it are not tried: all are taken back, and the pool rests. */
@@ -248,7 +278,10 @@ export class AgentsJob {
     if (now - this.#prunedAt < pruneEveryMs) return
     this.#prunedAt = now
     const before = new Date(this.#database.clock.now().getTime() - goneMs)
-    await this.#system().write((tx) => this.#options.runners.prune(tx, before))
+    await this.#system().write(async (tx) => {
+      await this.#options.runners.prune(tx, before)
+      await prunePoolHosts(tx)
+    })
   }
 
   #system() {

@@ -13,6 +13,8 @@ export interface PoolFigures {
   readonly agents: number
   readonly slots: number
   readonly used: number
+  /** Agents that finish what they have and go. */
+  readonly leaving: number
   /** Totals of all that ended, as hosts have counted it. */
   readonly completed: number
   readonly busyMs: number
@@ -21,11 +23,14 @@ export interface PoolFigures {
 export async function readPoolFigures(tx: ReadTx, tenant: TenantId, pool: string): Promise<PoolFigures | null> {
   const rows = await tx.query<PoolFigures>(sql`
     select p.tenant_id as tenant, p.name as pool, p.desired, coalesce((p.settings->>'warm')::int, 0) as warm, p.completed,
-      p.busy_ms as "busyMs", coalesce(a.agents, 0) as agents, coalesce(a.slots, 0) as slots, coalesce(a.used, 0) as used
+      p.busy_ms as "busyMs", coalesce(a.agents, 0) as agents, coalesce(a.slots, 0) as slots, coalesce(a.used, 0) as used,
+      coalesce(a.leaving, 0) as leaving
     from pools p left join lateral (
-      select count(*)::int as agents, sum(slots)::int as slots, sum(used)::int as used from agents a
-      where a.tenant_id = p.tenant_id and a.pool = p.name and a.intent is null
-        and a.state in ('starting', 'healthy', 'degraded', 'unhealthy')) a on true
+      select count(*) filter (where serves)::int as agents, sum(slots) filter (where serves)::int as slots,
+        sum(used) filter (where serves)::int as used,
+        count(*) filter (where intent = 'remove' and state = 'draining')::int as leaving
+      from (select a.*, a.intent is null and a.state in ('starting', 'healthy', 'degraded', 'unhealthy') as serves from agents a
+        where a.tenant_id = p.tenant_id and a.pool = p.name) a) a on true
     where p.tenant_id = ${tenant} and p.name = ${pool}`)
   return rows[0] ?? null
 }

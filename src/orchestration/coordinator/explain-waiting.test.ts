@@ -16,6 +16,12 @@ const request = { cpu: 4, memory: 1, disk: 1, network: 1 }
 
 test.each<[string, LaneRequirements, AlikeAgents[], string | null]>([
   ['nobody', lane(), [], 'the pool p has no agents'],
+  [
+    'nobody who merges',
+    lane({ capabilities: ['merge'] }),
+    [agent(['command'])],
+    'no agent of the pool p offers merge: branches are moved where the repository is, by the agents `local` of `leanvibe serve`, or of `leanvibe work` that joined the database',
+  ],
   ['nobody who can', lane({ capabilities: ['code:3'] }), [agent(['code:2'])], 'no agent of the pool p offers code:3'],
   [
     'nobody in the place',

@@ -42,11 +42,16 @@ export async function explainWaiting(
   return reasons
 }
 
+/** Branches are moved where the repository is: runners that joined a server by its address never do it. */
+const whoMerges =
+  ': branches are moved where the repository is, by the agents `local` of `leanvibe serve`, or of `leanvibe work` that joined the database'
+
 /** Null where nothing is known to be in the way. */
 export function explainLane(pool: string, lane: LaneRequirements, agents: readonly AlikeAgents[]): string | null {
-  if (agents.length === 0) return `the pool ${pool} has no agents`
+  const merges = lane.capabilities.includes('merge') ? whoMerges : ''
+  if (agents.length === 0) return `the pool ${pool} has no agents${merges}`
   const able = agents.filter(({ profile }) => canServe(profile, lane.capabilities))
-  if (able.length === 0) return `no agent of the pool ${pool} offers ${lane.capabilities.join(', ')}`
+  if (able.length === 0) return `no agent of the pool ${pool} offers ${lane.capabilities.join(', ')}${merges}`
   const fitting = able.filter(({ profile }) => unfitFor(profile, lane) === null)
   if (fitting.length === 0) {
     const lacks = [...new Set(able.map(({ profile }) => unfitFor(profile, lane)))]

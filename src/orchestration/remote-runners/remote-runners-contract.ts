@@ -24,15 +24,18 @@ const labelsSchema = z.record(
   z.union([z.string().max(500), z.array(z.string().max(100)).max(100), z.record(z.string().max(100), amount)]),
 )
 
-const remoteAgentSchema = z.object({
-  /** Unique on its runner. */
-  name: word,
+const templateShape = {
   pool: word,
   kind: word,
   capabilities: z.array(capabilityField).max(100),
   labels: labelsSchema,
   slots: z.int().min(1).max(10_000),
   weight: z.number().min(0.001).max(1_000_000),
+}
+const remoteAgentSchema = z.object({
+  /** Unique on its runner. */
+  name: word,
+  ...templateShape,
 })
 
 export const registerRunner = endpoint({
@@ -42,7 +45,11 @@ export const registerRunner = endpoint({
   body: z.object({
     host: z.string().min(1).max(255),
     pid: z.int().min(1).max(2_147_483_647),
-    agents: z.array(remoteAgentSchema).min(1).max(1_000),
+    agents: z.array(remoteAgentSchema).max(1_000),
+    /** What further agents of its pools are, which it starts when it is told to; one a pool. */
+    templates: z.array(z.object(templateShape)).max(1_000).default([]),
+    /** Agents there at a time, at most. */
+    most: z.int().min(0).max(10_000).default(0),
   }),
   output: z.object({
     runner: z.string(),
@@ -63,6 +70,11 @@ const spendingSchema = z.object({
   cacheReadTokens: count.optional(),
   cacheWriteTokens: count.optional(),
   model: z.string().max(200).optional(),
+  requests: count.optional(),
+  subscriptionPercent: z.number().min(0).max(1_000).optional(),
+  subscriptionResetsAt: z.iso.datetime({ offset: true }).optional(),
+  /** The gateway has charged it. */
+  metered: z.literal(true).optional(),
 })
 
 const artifactSchema = z.object({
@@ -110,6 +122,8 @@ const exchangeBody = z.object({
   holding: z.array(z.object(lease)).max(20_000),
   /** False while it drains. */
   accept: z.boolean(),
+  /** All agents that live there now; left out: as it was told before. */
+  agents: z.array(z.string().min(1).max(300)).max(20_000).optional(),
   load: z
     .object({ cpu: share.optional(), memory: share.optional(), disk: share.optional(), network: share.optional() })
     .optional(),
@@ -139,6 +153,10 @@ export const exchangeWork = endpoint({
     ),
     cancels: z.array(z.object({ taskId: z.string(), fence: z.int(), reason: z.string() })),
     revoked: z.array(z.object({ taskId: z.string(), fence: z.int() })),
+    /** Agents that it is to start and to stop. Left out where nobody has looked. */
+    agents: z
+      .object({ start: z.array(z.object({ id: z.string(), pool: z.string() })), stop: z.array(z.string()) })
+      .optional(),
   }),
   bodyLimit: 64 * MiB,
   limit,

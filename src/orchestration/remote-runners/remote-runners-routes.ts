@@ -48,8 +48,8 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
     route({
       ...registerRunner,
       permission: 'runners:write',
-      handle: async ({ principal, body: { host, pid, agents } }) => {
-        const { runnerId, tenant, agents: named, now } = await runners.register(principal, host, pid, agents)
+      handle: async ({ principal, body }) => {
+        const { runnerId, tenant, agents: named, now } = await runners.register(principal, body)
         return { runner: runnerId, tenant, agents: named, now: now.toISOString() }
       },
     }),

@@ -2,6 +2,8 @@ import type { AgentId, IdSource, RunnerId, TaskId, TenantId } from '../../founda
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import type { Principal } from '../../foundation/platform/http/principal.ts'
+import type { AgentOrders } from '../agents/joined-agents.ts'
+import type { AgentTemplate } from '../agents/pool-hosts-store.ts'
 import type {
   AttemptReport,
   ExchangePort,
@@ -27,6 +29,12 @@ export interface RemoteRunnerSources {
   agentsOf(tx: ReadTx, tenant: TenantId, runnerId: string): Promise<readonly AgentId[]>
   drain(tx: Tx, tenant: TenantId, agents: readonly AgentId[], reason: string, now: Date): Promise<number>
   giveUp(runnerIds: readonly string[]): Promise<void>
+  /** Says what agents can be started on a runner. */
+  offer(tx: Tx, tenant: TenantId, runnerId: string, templates: readonly AgentTemplate[], most: number): Promise<void>
+  /** Nothing more is started there. */
+  withdraw(tx: Tx, tenant: TenantId, runnerId: string): Promise<void>
+  /** Notes which agents a runner has; says which to start and to stop. */
+  settleAgents(tenant: TenantId, runnerId: string, running: readonly string[]): Promise<AgentOrders>
 }
 
 export interface RemoteRunnersOptions {
@@ -42,9 +50,19 @@ export interface RemoteRunnersOptions {
 
 export type RemoteAgent = Omit<RunnerRegistration['agents'][number], 'tenant' | 'agentId'> & { readonly name: string }
 
+export interface RunnerAnnouncement {
+  readonly host: string
+  readonly pid: number
+  readonly agents: readonly RemoteAgent[]
+  readonly templates: readonly AgentTemplate[]
+  readonly most: number
+}
+
 interface Known {
   readonly unsubscribe: () => void
   heardAt: number
+  /** Agents that it runs, as it has told this server last. */
+  agents: ReadonlySet<string>
 }
 
 const monthMs = 30 * 86_400_000
@@ -62,10 +80,10 @@ export class RemoteRunners {
   }
 
   /** Errors: `merges-elsewhere`. */
-  async register(by: Principal, host: string, pid: number, agents: readonly RemoteAgent[]) {
-    const merging = agents.find(({ capabilities }) => capabilities.includes('merge'))
+  async register(by: Principal, { host, pid, agents, templates, most }: RunnerAnnouncement) {
+    const merging = [...agents, ...templates].find(({ capabilities }) => capabilities.includes('merge'))
     if (merging !== undefined)
-      throw remoteRunnerErrors['merges-elsewhere'](`the agent ${merging.name} says that it merges`)
+      throw remoteRunnerErrors['merges-elsewhere'](`an agent of its pool ${merging.pool} says that it merges`)
     const { database, ids, sources } = this.#options
     const { tenant } = by
     const runnerId = ids.next<RunnerId>('rnr')
@@ -74,6 +92,7 @@ export class RemoteRunners {
     await database.asSystem('remote-runners').write(async (tx) => {
       await insertRemoteRunner(tx, { tenant, id: runnerId, by: by.id, at: now })
       await sources.register(tx, { runnerId, host, pid, agents: given }, now)
+      await sources.offer(tx, tenant, runnerId, templates, most)
     })
     return { runnerId, tenant, agents: given.map((agent) => agent.agentId), now }
   }
@@ -85,16 +104,19 @@ export class RemoteRunners {
     request: Omit<ExchangeRequest, 'runnerId' | 'reports' | 'progress'> & {
       readonly reports: readonly WireReport[]
       readonly progress: readonly (Lease & { readonly note?: string | undefined })[]
+      /** All agents that it runs; left out: as told before. */
+      readonly agents?: readonly string[] | undefined
     },
     signal: AbortSignal,
-  ): Promise<ExchangeReply & { readonly now: Date }> {
-    await this.#assertKnown(tenant, runnerId)
+  ): Promise<ExchangeReply & { readonly now: Date; readonly agents?: AgentOrders }> {
+    const known = await this.#assertKnown(tenant, runnerId)
+    const { agents: running, ...body } = request
     const { database, port } = this.#options
     const now = database.clock.now()
     const present = await this.#presentLeases(tenant, runnerId, [...request.reports, ...request.progress])
     const reply = await port.exchange(
       {
-        ...request,
+        ...body,
         runnerId: runnerId as RunnerId,
         reports: request.reports.filter(present).map((report) => reportOf(report, tenant, now)),
         // When it was made is for us to say: a time to come would keep a lease for ever.
@@ -107,7 +129,12 @@ export class RemoteRunners {
     )
     const foreign = reply.assignments.find((assignment) => assignment.tenant !== tenant)
     if (foreign !== undefined) throw new Error(`the runner ${runnerId} of ${tenant} was given work of another tenant`)
-    return { ...reply, now: database.clock.now() }
+    if (running !== undefined) known.agents = new Set(running)
+    // What it was just given may be for agents that it has not heard of.
+    const unheard = reply.assignments.some(({ agentId }) => !known.agents.has(agentId))
+    if (running === undefined && !unheard) return { ...reply, now: database.clock.now() }
+    const agents = await this.#options.sources.settleAgents(tenant, runnerId, [...known.agents])
+    return { ...reply, agents, now: database.clock.now() }
   }
 
   /** Yields when there may be something to fetch, and once at the beginning. Errors: `runner-not-found`. */
@@ -121,6 +148,7 @@ export class RemoteRunners {
     await this.#assertKnown(tenant, runnerId)
     const { database, sources } = this.#options
     return database.forTenant(tenant).write(async (tx) => {
+      await sources.withdraw(tx, tenant, runnerId)
       const agents = await sources.agentsOf(tx, tenant, runnerId)
       return sources.drain(tx, tenant, agents, 'its runner ends', database.clock.now())
     })
@@ -131,7 +159,10 @@ export class RemoteRunners {
     await this.#assertKnown(tenant, runnerId)
     const { database, sources } = this.#options
     await sources.giveUp([runnerId])
-    await database.forTenant(tenant).write((tx) => deleteRemoteRunner(tx, tenant, runnerId))
+    await database.forTenant(tenant).write(async (tx) => {
+      await sources.withdraw(tx, tenant, runnerId)
+      await deleteRemoteRunner(tx, tenant, runnerId)
+    })
     this.#known.get(`${tenant}/${runnerId}`)?.unsubscribe()
     this.#known.delete(`${tenant}/${runnerId}`)
   }
@@ -198,14 +229,14 @@ export class RemoteRunners {
   }
 
   /** Hints that come between two calls are gathered here, whichever server the runner listens to. */
-  async #assertKnown(tenant: TenantId, runnerId: string): Promise<void> {
+  async #assertKnown(tenant: TenantId, runnerId: string): Promise<Known> {
     const { database, port, forgetMs = 60_000 } = this.#options
     const key = `${tenant}/${runnerId}`
     const now = database.clock.monotonic()
     const known = this.#known.get(key)
     if (known !== undefined) {
       known.heardAt = now
-      return
+      return known
     }
     const found = await database.forTenant(tenant).read((tx) => findRemoteRunners(tx, tenant, [runnerId]))
     if (!found.has(runnerId)) throw remoteRunnerErrors['runner-not-found'](`there is no runner ${runnerId}`)
@@ -214,8 +245,11 @@ export class RemoteRunners {
       this.#known.delete(other)
       unsubscribe()
     }
-    if (this.#known.has(key)) return
-    this.#known.set(key, { heardAt: now, unsubscribe: port.onHint(runnerId as RunnerId, () => {}) })
+    const beside = this.#known.get(key)
+    if (beside !== undefined) return beside
+    const added = { heardAt: now, agents: new Set<string>(), unsubscribe: port.onHint(runnerId as RunnerId, () => {}) }
+    this.#known.set(key, added)
+    return added
   }
 
   /**

@@ -21,7 +21,7 @@ import { storableText } from './storable-json.ts'
 export interface RunnerOptions {
   readonly id: RunnerId
   readonly port: ExchangePort
-  /** The agents that live here, as they were registered with the coordinator. */
+  /** The agents that live here at first, as they were registered with the coordinator. */
   readonly agents: readonly HostedAgent[]
   readonly workspaces: Workspaces
   readonly secrets: SecretSource
@@ -62,8 +62,8 @@ const longestDelayMs = 5_000
 export class Runner {
   readonly #options: RunnerOptions
   readonly #clock: Clock
-  readonly #agents: ReadonlyMap<string, HostedAgent>
-  readonly #slots: number
+  readonly #agents: Map<string, HostedAgent>
+  #slots: number
   readonly #services: AttemptServices
   readonly #logs: LogBatcher
   readonly #outbox: Outbox
@@ -120,6 +120,31 @@ export class Runner {
   /** Leases that are being worked on. */
   get active(): number {
     return this.#attempts.size
+  }
+
+  /** The agents that live here, by id. */
+  get agents(): readonly string[] {
+    return [...this.#agents.keys()]
+  }
+
+  /** A further agent lives here. One that does already stays as it is. */
+  add(agent: HostedAgent): void {
+    const { agentId, slots } = agent.registration
+    if (this.#agents.has(agentId)) return
+    this.#agents.set(agentId, agent)
+    this.#slots += slots
+    this.#look = true
+    this.#pumpSoon()
+  }
+
+  /** An agent that holds nothing lives here no longer. False: it still works. */
+  remove(agentId: string): boolean {
+    const agent = this.#agents.get(agentId)
+    if (agent === undefined) return true
+    for (const { assignment } of this.#attempts.values()) if (assignment.agentId === agentId) return false
+    this.#agents.delete(agentId)
+    this.#slots -= agent.registration.slots
+    return true
   }
 
   /** Takes nothing new; resolves when all work has ended and is reported. */

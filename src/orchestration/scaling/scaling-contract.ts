@@ -138,6 +138,28 @@ export const scalingExplanationSchema = z.object({
 })
 export type ScalingExplanation = z.infer<typeof scalingExplanationSchema>
 
+export const poolSizeSchema = z.object({
+  /** Agents there should be; null: as many as their hosts bring along. */
+  desired: z.int().nullable(),
+  agents: z.int(),
+  missing: z.int(),
+  leaving: z.int(),
+  /** What stands between the two, one sentence each. */
+  notes: z.array(z.string()),
+  /** Where agents can be started: servers, and runners that joined. */
+  hosts: z.array(
+    z.object({
+      runner: z.string(),
+      /** Name of the machine. */
+      host: z.string(),
+      /** Agents there, of all its pools; null: it sees to it itself. */
+      agents: z.int().nullable(),
+      most: z.int(),
+    }),
+  ),
+})
+export type PoolSizeView = z.infer<typeof poolSizeSchema>
+
 const poolParams = z.object({ name: z.string().min(1).max(100) })
 
 export const scalingHistory = endpoint({
@@ -154,16 +176,18 @@ export const scalingHistory = endpoint({
 export const explainScaling = endpoint({
   method: 'GET',
   path: '/api/v1/scaling/explain',
-  summary: 'Why the last look at a pool changed its size, or did not.',
+  summary: 'Why the last look at a pool changed its size, or did not, and where its agents can be started.',
   query: z.object({ pool: z.string().max(100).optional() }),
   output: z.object({
     items: z.array(
       z.object({
         pool: z.string(),
-        policy: scalingPolicySchema,
+        /** Null: people set its size. */
+        policy: scalingPolicySchema.nullable(),
         /** Null until the first look. */
         last: scalingExplanationSchema.nullable(),
-        nextLookAt: z.iso.datetime(),
+        nextLookAt: z.iso.datetime().nullable(),
+        size: poolSizeSchema,
       }),
     ),
   }),

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { parseCronRule } from '../../foundation/platform/calendar/cron.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import { explainSize, type HostReading, type SizeReading } from './explain-size.ts'
 import { measurePool, type PoolReading } from './measure-pool.ts'
 import type { ScalingExplanation, ScalingPolicyInput } from './scaling-contract.ts'
 import { scalingErrors } from './scaling-errors.ts'
@@ -12,7 +13,11 @@ import { viewOf } from './scaling-views.ts'
 
 export interface PoolPort {
   /** A pool as it is; null: there is none. The `agents` and `runs` parts provide it. */
-  read(tx: ReadTx, tenant: TenantId, pool: string): Promise<PoolReading | null>
+  read(tx: ReadTx, tenant: TenantId, pool: string): Promise<(PoolReading & SizeReading) | null>
+  /** Where agents of it can be started, of those that were heard of since. */
+  hosts(tx: ReadTx, tenant: TenantId, pool: string, since: Date): Promise<readonly HostReading[]>
+  /** Pools whose size somebody has set, by name. */
+  sized(tx: ReadTx, tenant: TenantId): Promise<readonly string[]>
   /** Sets how many agents there should be; hosts start and stop them. */
   resize(
     tx: Tx,
@@ -30,6 +35,9 @@ export interface ScalingServiceOptions {
   readonly database: Database
   readonly pools: PoolPort
 }
+
+/** Hosts that were silent for longer are not counted on. */
+const silenceMs = 6_000
 
 /** Policies, what they decided, and sizes set by people. */
 export class ScalingService {
@@ -104,16 +112,31 @@ export class ScalingService {
   }
 
   async explain(tenant: TenantId, pool: string | null) {
-    const rows = await this.#options.database.forTenant(tenant).read((tx) => readPolicies(tx, tenant, pool))
-    if (rows.length === 0 && pool !== null) {
-      throw scalingErrors['pool-not-scaled'](`the pool ${pool} has no scaling policy`)
-    }
-    return rows.map((row) => ({
-      pool: row.pool,
-      policy: row.policy,
-      last: row.explanation,
-      nextLookAt: row.dueAt.toISOString(),
-    }))
+    const { database, pools } = this.#options
+    const since = new Date(database.clock.now().getTime() - silenceMs)
+    // Who runs agents is for all tenants to see to; each sees its own.
+    return database.asSystem('scaling-view').read(async (tx) => {
+      const rows = await readPolicies(tx, tenant, pool)
+      const sized = (await pools.sized(tx, tenant)).filter((name) => pool === null || name === pool)
+      const names = [...new Set([...rows.map((row) => row.pool), ...sized])].sort()
+      if (names.length === 0 && pool !== null) {
+        throw scalingErrors['pool-not-scaled'](`the pool ${pool} has no scaling policy`)
+      }
+      const items = []
+      for (const name of names) {
+        const row = rows.find((each) => each.pool === name)
+        const reading = (await pools.read(tx, tenant, name)) ?? pools.missing(name)
+        const decided = row?.explanation ?? (await readDecisions(tx, tenant, name, 1))[0] ?? null
+        items.push({
+          pool: name,
+          policy: row?.policy ?? null,
+          last: decided,
+          nextLookAt: row?.dueAt.toISOString() ?? null,
+          size: explainSize(reading, await pools.hosts(tx, tenant, name, since)),
+        })
+      }
+      return items
+    })
   }
 }
 
