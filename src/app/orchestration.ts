@@ -34,6 +34,7 @@ import { PathLeases } from '../orchestration/path-leases/path-leases.ts'
 import type { PersonaFiles } from '../orchestration/personas/persona-files.ts'
 import { withPersonas } from '../orchestration/personas/persona-language.ts'
 import { QuestionsService } from '../orchestration/questions/questions-service.ts'
+import { ProviderSubscriptions } from '../orchestration/quotas/provider-subscriptions.ts'
 import { Calls } from '../orchestration/runs/calls.ts'
 import { createEventWaits } from '../orchestration/runs/event-waits.ts'
 import { stepsToKeep } from '../orchestration/runs/inherit-steps.ts'
@@ -224,6 +225,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const recording = {
     ...{ database, onCommit, spendersOf: spendersOfTasks },
     prices: new PriceTable(options.prices),
+    subscriptions: new ProviderSubscriptions(database),
   }
   const tickShards = (shards: readonly Shard[]) =>
     database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))

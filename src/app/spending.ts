@@ -11,6 +11,8 @@ import { Spender } from '../orchestration/budgets/spender.ts'
 import type { SpenderPort } from '../orchestration/budgets/spender-port.ts'
 import { admitWaiting } from '../orchestration/coordinator/sql/hold-tasks.ts'
 import { waitingReasons } from '../orchestration/coordinator/sql/waiting-reasons.ts'
+import { ProviderSubscriptions } from '../orchestration/quotas/provider-subscriptions.ts'
+import { providerSubscriptionRoutes } from '../orchestration/quotas/provider-subscriptions-routes.ts'
 import { QuotaBroker } from '../orchestration/quotas/quota-broker.ts'
 import type { QuotaBrokerPort } from '../orchestration/quotas/quota-port.ts'
 import { quotaRoutes } from '../orchestration/quotas/quotas-routes.ts'
@@ -57,7 +59,8 @@ export function createSpending({ database, dispatch, prices: own, onCommit, onEr
     const shards = await admitWaiting(tx, reasons, now)
     if (shards.length > 0) await dispatch(tx, shards, now)
   }
-  const budgets = new BudgetsService({ database, prices, wake, countWaiting: countWaitingFor, onCommit })
+  const subscriptions = new ProviderSubscriptions(database)
+  const budgets = new BudgetsService({ database, prices, subscriptions, wake, countWaiting: countWaitingFor, onCommit })
   const waiting = { find: (tx: Parameters<typeof waitingReasons>[0]) => waitingReasons(tx, 'budget'), wake }
   const upkeep = new BudgetUpkeep({ database, waiting, onCommit, onError })
   return {
@@ -66,7 +69,11 @@ export function createSpending({ database, dispatch, prices: own, onCommit, onEr
     prices,
     budgets,
     upkeep,
-    routes: [...budgetRoutes(database, budgets), ...quotaRoutes({ database, onCommit })],
+    routes: [
+      ...budgetRoutes(database, budgets),
+      ...quotaRoutes({ database, onCommit }),
+      ...providerSubscriptionRoutes({ database, subscriptions, onCommit }),
+    ],
     start: (reader) => [upkeep.start(), followAttemptEnds({ database, reader, onError })],
     async close() {
       await quotas.close()

@@ -101,6 +101,10 @@ async function show(context: CliContext, id: string): Promise<void> {
         ],
       ]),
     )
+    for (const { name, window, usedShare, windowEnd } of budget.subscriptions) {
+      const until = usedShare === 0 || windowEnd === null ? '' : `, until ${windowEnd}`
+      out.lines(`subscription ${name}: ${amount(usedShare)} of its ${window} used${until}`)
+    }
     for (const { windowStart, spent, held } of budget.windows) {
       out.lines(`window of ${windowStart}: spent ${amount(spent)}, still held ${amount(held)}`)
     }

@@ -1,3 +1,9 @@
+import {
+  listProviderSubscriptions,
+  type ProviderSubscriptionView,
+  removeProviderSubscription,
+  setProviderSubscription,
+} from '../../orchestration/quotas/provider-subscriptions-contract.ts'
 import { listQuotas, type QuotaView, setQuota } from '../../orchestration/quotas/quotas-contract.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
@@ -26,7 +32,81 @@ export const quotas: CliCommand = {
       .option('--tokens <n>', 'tokens a minute')
       .option('--concurrent <n>', 'calls under way at a time, over the whole fleet')
       .action(act(set))
+    command
+      .command('subscriptions')
+      .description('list subscriptions with providers, and how much of their windows is used up')
+      .action(act(listAll))
+    command
+      .command('subscribe')
+      .description(
+        'add a subscription that pools work on, or change it: quotas subscribe max --pool claude --window 5h --tokens 2000000',
+      )
+      .argument('<name>')
+      .option('--pool <name...>', 'pools whose agents work on it', [])
+      .option('--window <time>', 'length of a window; it begins with the first use', '5h')
+      .option('--tokens <n>', 'tokens that a window holds')
+      .option('--requests <n>', 'requests that a window holds; an attempt is one where it does not say')
+      .action(act(subscribe))
+    command
+      .command('unsubscribe')
+      .description('remove a subscription; what was spent of it stays on record')
+      .argument('<name>')
+      .action(act(unsubscribe))
   },
+}
+
+interface SubscribeOptions {
+  readonly pool: string[]
+  readonly window: string
+  readonly tokens?: string
+  readonly requests?: string
+}
+
+async function listAll(context: CliContext): Promise<void> {
+  const { out } = context
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const { items } = await client.call(listProviderSubscriptions)
+    for (const item of items) out.document(item)
+    if (items.length === 0)
+      out.note('there are none; add one with `leanvibe quotas subscribe NAME --pool POOL --window 5h --tokens N`')
+    else out.lines(...table(items.map(subscriptionCells)))
+  })
+}
+
+async function subscribe(context: CliContext, name: string, options: SubscribeOptions): Promise<void> {
+  const body = {
+    ...{ pools: options.pool, window: options.window },
+    tokens: numberOf('--tokens', options.tokens),
+    requests: numberOf('--requests', options.requests),
+  }
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const subscription = await client.call(setProviderSubscription, { params: { name }, body })
+    context.out.document(subscription)
+    context.out.lines(...table([subscriptionCells(subscription)]))
+  })
+}
+
+async function unsubscribe(context: CliContext, name: string): Promise<void> {
+  await withConnection(context, { work: false }, async ({ client }) => {
+    const { removed } = await client.call(removeProviderSubscription, { params: { name } })
+    context.out.document({ name, removed })
+    context.out.note(removed ? `${name} is removed` : `there is no subscription ${name}`)
+  })
+}
+
+function subscriptionCells(subscription: ProviderSubscriptionView): string[] {
+  const { name, pools, window, tokens, requests, usedTokens, usedRequests, usedShare, toldShare, windowEnd } =
+    subscription
+  const share = (value: number) => `${(value * 100).toFixed(2)} %`
+  return [
+    name,
+    pools.length === 0 ? 'no pool' : `pools ${pools.join(', ')}`,
+    `${share(usedShare)} of ${window} used`,
+    `${usedTokens}${tokens === null ? '' : ` of ${tokens}`} tokens`,
+    `${usedRequests}${requests === null ? '' : ` of ${requests}`} requests`,
+    toldShare === null ? '' : `told ${share(toldShare)}`,
+    usedShare === 0 || windowEnd === null ? '' : `until ${windowEnd}`,
+  ]
 }
 
 async function list(context: CliContext): Promise<void> {

@@ -12,6 +12,9 @@ const spendingSchema = z.object({
   cacheReadTokens: tokens.optional(),
   cacheWriteTokens: tokens.optional(),
   model: z.string().max(200).optional(),
+  requests: z.int().min(0).max(1_000_000_000).optional(),
+  subscriptionPercent: z.number().min(0).max(1_000).optional(),
+  subscriptionResetsAt: z.iso.datetime({ offset: true }).optional(),
 })
 
 const largest = 65_536

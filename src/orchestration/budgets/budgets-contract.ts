@@ -39,6 +39,10 @@ export const budgetDetailSchema = budgetSchema.extend({
   expected: z.number(),
   reservations: z.int(),
   waiting: z.object({ tasks: z.int(), reservations: z.int() }),
+  /** Of shares of subscriptions: those whose windows it counts, and how much of their present ones is used up. */
+  subscriptions: z.array(
+    z.object({ name: z.string(), window: z.string(), windowEnd: moment.nullable(), usedShare: z.number() }),
+  ),
   /** Windows that are over, newest first. */
   windows: z.array(
     z.object({
@@ -133,6 +137,13 @@ export const spendingSchema = z.object({
   outputTokens: tokens.optional(),
   cacheReadTokens: tokens.optional(),
   cacheWriteTokens: tokens.optional(),
+  /** The name of the subscription that it draws on. */
+  subscription: z.string().max(100).optional(),
+  /** Calls of the provider, for subscriptions that count them. Default: one. */
+  requests: tokens.optional(),
+  /** How much of the window of the subscription is used up, percent, and when it ends, as the provider tells it. */
+  subscriptionPercent: z.number().min(0).max(1_000).optional(),
+  subscriptionResetsAt: moment.optional(),
 })
 export type SpendingReport = z.infer<typeof spendingSchema>
 
@@ -146,5 +157,7 @@ export const reportSpendingOf = endpoint({
     recorded: z.boolean(),
     microUsd: z.int().nullable(),
     tokens: z.int().nullable(),
+    /** What it took of its subscription: 1 is a whole window. Null: it named none that there is. */
+    subscriptionShare: z.number().nullable(),
   }),
 })

@@ -2,18 +2,21 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
-import { toLedger, unitTable } from './budget-units-contract.ts'
+import { fromLedger, toLedger, unitTable } from './budget-units-contract.ts'
 import { windowAt } from './budget-windows-contract.ts'
 import type { BudgetDetail, BudgetView, LedgerEntry, SetBudget, SpendingReport } from './budgets-contract.ts'
 import { budgetErrors } from './budgets-errors.ts'
 import { readBudget, readDetail, readLedger } from './budgets-view.ts'
+import { drawOnSubscriptions, type SpendingAccount, subscribedUseOf } from './draw-on-subscriptions.ts'
 import type { PriceTable } from './prices/price-table.ts'
 import { amountsOf } from './record-attempts.ts'
 import { reportSpending } from './report-spending.ts'
+import type { SubscriptionPort } from './subscription-port.ts'
 
 export interface BudgetsServiceOptions {
   readonly database: Database
   readonly prices: PriceTable
+  readonly subscriptions: SubscriptionPort
   /** Lets tasks try again that wait for these budgets; the coordinator provides it. */
   readonly wake: (
     tx: Tx,
@@ -89,11 +92,13 @@ export class BudgetsService {
 
   /** Errors: `budget-not-found`. */
   async show(tenant: TenantId, id: string): Promise<BudgetDetail> {
-    const { database, countWaiting } = this.#options
+    const { database, countWaiting, subscriptions } = this.#options
     return database.forTenant(tenant).read(async (tx) => {
       const budget = await this.#find(tx, tenant, id)
       const waiting = await countWaiting(tx, tenant, [id])
-      return readDetail(tx, tenant, budget, waiting.get(id) ?? 0)
+      const counts = budget.unit === 'subscription-share'
+      const counted = counts ? await subscriptions.countedBy(tx, tenant, budget.window) : []
+      return readDetail(tx, tenant, budget, waiting.get(id) ?? 0, counted, database.clock.now())
     })
   }
 
@@ -105,43 +110,41 @@ export class BudgetsService {
   }
 
   async report(tenant: TenantId, spending: SpendingReport) {
-    const { database, prices } = this.#options
-    const { id, team, workflow, run, task, agent, model, ...use } = spending
+    const { database, prices, subscriptions } = this.#options
+    const { id, team, workflow, run, task, agent, model, subscription, ...use } = spending
     const now = database.clock.now()
     const told = Object.fromEntries(Object.entries({ ...use, model }).filter(([, value]) => value !== undefined))
     const amounts = amountsOf(told, prices, now)
-    if (amounts.length === 0) {
+    if (amounts.length === 0 && subscription === undefined) {
       throw budgetErrors['budget-invalid'](
         'it names no amount: expected microUsd, or tokens and a model with a known price',
       )
     }
     const named = { tenant: tenant as string, team, workflow, run, task, agent }
-    const recorded = await database.forTenant(tenant).write((tx) =>
-      reportSpending(
-        tx,
-        [
-          {
-            ...{
-              tenant,
-              id: `rsv_told_${id}`,
-              runId: run ?? null,
-              taskId: task ?? null,
-              attempt: null,
-              agentId: agent ?? null,
-            },
-            ...{ purpose: model ?? '', budgetIds: [], since: null },
-            units: amounts.map(([unit]) => unit),
-            amounts: amounts.map(([, amount]) => amount),
-            scopes: Object.entries(named).flatMap(([scope, scopeId]) =>
-              scopeId === undefined ? [] : [{ scope, scopeId }],
-            ),
-          },
-        ],
-        now,
-      ),
-    )
+    const account: SpendingAccount = {
+      ...{
+        tenant,
+        id: `rsv_told_${id}`,
+        runId: run ?? null,
+        taskId: task ?? null,
+        attempt: null,
+        agentId: agent ?? null,
+      },
+      ...{ budgetIds: [], since: null },
+      scopes: Object.entries(named).flatMap(([scope, scopeId]) => (scopeId === undefined ? [] : [{ scope, scopeId }])),
+    }
+    const { recorded, share } = await database.forTenant(tenant).write(async (tx) => {
+      const uses =
+        subscription === undefined ? [] : [{ tenant, pool: null, subscription, account, ...subscribedUseOf(told) }]
+      const drawn = await drawOnSubscriptions(tx, subscriptions, uses, now)
+      const units = amounts.map(([unit]) => unit)
+      const own = { ...account, purpose: model ?? '', units, amounts: amounts.map(([, amount]) => amount) }
+      const recorded = await reportSpending(tx, [...(units.length === 0 ? [] : [own]), ...drawn], now)
+      return { recorded: recorded > 0, share: drawn[0]?.amounts[0] ?? null }
+    })
     const amountOf = (unit: string) => amounts.find(([name]) => name === unit)?.[1] ?? null
-    return { recorded: recorded > 0, microUsd: amountOf('micro-usd'), tokens: amountOf('tokens') }
+    const subscriptionShare = share === null ? null : fromLedger('subscription-share', share)
+    return { recorded, microUsd: amountOf('micro-usd'), tokens: amountOf('tokens'), subscriptionShare }
   }
 
   async #find(tx: ReadTx, tenant: TenantId, id: string): Promise<BudgetView> {

@@ -3,6 +3,7 @@ import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import { type BudgetUnit, fromLedger, unitOfLedger } from './budget-units-contract.ts'
 import type { BudgetDetail, BudgetScope, BudgetView, LedgerEntry } from './budgets-contract.ts'
+import type { CountedSubscription } from './subscription-port.ts'
 
 /** Budgets shown at once, at most. */
 const most = 1_000
@@ -81,6 +82,8 @@ export async function readDetail(
   tenant: TenantId,
   budget: BudgetView,
   waitingTasks: number,
+  counted: readonly CountedSubscription[],
+  now: Date,
 ): Promise<BudgetDetail> {
   const { id, unit } = budget
   const [sums] = await tx.query<{ expected: number; open: number; waiting: number }>(sql`
@@ -98,6 +101,10 @@ export async function readDetail(
     expected: fromLedger(unit, sums!.expected),
     reservations: sums!.open,
     waiting: { tasks: waitingTasks, reservations: sums!.waiting },
+    subscriptions: counted.map(({ name, window, windowEnd, usedPpm }) => ({
+      ...{ name, window, windowEnd: windowEnd?.toISOString() ?? null },
+      usedShare: windowEnd !== null && windowEnd > now ? fromLedger('subscription-share', usedPpm) : 0,
+    })),
     windows: windows.map(({ start, end, held, spent, limit }) => ({
       ...{ windowStart: start.toISOString(), windowEnd: end.toISOString() },
       ...{ held: fromLedger(unit, held), spent: fromLedger(unit, spent), hardLimit: maybe(unit, limit) },

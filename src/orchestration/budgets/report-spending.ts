@@ -10,6 +10,7 @@ import {
   type SpendingRecord,
 } from './sql/record-spending.ts'
 import { rollWindows } from './sql/roll-windows.ts'
+import { countsWindow } from './subscription-port.ts'
 import { windowThen } from './window-then.ts'
 
 export interface ReportedSpending extends SpendingRecord {
@@ -19,6 +20,8 @@ export interface ReportedSpending extends SpendingRecord {
   readonly scopes: readonly { readonly scope: string; readonly scopeId: string }[]
   /** When it began to be spent: it counts in the windows of that moment. Null: in the present ones. */
   readonly since: Date | null
+  /** It is a share of a window of this length, and means nothing to budgets with others. Absent: every budget counts it. */
+  readonly countedIn?: string
 }
 
 /**
@@ -55,7 +58,7 @@ export async function reportSpending(tx: Tx, reports: readonly ReportedSpending[
 function bind(reports: readonly ReportedSpending[], budgets: readonly BoundBudget[]) {
   const byName = new Map(budgets.map((row) => [keyOf(row.tenant, row.budget), row]))
   const byPlace = Map.groupBy(budgets, (row) => keyOf(row.tenant, `${row.scope} ${row.scopeId}`))
-  return reports.map(({ tenant, units, budgetIds, scopes, since }) => {
+  return reports.map(({ tenant, units, budgetIds, scopes, since, countedIn }) => {
     const found = new Map<string, BoundBudget>()
     for (const id of budgetIds) {
       const row = byName.get(keyOf(tenant, id))
@@ -64,7 +67,9 @@ function bind(reports: readonly ReportedSpending[], budgets: readonly BoundBudge
     for (const { scope, scopeId } of scopes) {
       for (const row of byPlace.get(keyOf(tenant, `${scope} ${scopeId}`)) ?? []) found.set(row.budget, row)
     }
-    return { rows: [...found.values()].filter((row) => units.includes(row.unit)), since }
+    const counts = (row: BoundBudget) =>
+      units.includes(row.unit) && (countedIn === undefined || countsWindow(row.timeWindow, countedIn))
+    return { rows: [...found.values()].filter(counts), since }
   })
 }
 

@@ -29,6 +29,11 @@ export type AttemptSpending = {
   readonly cacheReadTokens?: number
   readonly cacheWriteTokens?: number
   readonly model?: string
+  /** Calls of the provider, for subscriptions that count them. Left out: one. */
+  readonly requests?: number
+  /** How much of the window of its subscription is used up, percent, and when it ends (ISO 8601), as the provider tells it. */
+  readonly subscriptionPercent?: number
+  readonly subscriptionResetsAt?: string
   /** All of it passed our gateway, which has charged it already: told for people, and counted nowhere again. */
   readonly metered?: true
 }

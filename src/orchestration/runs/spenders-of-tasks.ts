@@ -8,6 +8,7 @@ export interface TaskSpender {
   readonly taskId: string
   readonly fence: number
   readonly runId: string
+  readonly pool: string
   /** Null where nobody knows any more whose lease it was. */
   readonly agentId: string | null
   readonly attempt: number
@@ -22,7 +23,7 @@ export async function spendersOfTasks(
   leases: readonly { readonly tenant: TenantId; readonly taskId: string; readonly fence: number }[],
 ): Promise<readonly TaskSpender[]> {
   return tx.query<TaskSpender>(sql`
-    select t.tenant_id as tenant, t.id as "taskId", i.fence, t.run_id as "runId", coalesce(p.attempt, t.attempt) as attempt,
+    select t.tenant_id as tenant, t.id as "taskId", i.fence, t.run_id as "runId", t.pool, coalesce(p.attempt, t.attempt) as attempt,
       coalesce(p.agent_id, case when t.fence = i.fence then t.agent_id end) as "agentId",
       coalesce(p.leased_at, case when t.fence = i.fence then t.leased_at end) as "leasedAt",
       coalesce(t.budget_ids, '{}') as "budgetIds"

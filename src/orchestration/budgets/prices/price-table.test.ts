@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { costAt, listedPrices, PriceTable, subscriptionPpm } from './price-table.ts'
+import { costAt, listedPrices, PriceTable } from './price-table.ts'
 
 const at = (day: string) => new Date(`${day}T12:00:00Z`)
 const price = { model: 'm', from: '2026-01-01', input: 3, output: 15 } as const
@@ -65,10 +65,5 @@ describe('cost', () => {
         expect(Number.isSafeInteger(whole)).toBe(true)
       }),
     )
-  })
-
-  test('as a share of a subscription', () => {
-    expect(subscriptionPpm(250_000, 1_000_000)).toBe(250_000)
-    expect(subscriptionPpm(1, 3_000_000)).toBe(1)
   })
 })

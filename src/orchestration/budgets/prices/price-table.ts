@@ -52,11 +52,6 @@ export function costAt(price: ModelPrice, use: TokenUse): number {
   return Number((total + unit - 1n) / unit)
 }
 
-/** The share of a subscription's window that a cost uses up, millionths, rounded up. `windowMicroUsd`: what the whole window is worth. */
-export function subscriptionPpm(costMicroUsd: number, windowMicroUsd: number): number {
-  return Math.ceil((costMicroUsd * 1_000_000) / windowMicroUsd)
-}
-
 export const listedPrices: readonly ModelPrice[] = parseWith(
   z.object({ note: z.string(), prices: z.array(modelPriceSchema) }),
   listed,
