@@ -73,9 +73,6 @@ const spendingSchema = z.object({
   requests: count.optional(),
   subscriptionPercent: z.number().min(0).max(1_000).optional(),
   subscriptionResetsAt: z.iso.datetime({ offset: true }).optional(),
-  requests: count.optional(),
-  subscriptionPercent: z.number().min(0).max(1_000).optional(),
-  subscriptionResetsAt: z.iso.datetime({ offset: true }).optional(),
   /** The gateway has charged it. */
   metered: z.literal(true).optional(),
 })
