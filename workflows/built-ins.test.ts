@@ -12,7 +12,15 @@ describe('the built-in workflows', () => {
   test('are these', () => {
     expect(files.map((name) => name.replace('.yaml', '')).sort()).toEqual([
       ...['deployment-production', 'documentation-tutorial', 'feature-deliver', 'feature-dev', 'feature-part'],
-      ...['feature-round', 'feature-solve', 'health-check', 'performance-optimization', 'repo-checkup', 'security-audit', 'testing-validation'],
+      ...[
+        'feature-round',
+        'feature-solve',
+        'health-check',
+        'performance-optimization',
+        'repo-checkup',
+        'security-audit',
+        'testing-validation',
+      ],
     ])
   })
 
@@ -52,6 +60,8 @@ describe('reports', () => {
     expect(markdown.indexOf('large')).toBeLessThan(markdown.indexOf('small'))
     expect(markdown).toContain('The step "B" gave no result')
     expect(markdown).not.toContain('"C"')
+    const less = composeReport({ ...base, results: { A: { findings: [finding(95, 'large')] } }, leaveOut: ['x/large'] })
+    expect(less.printed.worst).toBe('none')
     expect(JSON.parse(json)).toMatchObject({ schema: 1, findings: [{ severity: 'critical' }, { severity: 'low' }] })
   })
 

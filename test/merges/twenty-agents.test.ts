@@ -131,31 +131,63 @@ test('20 agents on one repository with overlapping edits: every state of main pa
   // In the order in which they came, each on top of the one before.
   expect(merged.slice(1).map(({ target }) => target)).toEqual(merged.slice(0, -1).map(({ candidate }) => candidate))
   expect(listed.every(({ explanation }) => explanation !== '')).toBe(true)
+  const [top] = documentsOf(run.stdout)
+    .flatMap(({ run: ended }) => (ended as { id: string } | undefined)?.id ?? [])
+    .slice(-1)
+  const explained = documentsOf((await runCli(['merges', 'explain', top!, '--json'], { cwd })).stdout) as {
+    merge: { state: string; seq: number }
+    waitedFor: object[]
+    story: string[]
+  }[]
+  expect(explained.map(({ merge }) => merge.seq)).toEqual(listed.map(({ seq }) => seq).sort((a, b) => a - b))
+  // Whatever the queue did is told: who was before whom, on whose work each was put, which checks ran.
+  for (const { merge, story } of explained) {
+    const told = story.join('\n')
+    expect(told).toMatch(/before it in the queue of main/)
+    expect(told).toMatch(
+      merge.state === 'merged' ? /tests passed[\s\S]*merged: main is at/ : /files are in conflict: shared-/,
+    )
+  }
   console.log(
     'merges',
     JSON.stringify({ seconds: Math.round(seconds), merges: merged.length, conflicts: listed.length - agents }),
   )
 })
 
-test.each(['merge.land.before', 'merge.land.after'])('a kill at %s is made good by the next start', async (point) => {
-  const { cwd, repository } = project(point)
+test('a kill -9 at each step of a merge leaves no broken branch and merges nothing twice; the next start goes on', async () => {
+  const { cwd, repository } = project('killed')
+  const work = (agent: string) =>
+    `{ workspace: worktree, env: { AGENT: '${agent}' }, script: ${JSON.stringify(edit('$AGENT'))} }`
+  const merge = (step: string, needs: string) =>
+    `{ needs: ${needs}, merge: { commit: '\${{ steps.${step}.outputs.commit }}', checks: [{ name: tests, command: [sh, check.sh] }] } }`
   writeFileSync(
-    join(cwd, 'one.yaml'),
-    `name: one
+    join(cwd, 'two.yaml'),
+    `name: two
 steps:
-  work: { workspace: worktree, env: { AGENT: '3' }, script: ${JSON.stringify(edit('$AGENT'))} }
-  merge: { needs: work, merge: { commit: '\${{ steps.work.outputs.commit }}', checks: [{ name: tests, command: [sh, check.sh] }] } }
-outputs: { at: '\${{ steps.merge.outputs.commit }}' }
+  one: ${work('3')}
+  other: ${work('4')}
+  first: ${merge('one', '[one, other]')}
+  second: ${merge('other', 'first')}
 `,
   )
-  const env = { LEANVIBE_FAILPOINTS: `${point}=kill` }
-  const killed = await runCli(['orchestrate', 'one.yaml', '--repo', repository], { cwd, env })
-  expect(killed.code).toBeNull()
+  const killAt = async (args: readonly string[], point: string) => {
+    const killed = await runCli([...args], { cwd, env: { LEANVIBE_FAILPOINTS: `${point}=kill` } })
+    expect(killed.code, `${point} was not passed: ${killed.stderr}`).toBeNull()
+    checkEveryCommit(repository)
+  }
+  await killAt(['orchestrate', 'two.yaml', '--repo', repository], 'merge.gate.before')
   const [known] = documentsOf((await runCli(['runs', 'list', '--json'], { cwd })).stdout) as { id: string }[]
-  const run = known!.id
-  const end = await runCli(['orchestrate', '--resume', run], { cwd })
+  const resume = ['orchestrate', '--resume', known!.id]
+  // The first keeps its commit as it is; the second, from the next point on, is put on top of it.
+  for (const point of ['gate.after', 'land.after', 'rebase.before', 'rebase.after', 'land.before', 'land.after'])
+    await killAt(resume, `merge.${point}`)
+  const end = await runCli(resume, { cwd })
   expect(end.code, end.stderr + end.stdout.slice(-2_000)).toBe(0)
-  expect(rawGit(repository, 'rev-list', '--count', 'main')).toBe('2')
+  expect(checkEveryCommit(repository)).toBe(3)
   expect(rawGit(repository, 'status', '--porcelain')).toBe('')
-  expect(readFileSync(join(repository, 'agent-3.txt'), 'utf8')).toBe('work of 3\n')
+  for (const agent of [3, 4])
+    expect(readFileSync(join(repository, `agent-${agent}.txt`), 'utf8')).toBe(`work of ${agent}\n`)
+  const explained = await runCli(['merges', 'explain', known!.id], { cwd })
+  expect(explained.stdout.match(/merged: main is at/g)).toHaveLength(2)
+  expect(explained.stdout).toContain('back to the queue: its runner was lost; it begins again')
 })

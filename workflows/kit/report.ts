@@ -15,6 +15,8 @@ export interface ReportSource {
   readonly results: Readonly<Record<string, Partial<WorkResult> | null>>
   /** What agents said, by the title under which it stands. */
   readonly words?: Readonly<Record<string, string | null>>
+  /** Ids of findings of one step that another tells better. */
+  readonly leaveOut?: readonly string[]
   /** Titles of steps that may be missing without a word. */
   readonly optional?: readonly string[]
 }
@@ -35,6 +37,7 @@ export function composeReport(source: ReportSource): ComposedReport {
   const there = parts.flatMap(([title, result]) => (result === null ? [] : [[title, result] as const]))
   const findings = there
     .flatMap(([, { findings: own = [] }]) => own)
+    .filter(({ id }) => !(source.leaveOut ?? []).includes(id))
     .toSorted((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
   const counts = { critical: 0, high: 0, medium: 0, low: 0 }
   for (const { score } of findings) counts[severityOf(score)] += 1

@@ -1,6 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type DetectedChecks, type DetectedCommand, detectChecks } from '../../src/orchestration/gates/detect-checks.ts'
+import {
+  type DetectedChecks,
+  type DetectedCommand,
+  detectChecks,
+  pythonTests,
+} from '../../src/orchestration/gates/detect-checks.ts'
 import { type CommandEnd, type CommandOptions, endText, lastLines, runCommand, shown } from './run-command.ts'
 
 /** The commands of a repository, by what lies in its top folder. */
@@ -21,6 +26,7 @@ const largestFile = 4_000_000
 
 export function readToolchain(folder: string): Toolchain {
   const names = new Set(readdirSync(folder))
+  for (const name of pythonTests) if (existsSync(join(folder, name))) names.add(name)
   const read = (name: string) => {
     const stat = statSync(join(folder, name), { throwIfNoEntry: false })
     return stat?.isFile() && stat.size <= largestFile ? readFileSync(join(folder, name), 'utf8') : null

@@ -137,6 +137,8 @@ test('a repository without tests, and one whose dependencies cannot be had', asy
   const manifest = { scripts: { test: 'true' }, dependencies: { x: 'file:./nowhere' } }
   const dir = folder('broken', { 'package.json': JSON.stringify(manifest), 'package-lock.json': '{}' })
   expect((await runWork(tests, ['--dir', dir])).findings).toMatchObject([{ id: 'tests/setup' }])
+  const hollow = folder('hollow', { 'package.json': JSON.stringify({ scripts: { test: 'echo "# tests 0"' } }) })
+  expect((await runWork(tests, ['--dir', hollow, '--runs', '1'])).findings).toMatchObject([{ id: 'tests/empty' }])
   const named = await runWork(tests, ['--dir', folder('bare', {}), '--command', '["no-such-program"]', '--runs', '3'])
   expect(named.findings[0]!.evidence[0]).toContain('could not be started')
 })

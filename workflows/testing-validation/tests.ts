@@ -1,3 +1,4 @@
+import { ranNoTests } from '../../src/orchestration/gates/ran-no-tests.ts'
 import { endText, lastLines, runCommand, seconds, shown } from '../kit/run-command.ts'
 import { readToolchain, setUp } from '../kit/toolchain.ts'
 import { countOf, type WorkStep, workProgram } from '../kit/work-program.ts'
@@ -17,13 +18,20 @@ const talkative = {
   JEST_VERBOSE: 'true',
 }
 
+/** The same command, so that it names each test: for tools that no variable makes talk. */
+function talkativeOf(argv: readonly string[] | undefined): readonly string[] | undefined {
+  if (argv?.includes('unittest')) return [...argv, '-v']
+  return argv?.[0] === 'cargo' ? argv.filter((word) => word !== '--quiet') : argv
+}
+
 export const tests: WorkStep<TestsFacts> = {
   name: 'tests',
   options: ['runs', 'minutes', 'command'],
   async run({ folder, options, signal, say }) {
     const toolchain = readToolchain(folder)
     const given: unknown = options.command ? JSON.parse(options.command) : null
-    const command = Array.isArray(given) && given.length > 0 ? given.map(String) : toolchain.checks.tests[0]?.argv
+    const command =
+      Array.isArray(given) && given.length > 0 ? given.map(String) : talkativeOf(toolchain.checks.tests[0]?.argv)
     const none = { command: null, ecosystems: toolchain.ecosystems, ...judgeRuns([]) }
     if (command === undefined) {
       const known = 'scripts of package.json, pytest, unittest, cargo, go, Maven, make'
@@ -61,6 +69,7 @@ export const tests: WorkStep<TestsFacts> = {
       }
     }
     const runs: TestRun[] = []
+    let empty = false
     const wanted = countOf(options.runs, 3, 1, 50)
     while (runs.length < wanted && !signal.aborted) {
       const end = await runCommand(command, { ...place, env: talkative })
@@ -71,6 +80,7 @@ export const tests: WorkStep<TestsFacts> = {
         tests: readResults(end.output),
         tail: lastLines(end.output, 12),
       })
+      empty ||= end.exitCode === 0 && ranNoTests(end.output)
       say(`run ${runs.length} of ${wanted}: ${runs.at(-1)!.end}`)
       // What cannot be started, or is cut off by the clock, is so each time.
       if (end.error !== null || end.timedOut) break
@@ -86,11 +96,22 @@ export const tests: WorkStep<TestsFacts> = {
     ]
     return {
       facts: { command, ecosystems: toolchain.ecosystems, ...verdict },
-      findings: findingsOf(verdict, runs, shown(command)),
+      findings: [...(empty ? [nothingRan(shown(command))] : []), ...findingsOf(verdict, runs, shown(command))],
       limits,
       sections: [sectionOf(verdict, runs, command)],
     }
   },
+}
+
+function nothingRan(command: string) {
+  return {
+    id: 'tests/empty',
+    score: 70,
+    title: 'The test command ends well and runs no tests',
+    why: 'Everything passes, whatever is broken.',
+    next: 'Write the first tests, or correct where the command looks for them.',
+    evidence: [command],
+  }
 }
 
 function sectionOf(verdict: TestVerdict, runs: readonly TestRun[], command: readonly string[]) {

@@ -48,7 +48,12 @@ test.each([
   ],
   ['ruff', { 'pyproject.toml': '[tool.ruff]' }, 'lint', 'ruff check .'],
   ['mypy', { 'mypy.ini': '', 'setup.py': '' }, 'types', 'python3 -m mypy .'],
-  ['unittest', { 'setup.py': '', tests: '' }, 'tests', 'python3 -m unittest discover'],
+  ['unittest', { 'setup.py': '', 'test_a.py': '' }, 'tests', 'python3 -m unittest discover'],
+  ['unittest, tests in a folder', { 'setup.py': '', tests: '' }, 'tests', 'python3 -m unittest discover -s tests'],
+  [
+    ...(['unittest, tests in a package', { 'setup.py': '', tests: '', 'tests/__init__.py': '' }] as const),
+    ...(['tests', 'python3 -m unittest discover'] as const),
+  ],
   ['bandit', { 'setup.cfg': '', '.bandit': '' }, 'security', 'bandit -q -r .'],
   ['cargo', { 'Cargo.toml': '' }, 'tests', 'cargo test --quiet'],
   ['clippy', { 'Cargo.toml': '', 'clippy.toml': '' }, 'lint', 'cargo clippy --quiet -- -D warnings'],

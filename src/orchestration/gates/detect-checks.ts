@@ -1,5 +1,8 @@
 import type { CommandCheck } from './checks-contract.ts'
 
+/** Files below that count among the names: they say whether the tests are a Python package. */
+export const pythonTests = ['tests/__init__.py', 'test/__init__.py'] as const
+
 /** A folder of a repository, as far as it says which tools it uses. */
 export interface TopFolder {
   readonly names: ReadonlySet<string>
@@ -109,7 +112,7 @@ function detectPython({ names, read }: TopFolder, found: Found): void {
   const usesPytest = names.has('pytest.ini') || names.has('conftest.py') || /pytest/.test(wanted)
   const hasTests = names.has('tests') || names.has('test') || [...names].some((name) => /^test_.*\.py$/.test(name))
   if (usesPytest) add('tests', ['python3', '-m', 'pytest', '-q'])
-  else if (hasTests) add('tests', ['python3', '-m', 'unittest', 'discover'])
+  else if (hasTests) add('tests', ['python3', '-m', 'unittest', 'discover', ...whereTests(names)])
   if (/pytest-cov/.test(wanted)) add('coverage', ['python3', '-m', 'pytest', '-q', '--cov', '--cov-report=term'])
   if (names.has('ruff.toml') || names.has('.ruff.toml') || /\[tool\.ruff/.test(project))
     add('lint', ['ruff', 'check', '.'])
@@ -118,6 +121,12 @@ function detectPython({ names, read }: TopFolder, found: Found): void {
     add('types', ['python3', '-m', 'mypy', '.'])
   else if (names.has('pyrightconfig.json')) add('types', ['pyright'])
   if (names.has('.bandit') || /\[tool\.bandit/.test(project)) add('security', ['bandit', '-q', '-r', '.'])
+}
+
+/** From the top folder only packages are found: tests in a plain folder would be passed over, and none of them would fail. */
+function whereTests(names: ReadonlySet<string>): readonly string[] {
+  const folder = ['tests', 'test'].find((name) => names.has(name))
+  return folder === undefined || names.has(`${folder}/__init__.py`) ? [] : ['-s', folder]
 }
 
 function detectCargo({ names }: TopFolder, found: Found): void {

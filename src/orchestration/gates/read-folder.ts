@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TopFolder } from './detect-checks.ts'
+import { pythonTests, type TopFolder } from './detect-checks.ts'
 
 const largestManifest = 4 * 1_048_576
 const manifests =
@@ -15,6 +15,10 @@ export async function readFolder(root: string, folder: string, top?: ReadonlySet
     if (!manifests.test(name)) continue
     const found = await lstat(join(path, name))
     if (found.isFile() && found.size <= largestManifest) texts.set(name, await readFile(join(path, name), 'utf8'))
+  }
+  for (const name of pythonTests) {
+    const found = await lstat(join(path, name)).catch(() => null)
+    if (found?.isFile()) names.add(name)
   }
   return { names, read: (name) => texts.get(name) ?? null, ...(top === undefined ? {} : { top }) }
 }

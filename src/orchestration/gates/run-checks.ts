@@ -21,6 +21,7 @@ import { type CommandCheck, checkDefaults, type Severity } from './checks-contra
 import { confidenceOf, judgeConfidence, riskOf } from './confidence-contract.ts'
 import { type DetectedChecks, detectChecks } from './detect-checks.ts'
 import type { CheckReport } from './gate-verdict-contract.ts'
+import { ranNoTests } from './ran-no-tests.ts'
 import { coverageOfOutput, coverageOfReport, usualReports } from './read-coverage.ts'
 import { foldersWith, readFolder } from './read-folder.ts'
 import { findingsIn } from './security-findings.ts'
@@ -151,6 +152,8 @@ class Checks {
       const level = kind === 'lint' ? 'review' : 'block'
       return { level, summary: `${commandText(command)}: ${end.text}`, facts: { commands: lines } }
     }
+    if (kind === 'tests' && ranNoTests(this.#outputs.map(({ text }) => text).join('\n')))
+      return { level: 'review', summary: `${lines.join(', ')}: no tests ran`, facts: { commands: lines } }
     return { level: 'ok', summary: lines.join(', '), facts: { commands: lines } }
   }
 
