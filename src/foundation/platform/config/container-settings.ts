@@ -15,7 +15,7 @@ export const containerSchema = z.strictObject({
     .optional(),
   /** The OCI runtime, such as `runsc` or `kata`. Default: that of the CLI. */
   runtime: name.optional(),
-  /** Default `none`. Else the name of a network. */
+  /** Default `none`. `models`: none but a way to the model gateway. Else the name of a network. */
   network: name.optional(),
   /** Whether an image that is not here is fetched. Default `missing`. */
   pull: z.enum(['never', 'missing', 'always']).optional(),
@@ -43,6 +43,9 @@ export const containerSchema = z.strictObject({
   git: z.boolean().optional(),
 })
 export type ContainerFile = z.output<typeof containerSchema>
+
+/** No network, but a way to the model gateway. */
+export const modelsNetwork = 'models'
 
 export interface ContainerMount {
   /** As the file has it: relative to the project, `~` for the home folder. */

@@ -31,6 +31,12 @@ export const processErrors = defineErrors({
     when: 'the machine has no process, memory, file or disk space left to start a command',
     next: 'free some, or lower the number of slots; `leanvibe doctor` shows what is short',
   },
+  'network-unreachable': {
+    kind: 'unavailable',
+    retry: 'never',
+    when: 'work may reach the model gateway and nothing else, and this host cannot give it that way: nsenter is missing, the rights over its network are, or its pool has no `models`',
+    next: 'see `network: models` in docs/guides/containers.md',
+  },
   'supervisor-lost': {
     kind: 'unavailable',
     retry: 'later',
@@ -39,4 +45,4 @@ export const processErrors = defineErrors({
   },
 })
 
-export type SpawnErrorCode = Exclude<keyof typeof processErrors, 'supervisor-lost'>
+export type SpawnErrorCode = Exclude<keyof typeof processErrors, 'supervisor-lost' | 'network-unreachable'>

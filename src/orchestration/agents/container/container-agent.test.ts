@@ -1,4 +1,6 @@
 import { statSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeWhen } from '../../../../test/support/when.ts'
@@ -158,6 +160,66 @@ else {
       const report = await perform(commandSpec(argv), more)
       expect(report).toMatchObject({ outcome: 'failed', error: { code, retry } })
       expect(report.error!.message).not.toBe('')
+    })
+
+    describe('that may reach models alone', () => {
+      let gateway: Server
+      const asked: string[] = []
+      beforeAll(async () => {
+        gateway = createServer((request, response) => {
+          asked.push(`${request.method} ${request.url} ${request.headers.authorization}`)
+          response.end('a model speaks\n')
+        })
+        await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve))
+      })
+      afterAll(() => new Promise((resolve) => gateway.close(resolve)))
+      const models = () => {
+        const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+        return { OPENAI_BASE_URL: `${url}/v1`, ANTHROPIC_BASE_URL: url }
+      }
+      const get = (path: string, more = '') => `wget -qO- ${more} "$ANTHROPIC_BASE_URL${path}" 2>&1`
+
+      it('reach them where the variables say, from the first moment on, and nothing else', async () => {
+        const script = [
+          'echo "$OPENAI_BASE_URL"',
+          get('/v1/models', '--header "Authorization: Bearer k"'),
+          `${get('/api/v1/runs')} | tail -1`,
+          `${get('/v1/../api/v1/runs')} | tail -1`,
+          `wget -qO- http://127.0.0.1:${(gateway.address() as AddressInfo).port}/v1/models >/dev/null 2>&1; echo "code $?"`,
+          'ls /sys/class/net',
+        ].join('; ')
+        const said = await outputOf(sh(script, { env: models() }), { network: 'models' })
+        expect(said.split('\n')).toEqual([
+          'http://127.0.0.1:7420/v1',
+          'a model speaks',
+          expect.stringContaining('403'),
+          expect.stringMatching(/403|404/),
+          'code 1',
+          'lo',
+        ])
+        expect(asked).toEqual(['GET /v1/models Bearer k'])
+      })
+
+      it('end by themselves', async () => {
+        const report = await perform(sh('exit 3', { env: models() }), { network: 'models' })
+        expect(report).toMatchObject({ error: { exitCode: 3 } })
+      })
+
+      it('end by a cancel', async () => {
+        const deaf = sh('echo begun; while :; do sleep 1; done', { env: models() })
+        expect(await perform(deaf, { network: 'models' }, {}, 'begun')).toMatchObject({ outcome: 'cancelled' })
+      })
+
+      it('never begin where there is no image of theirs', async () => {
+        const none = { network: 'models', image: 'localhost/leanvibe-no-such:1' }
+        const report = await perform(sh('true', { env: models() }), none)
+        expect(report).toMatchObject({ error: { code: 'container-image-missing' } })
+      })
+
+      it('are told so where their pool has no models', async () => {
+        const report = await perform(sh('true'), { network: 'models' })
+        expect(report.error).toMatchObject({ code: 'network-unreachable', message: expect.stringContaining('models') })
+      })
     })
 
     it('leave their folders to who runs us', async () => {

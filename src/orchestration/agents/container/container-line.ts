@@ -1,4 +1,4 @@
-import type { ContainerSettings } from '../../../foundation/platform/config/container-settings.ts'
+import { type ContainerSettings, modelsNetwork } from '../../../foundation/platform/config/container-settings.ts'
 import type { ContainerCli } from './container-cli.ts'
 import { containerErrors } from './container-errors.ts'
 
@@ -40,7 +40,8 @@ export function runLine(request: ContainerRequest): string[] {
     ...(request.interactive ? ['--interactive'] : []),
     // Its output comes to us; nobody else keeps it.
     ...['--log-driver', 'none'],
-    ...['--network', settings.network, '--hostname', 'agent'],
+    // Where only models may be reached, the way there is opened from outside.
+    ...['--network', settings.network === modelsNetwork ? 'none' : settings.network, '--hostname', 'agent'],
     ...['--cpus', String(cpus), '--memory', String(Math.floor(memory)), '--memory-swap', String(Math.floor(memory))],
     ...['--pids-limit', String(settings.pids)],
     ...['--user', request.user, ...(cli.flavour === 'podman' && cli.rootless ? ['--userns', 'keep-id'] : [])],

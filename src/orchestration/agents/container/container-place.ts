@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAppError } from '../../../foundation/kernel/errors.ts'
-import type { ContainerSettings } from '../../../foundation/platform/config/container-settings.ts'
+import { type ContainerSettings, modelsNetwork } from '../../../foundation/platform/config/container-settings.ts'
 import type {
   ProcessEnd,
   RunningProcess,
@@ -12,6 +12,8 @@ import { markerVariable } from '../../../foundation/platform/processes/process-t
 import type { Assignment } from '../../runners/exchange-contract.ts'
 import type { AttemptContext } from '../agent-adapter.ts'
 import { LastLine } from '../last-line.ts'
+import type { ModelForwarder } from '../models-only/forward-models.ts'
+import { openModelsDoor, redirected, waitingFor } from '../models-only/models-door.ts'
 import type { OpenPlace, Place } from '../places/place.ts'
 import { type CliAnswer, type ContainerCli, callCli, removeContainer } from './container-cli.ts'
 import { containerEnvironment } from './container-environment.ts'
@@ -103,8 +105,12 @@ export class ContainerPlace implements Place {
   async #run(request: StartProcess): Promise<RunningProcess> {
     const { settings, pool, dataFolder, supervisor } = this.#options
     const labels = labelsOf(this.#assignment, pool, dataFolder, thisProcess())
+    const only = settings.network === modelsNetwork ? redirected(request.env) : null
+    const ready = join(this.#context.tempdir, 'models-are-there')
+    const program = only === null ? request : waitingFor(ready, [request.file, ...request.args])
     // What it starts is told by the marker where a container's processes can be seen from here.
-    const command = await this.#command({ ...request, env: { ...request.env, [markerVariable]: request.marker } })
+    const env = { ...(only ?? request).env, [markerVariable]: request.marker }
+    const command = await this.#command({ ...request, ...program, env })
     const limits = request.limits ?? {}
     const args = runLine({
       ...command.line,
@@ -126,15 +132,25 @@ export class ContainerPlace implements Place {
     })
     let stopped = false
     const over = new AbortController()
+    const door = only === null ? null : this.#openDoor(only.gateway, ready, over.signal)
+    let unreachable: unknown = null
+    door?.catch((error: unknown) => {
+      if (over.signal.aborted) return
+      // It would wait for ever for what does not come.
+      unreachable = error
+      stop(0)
+    })
     const meter = new ContainerMeter()
     const sampling = this.#sample(meter, request, over.signal)
     const memoryLimit = Math.min(settings.memoryBytes, limits.memoryBytes ?? Number.POSITIVE_INFINITY)
     const ended = (async (): Promise<ProcessEnd> => {
       const cli = await running.ended.finally(() => over.abort())
       await sampling
+      await (await door?.catch(() => null))?.close()
       const state = await this.#inspect()
       this.#left = await this.#remove()
       const used = { memoryLimit, mostBytes: meter.mostBytes, cpuSeconds: meter.cpuSeconds }
+      if (unreachable !== null) throw unreachable
       const verdict = verdictOf({ cli, state, said: said.text, stopped, ...used })
       if (isAppError(verdict)) throw verdict
       return { ...verdict, survivors: verdict.survivors + this.#left }
@@ -148,11 +164,34 @@ export class ContainerPlace implements Place {
     return { pid: running.pid, stdin: running.stdin, ended, stop }
   }
 
+  /** Opens the way to the models as soon as the container has a network, and tells who waits inside. */
+  async #openDoor(gateway: string, ready: string, signal: AbortSignal): Promise<ModelForwarder | null> {
+    for (;;) {
+      const answer = await callCli(this.#cli, [
+        'inspect',
+        '--type',
+        'container',
+        '--format',
+        '{{.State.Pid}}',
+        this.name,
+      ])
+      const pid = Number(answer.stdout.trim())
+      if (answer.code === 0 && Number.isInteger(pid) && pid > 0) {
+        const door = await openModelsDoor({ pid, ownUsers: this.#cli.rootless }, gateway, signal)
+        await writeFile(ready, '')
+        return door
+      }
+      // It ended, or was never there: how is told where it is looked at.
+      if (!(await passed(100, signal))) return null
+    }
+  }
+
   /** In the same container; its end is told by the shell that becomes it. */
   async #exec(request: StartProcess): Promise<RunningProcess> {
     const pidFile = join(this.#context.tempdir, `process-${this.#processes}`)
     const wrapped = ['-c', 'echo $$ >"$0"; exec "$@"', pidFile, request.file, ...request.args]
-    const command = await this.#command({ ...request, file: 'sh', args: wrapped })
+    const { env } = this.#options.settings.network === modelsNetwork ? redirected(request.env) : request
+    const command = await this.#command({ ...request, env, file: 'sh', args: wrapped })
     const running = await this.#options.supervisor.start({
       ...{
         ...request,
