@@ -197,6 +197,7 @@ export async function openPlatform(
         catalog: orchestration.catalog,
         sources: { artifactsOfRun, explainWaiting, specsOf: readTaskSpecs, modelOf: modelOfPools(config.pools) },
         graphOf: orchestration.graphOf,
+        queue: orchestration.queue,
         repoAt: repoAt(git),
         parallel,
       }),

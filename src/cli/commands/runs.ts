@@ -3,10 +3,12 @@ import { showRunModels } from '../../external-api/models/models-contract.ts'
 import { formatDuration } from '../../foundation/kernel/units.ts'
 import {
   cancelRun,
+  cancelTaskOfRun,
   listRuns,
   pauseRun,
   resumeRun,
   retryRun,
+  retryTaskOfRun,
   showRun,
 } from '../../orchestration/runs/run-endpoints-contract.ts'
 import { type RunView, runStateSchema } from '../../orchestration/runs/runs-contract.ts'
@@ -35,8 +37,9 @@ export const runs: CliCommand = {
     command.command('show').description('show a run with its steps and artifacts').argument('<run>').action(act(show))
     command
       .command('cancel')
-      .description('end a run: its processes are stopped, its finally steps still run')
+      .description('end a run, or one task of it: its processes are stopped, its finally steps still run')
       .argument('<run>')
+      .option('--task <task>', 'only this task: its id, or its place, such as build or test[3]')
       .option('--reason <text>', 'kept with the run')
       .action(act(cancel))
     command
@@ -75,12 +78,19 @@ export const runs: CliCommand = {
       .description('start a new run that repeats part of an ended one, and stay until it has ended')
       .argument('<run>')
       .addOption(new Option('--from <step>', 'repeat this step and all that depends on it').conflicts('failed'))
+      .addOption(
+        new Option(
+          '--task <task>',
+          'repeat one task (its id, or test[3]) and what depends on it, nothing else',
+        ).conflicts(['from', 'failed']),
+      )
       .option('--failed', 'repeat what did not succeed, and all that depends on it (the default)')
       .option('--detach', 'leave it to a server in the background')
       .option('--out <folder>', 'where the results are copied to')
       .action(
-        act((context, id: string, { from, ...options }: { from?: string; detach?: boolean; out?: string }) =>
+        act((context, id: string, { from, task, ...options }: RetryOptions) =>
           performRun(context, options, async ({ client }) => {
+            if (task !== undefined) return (await client.call(retryTaskOfRun, { params: { id, task } })).id
             const body = from === undefined ? { failed: true } : { from }
             return (await client.call(retryRun, { params: { id }, body })).id
           }),
@@ -146,13 +156,35 @@ async function tools(context: CliContext, id: string, { limit, ...of }: ToolsOpt
   })
 }
 
-async function cancel(context: CliContext, id: string, options: { reason?: string }): Promise<number> {
+interface RetryOptions {
+  readonly from?: string
+  readonly task?: string
+  readonly detach?: boolean
+  readonly out?: string
+}
+
+interface CancelOptions {
+  readonly reason?: string
+  readonly task?: string
+}
+
+async function cancel(context: CliContext, id: string, { task, ...options }: CancelOptions): Promise<number> {
+  if (task !== undefined) return cancelTask(context, id, task, options)
   return withConnection(context, {}, async (connection) => {
     const { client, embedded } = connection
     const run = await client.call(cancelRun, { params: { id }, body: options })
     // Where this process is the platform, the run's finally steps need it until they are done.
     if (embedded && run.endedAt === null) await followRun(context, connection, { id, owns: false })
     else tellState(context, run)
+    return 0
+  })
+}
+
+async function cancelTask(context: CliContext, id: string, task: string, body: { reason?: string }): Promise<number> {
+  return withConnection(context, { work: false }, async ({ client }) => {
+    const run = await client.call(cancelTaskOfRun, { params: { id, task }, body })
+    context.out.document(run)
+    context.out.lines(`${task} of ${run.id} is cancelled, or ending; the run is ${run.state}`)
     return 0
   })
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { StepGraph } from '../workflows/graph.ts'
+import type { endedTaskStates } from './states-contract.ts'
 
 /** A step as it stood in another run. */
 export interface FormerStep {
@@ -9,8 +10,13 @@ export interface FormerStep {
   readonly outputs: JsonObject
 }
 
+/** As it stood in a run that has ended. */
+export interface EndedStep extends FormerStep {
+  readonly state: KeptStep['state']
+}
+
 export interface KeptStep {
-  readonly state: 'succeeded' | 'skipped'
+  readonly state: (typeof endedTaskStates)[number]
   readonly byCondition: boolean
   readonly outputs: JsonObject
 }
@@ -32,5 +38,20 @@ export function stepsToKeep(
         step.step,
         { state: step.state as KeptStep['state'], byCondition: step.byCondition, outputs: step.outputs },
       ]),
+  )
+}
+
+/** All steps of an ended run as they ended, but those that are done again and what depends on them. */
+export function stepsBeside(
+  former: readonly EndedStep[],
+  graph: StepGraph,
+  again: ReadonlySet<string>,
+): ReadonlyMap<string, KeptStep> {
+  const redo = new Set(again)
+  for (const id of again) if (graph.ids.includes(id)) for (const next of graph.descendants(id)) redo.add(next)
+  return new Map(
+    former
+      .filter(({ step }) => !redo.has(step) && graph.ids.includes(step))
+      .map(({ step, state, byCondition, outputs }) => [step, { state, byCondition, outputs }]),
   )
 }

@@ -57,6 +57,28 @@ export const cancelRun = endpoint({
   output: runSchema,
 })
 
+const taskParams = runParams.extend({ task: z.string().min(1).max(300) })
+
+export const cancelTaskOfRun = endpoint({
+  method: 'POST',
+  path: '/api/v1/runs/:id/tasks/:task/cancel',
+  summary:
+    'Ends one task, named by its id or its place (`step`, `step[3]`): its processes are stopped, what needs it is skipped.',
+  params: taskParams,
+  body: z.object({ reason: z.string().max(1_000).optional() }),
+  output: runSchema,
+})
+
+export const retryTaskOfRun = endpoint({
+  method: 'POST',
+  path: '/api/v1/runs/:id/tasks/:task/retry',
+  summary:
+    'Starts a new run that does one task of an ended one again, and what depends on it; all else stands as it ended.',
+  params: taskParams,
+  output: runSchema,
+  status: 201,
+})
+
 export const pauseRun = endpoint({
   method: 'POST',
   path: '/api/v1/runs/:id/pause',

@@ -13,6 +13,18 @@ export const runErrors = defineErrors({
     when: 'a run is retried while it is still under way',
     next: 'wait for its end or cancel it first',
   },
+  'task-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'a run has no task with the id, or at the place that was named',
+    next: 'list its tasks with `leanvibe runs show`; a place is `step` or `step[3]`',
+  },
+  'item-not-alone': {
+    kind: 'conflict',
+    retry: 'later',
+    when: 'one item of a map is to be repeated, and the new run waits for its turn or its map has other items now',
+    next: 'try again when other runs of the workflow have ended, or repeat the step with `leanvibe runs retry RUN --from STEP`',
+  },
   'step-unknown': {
     kind: 'input',
     retry: 'never',

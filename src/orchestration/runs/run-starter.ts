@@ -18,7 +18,7 @@ export interface Inherited {
   readonly origin: { readonly kind: RunOriginKind; readonly id: string }
   readonly steps: ReadonlyMap<
     string,
-    { readonly outputs: JsonObject; readonly byCondition: boolean; readonly state: 'succeeded' | 'skipped' }
+    { readonly outputs: JsonObject; readonly byCondition: boolean; readonly state: StepRow['state'] }
   >
 }
 
@@ -178,7 +178,10 @@ function stepRows(definition: WorkflowDefinition, inherited: Inherited | undefin
       position,
       state: kept?.state ?? 'pending',
       rev: 1,
-      reason: kept === undefined ? null : `taken over from ${inherited!.origin.id}`,
+      reason:
+        kept === undefined
+          ? null
+          : `${kept.state === 'succeeded' ? '' : `${kept.state}, `}taken over from ${inherited!.origin.id}`,
       byCondition: kept?.byCondition ?? false,
       total: 0,
       open: 0,

@@ -6,6 +6,8 @@ import type { TaskChange } from '../coordinator/sql/change-tasks.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { Calls } from './calls.ts'
+import { cancelTask } from './cancel-task.ts'
+import type { NamedTask } from './find-task.ts'
 import type { RunEngine } from './run-engine.ts'
 import { keyOf, type RunRef, type RunRow } from './run-rows.ts'
 import { type RunStarter, runTimerIds } from './run-starter.ts'
@@ -70,6 +72,11 @@ export class RunSteering {
     )
     const { shards } = await this.#options.queue().change(tx, changes, now)
     return [...shards, ...(await this.#options.engine().advance(tx, [ref], now))]
+  }
+
+  /** Cancels one of its tasks. */
+  cancelTask(tx: Tx, tenant: TenantId, task: NamedTask, reason: string, now: Date): Promise<readonly Shard[]> {
+    return cancelTask(tx, tenant, task, reason, this.#options, now)
   }
 
   /** Ends a run whose own time is up: as a cancellation, but the outcome is a failure. `finally` steps have their own time. */

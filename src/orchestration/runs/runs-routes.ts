@@ -4,10 +4,22 @@ import type { Database } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import type { Principal } from '../../foundation/platform/http/principal.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
+import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { StepGraph } from '../workflows/graph.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import { retryFrom } from './retry-run.ts'
-import { cancelRun, listRuns, pauseRun, resumeRun, retryRun, showRun, startRun } from './run-endpoints-contract.ts'
+import { retryTask } from './retry-task.ts'
+import {
+  cancelRun,
+  cancelTaskOfRun,
+  listRuns,
+  pauseRun,
+  resumeRun,
+  retryRun,
+  retryTaskOfRun,
+  showRun,
+  startRun,
+} from './run-endpoints-contract.ts'
 import { runErrors } from './run-errors.ts'
 import { type RepeatableStart, startOnce } from './run-of-request.ts'
 import type { RunRow } from './run-rows.ts'
@@ -23,6 +35,7 @@ export interface RunRoutesOptions {
   readonly catalog: WorkflowCatalog
   readonly sources: DetailSources
   readonly graphOf: (definition: WorkflowDefinition) => StepGraph
+  readonly queue: TaskQueue
   /** Looks a repository up; the place of the work is fixed when a run starts. Throws `not-a-repository`. */
   readonly repoAt: (path: string) => Promise<RepoAt>
   /** Most tasks at a time where the request does not say. */
@@ -94,6 +107,27 @@ export function runRoutes(options: RunRoutesOptions): Route[] {
       permission: 'runs:write',
       handle: async ({ params, body, principal }) =>
         toRunView(await runs.cancel(principal.tenant, params.id, body.reason ?? `cancelled by ${principal.id}`)),
+    }),
+    route({
+      ...cancelTaskOfRun,
+      permission: 'runs:write',
+      handle: async ({ params: { id, task }, body, principal }) =>
+        toRunView(await runs.cancelTask(principal.tenant, id, task, body.reason ?? `cancelled by ${principal.id}`)),
+    }),
+    route({
+      ...retryTaskOfRun,
+      permission: 'runs:write',
+      handle: async ({ params, principal, idempotencyKey }) => {
+        const source = await find(principal.tenant, params.id)
+        const { graphOf, queue } = options
+        const retry = { source, task: params.task, runs, catalog, graphOf, queue, requestedBy: principal.id }
+        const request = repeatable(principal, idempotencyKey, { retry: params.id, task: params.task })
+        return toRunView(
+          await startOnce(database, request, (id) =>
+            runs.write(principal.tenant, (tx, now) => retryTask(tx, { ...retry, id }, now)),
+          ),
+        )
+      },
     }),
     route({
       ...pauseRun,

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
+import { findTask } from './find-task.ts'
 import { runErrors } from './run-errors.ts'
 import { insertRequesters, needsRequester, requestersOf } from './run-requesters.ts'
 import type { RunRow } from './run-rows.ts'
@@ -106,6 +107,14 @@ export class RunsService {
     return this.#steer(tenant, id, (tx, run, now) =>
       this.#options.steering.cancel(tx, run, { code: 'cancelled', message: reason }, now),
     )
+  }
+
+  /** Ends one task of a run, named by its id or as `step`, `step[3]`. Errors: `task-not-found`, `illegal-transition`. */
+  cancelTask(tenant: TenantId, id: string, name: string, reason: string): Promise<RunRow> {
+    return this.#steer(tenant, id, async (tx, run, now) => {
+      const task = await findTask(tx, { tenant, runId: run.id }, name)
+      return this.#options.steering.cancelTask(tx, tenant, task, reason, now)
+    })
   }
 
   /** Starts nothing more of a run, nor of the runs it waits for, until it is resumed. Work under way goes on. */
