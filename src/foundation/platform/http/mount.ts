@@ -21,6 +21,10 @@ import { formatTraceparent, readTrace, type TraceContext } from './trace-context
 export interface Mount {
   /** Without a slash at its end: `/gateway`. */
   readonly prefix: `/${string}`
+  /** By what name its requests are counted and told. Default: the prefix. */
+  readonly name?: string
+  /** Nobody is asked who it is, and there is no principal. */
+  readonly open?: boolean
   /** What it throws becomes a problem document, as long as no answer has begun. */
   readonly handle: (call: MountCall) => Promise<void> | void
 }
@@ -72,14 +76,24 @@ export function createMounts(
   mounts: readonly Mount[],
   settings: MountSettings,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
-  const addressOf = clientAddressOf(settings.trustProxy)
+  const take = createTaker(settings)
   return (request, response) => {
     const url = request.url ?? ''
     const mount = mounts.find(({ prefix }) => isBelow(url, prefix))
     if (mount === undefined) return false
+    take(mount, request, response)
+    return true
+  }
+}
+
+/** Lets a mount answer a request, whatever its path. */
+export function createTaker(
+  settings: MountSettings,
+): (mount: Mount, request: IncomingMessage, response: ServerResponse) => void {
+  const addressOf = clientAddressOf(settings.trustProxy)
+  return (mount, request, response) => {
     const call = new Call(mount, request, response, addressOf(request), settings)
     call.run().catch((error) => call.fail(error))
-    return true
   }
 }
 
@@ -120,6 +134,10 @@ class Call implements MountCall {
     this.#crossOrigin = settings.cors(request.method ?? '', request.headers)
   }
 
+  get #name(): string {
+    return this.#mount.name ?? this.#mount.prefix
+  }
+
   get upgrade(): Upgrade | null {
     return this.#settings.upgrades.get(this.request) ?? null
   }
@@ -143,13 +161,14 @@ class Call implements MountCall {
     if (this.request.rawHeaders.length > 2 * mostHeaders)
       throw httpErrors['headers-too-large'](`more than ${mostHeaders} headers`)
     if (frontDoor !== undefined) {
-      const verdict = frontDoor.arrive(this.#arrival(this.#mount.prefix))
+      const verdict = frontDoor.arrive(this.#arrival(this.#name))
       this.obey(verdict instanceof Promise ? await verdict : verdict)
     }
+    if (this.#mount.open === true) return this.#mount.handle(this)
     const known = authenticate(this.request.headers, { ip: this.ip })
     const principal = known instanceof Promise ? await known : known
     if (principal === null) {
-      if (readCredential(this.request.headers) !== null) await frontDoor?.fail(this.#arrival(this.#mount.prefix))
+      if (readCredential(this.request.headers) !== null) await frontDoor?.fail(this.#arrival(this.#name))
       throw httpErrors.unauthenticated('no valid key or token')
     }
     this.#principal = principal
@@ -193,7 +212,7 @@ class Call implements MountCall {
       requestId,
       traceId: this.trace.traceId,
       method: request.method,
-      path: this.#mount.prefix,
+      path: this.#name,
       code: problem.code,
     }
     const { logger } = this.#settings

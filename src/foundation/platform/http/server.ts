@@ -9,6 +9,7 @@ import { deprecationHeaders } from './api-versions.ts'
 import { type Authenticate, readCredential } from './bearer-token.ts'
 import type { CompressionRule } from './compression.ts'
 import { type CorsOptions, createCors } from './cors.ts'
+import { createDirectRoutes } from './direct-routes.ts'
 import { type FrontDoor, type LimitState, rateLimitHeaders, type Verdict } from './front-door.ts'
 import { goOn } from './go-on.ts'
 import { httpErrors } from './http-errors.ts'
@@ -17,6 +18,7 @@ import type { IdempotencyStore } from './idempotency.ts'
 import { type Listener, type ListenOptions, listen } from './listener.ts'
 import { createMethodTable } from './method-table.ts'
 import { createMounts, type Mount } from './mount.ts'
+import { ownHeaders } from './own-headers.ts'
 import { mayUse, type Principal } from './principal.ts'
 import { requestIdOf } from './request-id.ts'
 import type { Route, Upgrade } from './route.ts'
@@ -74,13 +76,6 @@ export interface HttpServer {
 /** Requests with more headers are refused: no client of ours sends a tenth of it. */
 const mostHeaders = 100
 
-const ownHeaders = {
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-}
-
 export function createServer(options: ServerOptions): HttpServer {
   const { routes, authenticate, logger = silentHttpLogger, ids = systemIds, random = systemRandom } = options
   const { frontDoor, recheckMs = 2_000, requestTimeoutMs = 60_000 } = options
@@ -98,10 +93,12 @@ export function createServer(options: ServerOptions): HttpServer {
   const listeners: Listener[] = []
   const methods = createMethodTable(routes)
   let closing: Promise<void> | null = null
-  const mounted = createMounts(options.mounts ?? [], {
+  const calls = {
     ...{ authenticate, frontDoor, cors, ids, random, logger, upgrades, mostHeaders, drain: drain.signal },
     trustProxy: options.trustProxy ?? [],
-  })
+  }
+  const mounted = createMounts(options.mounts ?? [], calls)
+  const direct = createDirectRoutes(routes, calls)
 
   const app = fastify({
     logger: false,
@@ -244,7 +241,7 @@ export function createServer(options: ServerOptions): HttpServer {
     async listen(where = {}) {
       await app.ready()
       const handle = (request: IncomingMessage, response: Parameters<typeof app.routing>[1]) => {
-        if (!mounted(request, response)) app.routing(request, response)
+        if (!mounted(request, response) && !direct(request, response)) app.routing(request, response)
       }
       const listener = await listen(where, { handle, upgrades, requestTimeoutMs })
       listeners.push(listener)
