@@ -9,9 +9,9 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     maxConcurrency: 3,
     // Limits are for a machine that has much else to do: no test is slow by itself.
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000, interval: 50 } },
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 50 } },
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts', 'workflows/**/*.ts'],

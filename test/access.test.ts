@@ -278,7 +278,7 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
       await expect.poll(stateOfLate, { timeout: 30_000, interval: 100 }).not.toBe('paused')
     })
 
-    test('that is deleted ends its runs, leaves nothing, and is never there again', { timeout: 60_000 }, async () => {
+    test('that is deleted ends its runs, leaves nothing, and is never there again', async () => {
       const { key, client } = await newTenant()
       const { tenant } = await me(key)
       await client.call(contract.startRun, { body })

@@ -9,7 +9,7 @@ import { startPostgresServer } from './support/postgres-server.ts'
 import { bin, type CliOptions, documentsOf, runCli, scratchFolder, startCli } from './support/run-cli.ts'
 
 // Each starts several processes, of which most start a database.
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000 })
 const scratch = scratchFolder('journey')
 afterAll(() => scratch.remove())
 

@@ -23,7 +23,7 @@ else {
   const mine = () =>
     podman('ps', '--all', '--quiet', '--filter', `label=dev.leanvibe.pool=journey-${process.pid}`).trim()
 
-  it('does a task; what a crash leaves of it is found and removed', { timeout: 90_000 }, async () => {
+  it('does a task; what a crash leaves of it is found and removed', async () => {
     const name = ['--name', `journey-${process.pid}`, '--force', '--']
     const add = (script: string) => cli('agents', 'add', 'container', '--image', image, ...name, 'sh', '-c', script)
     const spawn = ['spawn', '--pool', `journey-${process.pid}`, '--task', 'well done']

@@ -15,7 +15,7 @@ import { scratchFolder } from './support/run-cli.ts'
 
 const day = 86_400_000
 
-test('a server warns of a durable reader that keeps old events, by its name and age', { timeout: 60_000 }, async () => {
+test('a server warns of a durable reader that keeps old events, by its name and age', async () => {
   const scratch = scratchFolder('held-events')
   const data = join(scratch.path, 'data')
   await mkdir(data)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type CliProcess, type CliResult, documentsOf, runCli, scratchFolder, startCli } from './support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 90_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const place = scratchFolder('join')
 const here = join(place.path, 'server')

@@ -66,7 +66,7 @@ beforeAll(async () => {
   const conf = 'reason' in containers ? undefined : containers.variable('CONTAINERS_CONF')
   const config = { agents: 1, a2a: { allow: ['127.0.0.1/32'] }, pools }
   runner = await joinRunner(api, there, config, { env: conf === undefined ? {} : { CONTAINERS_CONF: conf } })
-}, 90_000)
+})
 
 afterAll(async () => {
   await runner?.[Symbol.asyncDispose]()

@@ -33,7 +33,7 @@ beforeAll(async () => {
     const pools = { far: { command, prompt: 'stdin', agents: 1 } }
     runners.push(await joinRunner(api, join(scratch.path, name), { agents: 1, pools }, { slots: 2 }))
   }
-}, 60_000)
+})
 
 afterAll(async () => {
   for (const runner of runners) await runner[Symbol.asyncDispose]()

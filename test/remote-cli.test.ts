@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type CliProcess, documentsOf, runCli, scratchFolder, startCli } from './support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 
 const place = scratchFolder('remote')
 const there = join(place.path, 'server')

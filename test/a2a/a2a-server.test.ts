@@ -323,7 +323,7 @@ describe('our agents over A2A, as the official client sees them', () => {
       await fleet.close()
       await there.close()
     }
-  }, 90_000)
+  })
 
   it('leanvibe agents add a2a reads a card, and writes a pool of what it can do', async () => {
     const project = scratchFolder('add-a2a')
@@ -342,7 +342,7 @@ describe('our agents over A2A, as the official client sees them', () => {
       pools: { echo: { kind: 'a2a', a2a: { card, auth: { bearer: 'FLEET' } } } },
     })
     await project.remove()
-  }, 60_000)
+  })
 
   it('has reported no failure of its own', () => {
     expect(api.errors).toEqual([])

@@ -72,7 +72,7 @@ beforeAll(async () => {
     },
   }
   api = await startApi(use.db, { yaml: JSON.stringify(yaml), work: true })
-}, 60_000)
+})
 
 afterAll(async () => {
   await api?.close()

@@ -46,7 +46,7 @@ export class FleetProcess {
     return new FleetProcess(name, kind, await startWireProxy(database.port), database.url, args)
   }
 
-  /** Starts it and waits until it is up. */
+  /** Starts it and waits until it is up, or gone. */
   async start(): Promise<void> {
     const cli = this.place.cli([this.kind, ...this.#args], {
       env: {
@@ -64,6 +64,8 @@ export class FleetProcess {
       this.#complaints += `ended ${signal ?? code}\n`
     })
     await cli.spoke
+    // What tells that it is up may not have arrived as a whole.
+    while (!this.isUp && !this.isGone) await sleep(10)
   }
 
   get pid(): number {
@@ -72,6 +74,10 @@ export class FleetProcess {
 
   get isUp(): boolean {
     return this.#cli !== null && this.#cli.goneAt() === null && this.document(upTypes[this.kind]) !== undefined
+  }
+
+  get isGone(): boolean {
+    return this.#cli === null || this.#cli.goneAt() !== null
   }
 
   /** The runner that this life has registered. */

@@ -6,7 +6,7 @@ import { afterAll, expect, test, vi } from 'vitest'
 import { describeWhen } from '../support/when.ts'
 import { type Cli, CrashPlace, runIn } from './crash-place.ts'
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const place = new CrashPlace('bad')
 afterAll(() => place.remove())

@@ -6,7 +6,7 @@ import { checkEnd } from './check-end.ts'
 import { CrashPlace, failuresIn, runIn } from './crash-place.ts'
 import { fleetWorkflow } from './fleet.ts'
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 })
 
 /** Of each run: more than are done between its crashes. */
 const tasks = 20

@@ -6,7 +6,7 @@ import { approve, artifactContent, listApprovals, showRun, startRun } from '../.
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
 import { type CliResult, documentsOf, runCli, scratchFolder, startCli } from '../support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 
 const place = scratchFolder('migrate-to')
 writeFileSync(join(place.path, 'leanvibe.yaml'), '')

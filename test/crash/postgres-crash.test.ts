@@ -7,7 +7,7 @@ import { checkEnd } from './check-end.ts'
 import { CrashPlace, failuresIn, runIn } from './crash-place.ts'
 import { fleetWorkflow } from './fleet.ts'
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 })
 
 /** All of them with LEANVIBE_LONG=1; otherwise as many as a quick look allows. */
 const crashes = process.env.LEANVIBE_LONG === '1' ? 20 : 4

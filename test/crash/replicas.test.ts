@@ -6,7 +6,7 @@ import { type PostgresServer, startPostgresServer } from '../support/postgres-se
 import { documentsOf } from '../support/run-cli.ts'
 import { type Cli, CrashPlace, failuresIn } from './crash-place.ts'
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 
 /** The folders of the machines: each has a data folder of its own, all have one database. */
 const places = {

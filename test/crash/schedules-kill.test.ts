@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts'
 import { type Cli, CrashPlace } from './crash-place.ts'
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 180_000 })
 
 const place = new CrashPlace('schedules')
 writeFileSync(join(place.folder, 'tick.yaml'), 'name: tick\nsteps:\n  a: { command: [echo, tick] }\n')
@@ -74,7 +74,7 @@ test.each([
   expect(await figures(name)).toMatchObject({ slots: left, runs: left })
 
   const second = place.cli(['serve'], { env })
-  await expect.poll(async () => (await figures(name)).ended, { timeout: 90_000, interval: 100 }).toBe(1)
+  await expect.poll(async () => (await figures(name)).ended, { timeout: 180_000, interval: 100 }).toBe(1)
   expect(await figures(name)).toEqual({ slots: 1, ended: 1, runs: 1, doubled: 0 })
   await stop(second)
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { type Cli, CrashPlace, failuresIn } from './crash-place.ts'
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 
 const place = new CrashPlace('two')
 afterAll(() => place.remove())

@@ -22,7 +22,7 @@ async function nowhere(): Promise<string> {
 }
 beforeAll(async () => {
   gateway = await openGateway()
-}, 60_000)
+})
 afterEach(closeAll)
 afterAll(() => gateway.close())
 const get = (path: string, options = {}) => ask(`${gateway.url}${path}`, gateway.key, options)
@@ -152,7 +152,7 @@ describe('an upstream', () => {
     } finally {
       await strict.close()
     }
-  }, 30_000)
+  })
 })
 
 describe('a client', () => {
@@ -288,7 +288,7 @@ test('health checks take an upstream out and bring it back', async () => {
   } finally {
     await working.close()
   }
-}, 30_000)
+})
 
 test('a server that ends lets answers under way come to their end, streams and WebSockets in good order', async () => {
   const ending = await openGateway()
@@ -308,4 +308,4 @@ test('a server that ends lets answers under way come to their end, streams and W
   finish()
   expect(await slow).toMatchObject({ status: 200, body: 'in time', complete: true })
   await closed
-}, 30_000)
+})

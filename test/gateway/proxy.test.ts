@@ -20,7 +20,7 @@ let gateway: TestGateway
 const { upstream, closeAll } = trackedUpstreams()
 beforeAll(async () => {
   gateway = await openGateway()
-}, 60_000)
+})
 afterEach(closeAll)
 afterAll(() => gateway.close())
 

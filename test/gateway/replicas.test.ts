@@ -19,10 +19,10 @@ let upstream: TestUpstream
 
 beforeAll(async () => {
   one = await openGateway('postgres')
-  otherDatabase = await openDatabase({ kind: 'postgres', url: one.use.url!, poolSize: 4 })
+  otherDatabase = await openDatabase({ kind: 'postgres', url: one.use.url!, poolSize: 4, idleInTransactionMs: 30_000 })
   other = await startApi(otherDatabase, { yaml: localAllowed })
   upstream = await startUpstream()
-}, 60_000)
+})
 afterAll(async () => {
   await other.close()
   await otherDatabase.close()

@@ -61,7 +61,7 @@ describe.each(['legacy', 'auto'] as const)('the fleet as an MCP server over HTTP
   let client: Client
   beforeAll(async () => {
     client = await connect(key, mode)
-  }, 30_000)
+  })
 
   test('tells its tools and its templates', async () => {
     expect(client.getNegotiatedProtocolVersion()).toBe(mode === 'auto' ? '2026-07-28' : '2025-11-25')

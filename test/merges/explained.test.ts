@@ -7,7 +7,7 @@ import { startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
 import { scratchFolder } from '../support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 const scratch = scratchFolder('explained')
 
 /** Two changes that pass alone need not pass together: each kind of thing may be there once. */

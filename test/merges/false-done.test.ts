@@ -8,7 +8,7 @@ import { startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
 import { scratchFolder } from '../support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 const scratch = scratchFolder('false-done')
 const planted = 'pl4nted-9d2e77b1c0aa'
 const peer = fileURLToPath(new URL('../../src/orchestration/agents/acp/acp-peer.fixture.ts', import.meta.url))

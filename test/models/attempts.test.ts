@@ -39,7 +39,7 @@ pools:
   asker: { command: [${JSON.stringify(process.execPath)}, --input-type=module, -e, ${JSON.stringify(agent)}, '{prompt}'], models: [dear] }
 `
   api = await startApi(use.db, { yaml, work: true })
-}, 60_000)
+})
 
 afterAll(async () => {
   await api.close()

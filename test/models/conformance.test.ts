@@ -7,7 +7,7 @@ let place: ModelPlace
 
 beforeAll(async () => {
   place = await openModelPlace()
-}, 60_000)
+})
 beforeEach(() => {
   place.openaiServer.reset()
   place.anthropicServer.reset()

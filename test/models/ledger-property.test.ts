@@ -134,7 +134,7 @@ eachDatabase('model calls under random answers, hang-ups and kills', (use) => {
       ),
       { numRuns: Number(process.env.LEDGER_RUNS ?? 8), interruptAfterTimeLimit: 40_000, endOnFailure: true },
     )
-  }, 90_000)
+  })
 })
 
 const died = new Error('the process is dead')

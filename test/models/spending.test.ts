@@ -18,7 +18,7 @@ const chat = { model: 'dear', messages: [...ask] }
 
 beforeAll(async () => {
   place = await openModelPlace('pglite', { wait: '2s' })
-}, 60_000)
+})
 beforeEach(() => place.reset())
 afterAll(() => place[Symbol.asyncDispose]())
 

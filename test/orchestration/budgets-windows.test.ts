@@ -190,9 +190,13 @@ eachDatabase('windows of budgets', (use) => {
         const wanted = [...spent].filter(([, amount]) => amount > 0)
         expect(Object.fromEntries(found)).toEqual(Object.fromEntries(wanted))
       }),
-      { numRuns: Number(process.env.WINDOW_RUNS ?? (use().kind === 'pglite' ? 2 : 8)), interruptAfterTimeLimit: 40_000, endOnFailure: true },
+      {
+        numRuns: Number(process.env.WINDOW_RUNS ?? (use().kind === 'pglite' ? 2 : 8)),
+        interruptAfterTimeLimit: 40_000,
+        endOnFailure: true,
+      },
     )
-  }, 90_000)
+  })
 
   test('a lease that is open when its window ends takes nothing of the next', async () => {
     const { platform, spending, set } = start()

@@ -83,7 +83,7 @@ eachDatabase('cancel and pause', (use) => {
     }
     for (const state of seen) expect(['succeeded', 'cancelled']).toContain(state)
     await platform.check()
-  }, 40_000)
+  })
 
   test('every kind of waiting ends with the run', async () => {
     const platform = new TestPlatform(use(), {

@@ -16,7 +16,7 @@ import { startApi } from '../support/api.ts'
 import { openTestDatabase } from '../support/databases.ts'
 import { scratchFolder } from '../support/run-cli.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000 })
 const scratch = scratchFolder('proofs')
 afterAll(() => scratch.remove())
 

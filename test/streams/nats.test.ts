@@ -272,5 +272,5 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
     for (const attempt of attempts) await expect(attempt()).rejects.toThrow()
     await own.close()
     await link.close()
-  }, 60_000)
+  })
 })

@@ -79,10 +79,13 @@ export async function preparedImage(migrations?: string): Promise<string> {
   return (await ask<{ image: string }>('pglite', migrations ? { migrations } : {})).image
 }
 
+/** A machine that has much else to do may be seconds between two statements of a transaction. */
+const patience = { idleInTransactionMs: 30_000 }
+
 async function openTestPglite(options: TestDatabaseOptions): Promise<TestDatabase> {
   const image = await preparedImage(options.migrations)
   const fresh = { kind: 'pglite', folder: ':memory:', image, buffers: 'least' } as const
-  const { database, backend } = await openPgliteParts({ ...fresh, ...options })
+  const { database, backend } = await openPgliteParts({ ...fresh, ...patience, ...options })
   const owner = <Row>(text: string, values: readonly unknown[] = []) =>
     backend.asOwner(async ({ client }) => (await client.query(text, values as unknown[])).rows as Row[])
   await owner(keepSeeds)
@@ -105,7 +108,7 @@ async function openTestPostgres(options: TestDatabaseOptions): Promise<TestDatab
   const owner = async <Row>(text: string, values: readonly unknown[] = []) =>
     (await client.query(text, values as unknown[])).rows as Row[]
   await owner(keepSeeds)
-  const db = await openDatabase({ kind: 'postgres', url, ...options })
+  const db = await openDatabase({ kind: 'postgres', url, ...patience, ...options })
   return {
     kind: 'postgres',
     db,

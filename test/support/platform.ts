@@ -68,9 +68,10 @@ export class TestPlatform {
     })
   }
 
-  /** Moves the calendar and the monotonic clock forward. */
+  /** Moves the calendar and the monotonic clock forward. Loops that rest look soon. */
   advance(ms: number): void {
     this.#ahead += ms
+    this.database.pulse.beat()
   }
 
   /** A further worker, announced with one agent. */

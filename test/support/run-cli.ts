@@ -26,13 +26,13 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** The Node to run on. Default: the one of the tests. */
   readonly node?: string
-  /** Ended by force after this long. Default 60 s. */
+  /** Ended by force after this long. Default 180 s. */
   readonly timeoutMs?: number
 }
 
 /** Starts the real command line as a process of its own. It sees no setting of the tests' own environment. */
 export function startCli(args: readonly string[], options: CliOptions): CliProcess {
-  const { cwd, env = {}, node = process.execPath, timeoutMs = 60_000 } = options
+  const { cwd, env = {}, node = process.execPath, timeoutMs = 180_000 } = options
   const child = spawn(node, [bin, ...args], {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: cwd, NO_COLOR: '1', ...env },

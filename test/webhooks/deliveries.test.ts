@@ -139,7 +139,7 @@ eachDatabase('outgoing webhooks', (use) => {
     await eventually(async () => {
       on.platform.advance(1_000)
       return (await deliveries(on)).every(({ state }) => state === 'delivered')
-    }, 30_000)
+    })
     const order = (subject: string) =>
       delivered()
         .filter(({ data }) => data.subject === subject)

@@ -114,7 +114,7 @@ test('plan, parallel parts, a gate and a reviewer that hand back, approval, merg
   expect(report.rounds).toEqual([2, 2])
 })
 
-test('without agents it says what to do before anything else', { timeout: 60_000 }, async () => {
+test('without agents it says what to do before anything else', async () => {
   const { cwd, repository } = project('alone', null)
   const { code, stdout, stderr } = await runCli(
     ['orchestrate', 'feature-dev', '--repo', repository, '--input', 'task=x'],

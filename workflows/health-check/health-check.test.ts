@@ -66,7 +66,7 @@ test('what checks and doctor say becomes findings by how grave it is', () => {
   expect(told.map(({ id }) => id)).toEqual(['fleet/git', 'fleet/agents', 'fleet/failures', 'fleet/prompts'])
 })
 
-test('the fleet of a project is asked by the real program', { timeout: 60_000 }, async () => {
+test('the fleet of a project is asked by the real program', async () => {
   writeFileSync(join(scratch.path, 'leanvibe.yaml'), 'agents: 1\n')
   const { facts, limits } = await runWork(fleet, ['--folder', scratch.path])
   expect(limits).toEqual([])

@@ -68,7 +68,7 @@ eachDatabase('a durable consumer', (use) => {
     for (const list of revs.values()) expect(list.map((row) => row.rev)).toEqual(list.map((_, index) => index + 1))
     expect(errors.length).toBeGreaterThan(0)
     expect(new Set(errors)).toEqual(new Set([killed]))
-  }, 60_000)
+  })
 
   test('goes on where it was after a new epoch of the log, and starts at the end when it is new', async () => {
     const { db } = use()

@@ -183,7 +183,7 @@ eachDatabase(
       await second.readAll(db, 7)
       expect(second.seen).toEqual(reader.seen)
       expect(errors).toEqual([])
-    }, 60_000)
+    })
 
     test('two processes ticking at once never cut the same batch', async () => {
       const { db } = use()
@@ -233,7 +233,7 @@ eachDatabase('the event log', (use) => {
       ),
       { numRuns: 30 },
     )
-  }, 60_000)
+  })
 
   test('an event comes back as it was written', async () => {
     const { db } = use()

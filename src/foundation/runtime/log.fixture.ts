@@ -69,7 +69,7 @@ export async function committed(tx: ReadTx): Promise<readonly string[]> {
  * Resolves when `check` holds; fails after `ms`, which are for a machine that has much else to do. It looks less and less
  * often, so that looking does not keep it from what it waits for.
  */
-export async function eventually(check: () => boolean | Promise<boolean>, ms = 40_000): Promise<void> {
+export async function eventually(check: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const deadline = performance.now() + ms
   for (let pause = 2; !(await check()); pause = Math.min(50, pause * 1.3)) {
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${check}`)

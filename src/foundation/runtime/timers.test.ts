@@ -46,7 +46,7 @@ eachDatabase('timers', (use) => {
     await eventually(async () => (await left()).length === 0, 30_000)
     for (const loop of loops) await loop.stop()
     expect(await counts()).toEqual(ids.map((key) => ({ key, used: 1 })))
-  }, 60_000)
+  })
 
   test('none fires early, and one batch comes in the order in which they fell due', async () => {
     const order: string[] = []

@@ -104,5 +104,5 @@ eachDatabase('the logs of a run', (use) => {
     expect(texts((await server.get(`${run.id}/logs?task=${taskId}`)).lines)).toEqual(whole.slice(2))
     expect((await server.get(`${run.id}/logs?step=nothing`)).lines).toEqual([])
     expect((await server.get('run_nowhere/logs?follow=true')).status).toBe(404)
-  }, 60_000)
+  })
 })

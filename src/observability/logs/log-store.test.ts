@@ -119,7 +119,7 @@ eachDatabase('the log store', (use) => {
       }),
       { numRuns: 20 },
     )
-  }, 60_000)
+  })
 
   test('following prints what comes, is woken by a hint, and ends when it is over and all was read', async () => {
     const { db } = use()
@@ -213,7 +213,7 @@ eachDatabase(
       for (const list of Map.groupBy(seen, (row) => row.taskId).values()) {
         expect(list.map((row) => row.part)).toEqual(list.map((_, index) => index))
       }
-    }, 60_000)
+    })
 
     test('a run is found by its index, also within one tenant of many runs', async () => {
       const { db, owner } = use()

@@ -192,7 +192,7 @@ eachDatabase('shared buckets', (use) => {
 })
 
 describe('three replicas on one PostgreSQL', () => {
-  test('together let exactly the quota through, whatever 64 callers ask of each', { timeout: 60_000 }, async () => {
+  test('together let exactly the quota through, whatever 64 callers ask of each', async () => {
     const use = await openTestDatabase('postgres')
     const limit: RateLimit = { requests: 500, windowMs: 100_000_000 }
     const others = await Promise.all([1, 2].map(() => openDatabase({ kind: 'postgres', url: use.url!, poolSize: 4 })))

@@ -201,7 +201,7 @@ describe.each(Object.entries(stores))('blobs in %s', (_name, openStore) => {
       ),
       { numRuns: 12 },
     )
-  }, 60_000)
+  })
 
   test('names the tenants that have blobs', async () => {
     expect(await store.tenants()).toEqual([])

@@ -21,7 +21,7 @@ const found = testContainers()
 if ('reason' in found) describeWhen(false, found.reason)('agents in containers', () => {})
 else {
   const containers: TestContainers = found
-  describe.concurrent('commands in containers', { timeout: 90_000 }, () => {
+  describe.concurrent('commands in containers', () => {
     let kit: RunnerKit
     let tasks = 0
     beforeAll(() => {

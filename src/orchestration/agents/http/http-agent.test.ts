@@ -36,7 +36,7 @@ beforeAll(async () => {
   calls = new ServiceCalls({ database: use.db, leaseOf, pollMs: 1_000 })
   server = createServer({ routes: serviceCallRoutes(calls), authenticate: async () => null })
   ourUrl = (await server.listen()).url
-}, 60_000)
+})
 afterAll(async () => {
   await server?.close({ graceMs: 100 })
   calls?.[Symbol.dispose]()

@@ -19,7 +19,7 @@ else {
   const containers: TestContainers = found
   let cluster: PodmanCluster
 
-  describe('commands in Jobs', { timeout: 90_000 }, () => {
+  describe('commands in Jobs', () => {
     let kit: RunnerKit
     let tasks = 0
     beforeAll(async () => {

@@ -16,7 +16,7 @@ const found = testContainers()
 
 if ('reason' in found) describeWhen(false, found.reason)('an agent that is slow to leave its pod', () => {})
 else {
-  describe('an agent that is slow to leave its pod', { timeout: 90_000 }, () => {
+  describe('an agent that is slow to leave its pod', () => {
     let cluster: PodmanCluster
     let kit: RunnerKit
     beforeAll(async () => {

@@ -91,7 +91,7 @@ it('whatever is packed comes out as it was, in pieces of any size, and tar of th
     ),
     { numRuns: 25 },
   )
-}, 60_000)
+})
 
 it('leaves out what it is told to, and keeps programs programs', async () => {
   const from = join(folder, 'from')

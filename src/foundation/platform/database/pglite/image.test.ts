@@ -13,7 +13,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-test('an image is made once for each state of the migrations', { timeout: 60_000 }, async () => {
+test('an image is made once for each state of the migrations', async () => {
   const migrations = join(folder, 'migrations')
   const cacheFolder = join(folder, 'cache')
   await cp(join(import.meta.dirname, '..', 'test-migrations'), migrations, { recursive: true })

@@ -56,7 +56,7 @@ test('the major version is that of the embedded PostgreSQL, and another one is r
   expect(await findHolder(folder)).toBeUndefined()
 })
 
-test('kill -9 at any moment loses nothing that was committed', { timeout: 60_000 }, async () => {
+test('kill -9 at any moment loses nothing that was committed', async () => {
   let committed = 0
   await (await open()).database.close()
   for (let round = 0; round < 4; round++) {
