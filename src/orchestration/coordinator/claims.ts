@@ -41,14 +41,33 @@ export class Claims {
 
 export class Claim {
   readonly shards = new Set<string>()
-  readonly tasks = new Set<string>()
   readonly agents = new Map<string, number>()
   readonly budgets = new Map<string, number>()
+  readonly #tasks = new Map<string, Set<string>>()
+  #size = 0
 
-  task(tenant: string, taskId: string, agentId: string, holds: readonly { budget: string; amount: number }[]): void {
-    this.tasks.add(`${tenant}/${taskId}`)
-    add(this.agents, `${tenant}/${agentId}`, 1)
-    for (const { budget, amount } of holds) add(this.budgets, `${tenant}/${budget}`, amount)
+  /** How many tasks it has claimed. */
+  get size(): number {
+    return this.#size
+  }
+
+  tasksOf(tenant: string): ReadonlySet<string> | undefined {
+    return this.#tasks.get(tenant)
+  }
+
+  tasks(tenant: string, taskIds: readonly string[]): void {
+    const own = this.#tasks.get(tenant) ?? new Set()
+    this.#tasks.set(tenant, own)
+    for (const id of taskIds) own.add(id)
+    this.#size += taskIds.length
+  }
+
+  agent(tenant: string, agentId: string, slots: number): void {
+    add(this.agents, `${tenant}/${agentId}`, slots)
+  }
+
+  budget(tenant: string, budget: string, amount: number): void {
+    add(this.budgets, `${tenant}/${budget}`, amount)
   }
 }
 
@@ -64,16 +83,15 @@ export class ClaimsView {
   /** How many tasks of a shard others have claimed, or will, each at most `batch` over its shards: so many more are looked at. */
   sizeOf(shard: string, batch: number): number {
     let size = 0
-    for (const { shards, tasks } of this.#claims) {
-      if (shards.has(shard)) size += Math.ceil(Math.max(tasks.size, batch) / shards.size)
+    for (const claim of this.#claims) {
+      if (claim.shards.has(shard)) size += Math.ceil(Math.max(claim.size, batch) / claim.shards.size)
     }
     return size
   }
 
-  has(tenant: string, taskId: string): boolean {
-    const key = `${tenant}/${taskId}`
-    for (const claim of this.#claims) if (claim.tasks.has(key)) return true
-    return false
+  /** The claimed tasks of a tenant: those of each claim. */
+  tasksOf(tenant: string): readonly ReadonlySet<string>[] {
+    return [...this.#claims].flatMap((claim) => claim.tasksOf(tenant) ?? [])
   }
 
   /** Slots of an agent. */

@@ -51,8 +51,8 @@ export class ContextMemory {
     for (const { tenant, runId, repo } of repos) this.#keepRepo(tenant, runId, repo)
     for (const { tenant, key, spec } of shared) this.#keepShared(tenant, key, spec)
     return {
-      sharedOf: (lease) => newShared.get(sharedKey(lease)) ?? known.sharedOf(lease),
-      repoOf: (lease) => newRepos.get(repoKey(lease)) ?? known.repoOf(lease),
+      sharedOf: byStep((lease) => newShared.get(sharedKey(lease)) ?? known.sharedOf(lease)),
+      repoOf: byStep((lease) => newRepos.get(repoKey(lease)) ?? known.repoOf(lease)),
     }
   }
 
@@ -60,19 +60,21 @@ export class ContextMemory {
   #context(): LeaseContext {
     const [repos, shared] = [this.#repos, this.#shared]
     return {
-      sharedOf: (lease) => shared.get(sharedKey(lease)),
-      repoOf: (lease) => repos.get(repoKey(lease)) ?? null,
+      sharedOf: byStep((lease) => shared.get(sharedKey(lease))),
+      repoOf: byStep((lease) => repos.get(repoKey(lease)) ?? null),
     }
   }
 
   #missing(leases: readonly FreshLease[]) {
     const repos = new Map<string, { tenant: TenantId; runId: string }>()
     const shared = new Map<string, { tenant: TenantId; key: string }>()
+    const isRepoKnown = byStep((lease) => this.#repos.has(repoKey(lease)))
+    const isSharedKnown = byStep((lease) => this.#shared.has(sharedKey(lease)))
     for (const lease of leases) {
       const { tenant, taskId, spec } = lease
-      if (!this.#repos.has(repoKey(lease))) repos.set(repoKey(lease), { tenant, runId: runOfTask(taskId) })
+      if (!isRepoKnown(lease)) repos.set(repoKey(lease), { tenant, runId: runOfTask(taskId) })
       if (spec !== undefined && spec !== null && 'kind' in spec) continue
-      if (!this.#shared.has(sharedKey(lease))) shared.set(sharedKey(lease), { tenant, key: sharedKeyOf(taskId) })
+      if (!isSharedKnown(lease)) shared.set(sharedKey(lease), { tenant, key: sharedKeyOf(taskId) })
     }
     return { repos: [...repos.values()], shared: [...shared.values()] }
   }
@@ -86,6 +88,17 @@ export class ContextMemory {
   #keepRepo(tenant: string, runId: string, repo: RepoOfRun | null): void {
     if (this.#repos.size > 50_000) this.#repos = new Map()
     this.#repos.set(`${tenant}/${runId}`, repo)
+  }
+}
+
+/** Leases of one step come together, for the most part: what is known of the last one is known of the next. */
+function byStep<T>(find: (lease: FreshLease) => T): (lease: FreshLease) => T {
+  let last: { readonly tenant: string; readonly step: string; readonly found: T } | null = null
+  return (lease) => {
+    if (last !== null && last.tenant === lease.tenant && lease.taskId.startsWith(last.step)) return last.found
+    const found = find(lease)
+    last = { tenant: lease.tenant, step: `${sharedKeyOf(lease.taskId)}.`, found }
+    return found
   }
 }
 

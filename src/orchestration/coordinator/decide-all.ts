@@ -1,6 +1,7 @@
 import type { Strategy } from '../../foundation/balancing/candidate.ts'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Claim, ClaimsView } from './claims.ts'
+import { countBy } from './count-by.ts'
 import type { Counters } from './counters.ts'
 import { type Decision, decideShards, type FreeAgent, type Head, type Lane, type StrategyNamed } from './decide.ts'
 import type { FairShares } from './fair-shares.ts'
@@ -42,6 +43,7 @@ export interface Decided {
     readonly taskId: string
     readonly agentId: string
     readonly runnerId: string
+    readonly holds: Head['holds']
   }[]
   readonly refused: readonly { readonly tenant: TenantId; readonly taskId: string; readonly reason: string }[]
 }
@@ -80,8 +82,10 @@ export function decideAll(input: DecideInput): Decided {
   const decisions = decideShards(shards, { limit: limit * plans.length, shares, strategyNamed })
   decisions.forEach((decision, n) => {
     const { tenant } = plans[n]!.shard
-    claimAll(claim, tenant, shards[n]!.lanes, decision)
-    for (const item of decision.assignments) assignments.push({ tenant, ...item })
+    claimAll(claim, tenant, decision)
+    for (const { taskId, agentId, runnerId, holds } of decision.assignments) {
+      assignments.push({ tenant, taskId, agentId, runnerId, holds })
+    }
     for (const { taskId, budget } of decision.refused) {
       // What others hold may be counted twice: whether there is room is for the next tick to see.
       if (view.heldOf(tenant, budget) === 0) refused.push({ tenant, taskId, reason: `budget:${budget}` })
@@ -113,18 +117,21 @@ function roomOf({ remaining, counters, view }: DecideInput): Map<TenantId, Map<s
 /** What nobody else has claimed. */
 function headsOf({ tenant, ids, readySeqs, holds }: LaneHeads, view: ClaimsView): Head[] {
   const heads: Head[] = []
+  const claimed = view.tasksOf(tenant)
   ids.forEach((taskId, n) => {
-    if (!view.has(tenant, taskId)) heads.push({ taskId, readySeq: readySeqs[n]!, holds: holdsOf(holds[n]!) })
+    if (!claimed.some((tasks) => tasks.has(taskId)))
+      heads.push({ taskId, readySeq: readySeqs[n]!, holds: holdsOf(holds[n]!) })
   })
   return heads
 }
 
-function claimAll(claim: Claim, tenant: string, lanes: readonly Lane[], { assignments }: Decision): void {
-  const agents = new Map(assignments.map((item) => [item.taskId, item.agentId]))
-  for (const { heads } of lanes) {
-    for (const { taskId, holds } of heads) {
-      const agent = agents.get(taskId)
-      if (agent !== undefined) claim.task(tenant, taskId, agent, holds)
-    }
+function claimAll(claim: Claim, tenant: string, { assignments }: Decision): void {
+  claim.tasks(
+    tenant,
+    assignments.map((item) => item.taskId),
+  )
+  for (const [agentId, tasks] of countBy(assignments, (item) => item.agentId)) claim.agent(tenant, agentId, tasks)
+  for (const [holds, tasks] of countBy(assignments, (item) => item.holds)) {
+    for (const { budget, amount } of holds) claim.budget(tenant, budget, tasks * amount)
   }
 }

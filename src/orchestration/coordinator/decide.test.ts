@@ -11,7 +11,7 @@ describe('decide', () => {
   test('gives a task to an agent, and says on which runner it lives', () => {
     const decision = decide(snapshot({ lanes: [lane('a', [head('t1', 1)])], agents: [agent('x')] }), leastConnections())
     expect(decision).toEqual({
-      assignments: [{ taskId: 't1', agentId: 'x', runnerId: 'runner of x' }],
+      assignments: [{ taskId: 't1', agentId: 'x', runnerId: 'runner of x', holds: [] }],
       refused: [],
     })
   })
@@ -70,7 +70,7 @@ describe('decide', () => {
     const lanes = [lane('a', [head('big', 1, holds(8)), head('fits', 2, holds(5)), head('late', 3, holds(1))])]
     const budgets = new Map([['run', 5]])
     expect(decide(snapshot({ lanes, agents: [agent('x', 3)], budgets }), leastConnections())).toEqual({
-      assignments: [{ taskId: 'fits', agentId: 'x', runnerId: 'runner of x' }],
+      assignments: [{ taskId: 'fits', agentId: 'x', runnerId: 'runner of x', holds: holds(5) }],
       refused: [
         { taskId: 'big', budget: 'run' },
         { taskId: 'late', budget: 'run' },

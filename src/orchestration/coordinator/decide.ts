@@ -45,6 +45,8 @@ export interface TaskAssignment {
   readonly taskId: string
   readonly agentId: string
   readonly runnerId: string
+  /** What the task takes of budgets. */
+  readonly holds: Head['holds']
 }
 
 export interface Decision {

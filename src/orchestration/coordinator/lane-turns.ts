@@ -57,8 +57,11 @@ export class LaneTurns<Place> implements Flow {
 function weightOfRuns(lanes: readonly LaneTurn<unknown>[]): number {
   const priorities = new Map<string, number>()
   for (const { lane } of lanes) {
+    let run: string | null = null
     for (const { taskId } of lane.heads) {
-      const run = taskId.slice(0, taskId.indexOf('.'))
+      // Tasks of a run became ready together, for the most part.
+      if (run !== null && taskId.startsWith(run)) continue
+      run = taskId.slice(0, taskId.indexOf('.') + 1)
       priorities.set(run, Math.max(lane.priority, priorities.get(run) ?? 0))
     }
   }

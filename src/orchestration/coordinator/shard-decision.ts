@@ -188,7 +188,7 @@ export class ShardDecision implements Flow {
       const left = remaining.get(hold.budget)
       if (left !== undefined) remaining.set(hold.budget, left - hold.amount)
     }
-    this.#assignments.push({ taskId: head.taskId, agentId: agent.id, runnerId: agent.runnerId })
+    this.#assignments.push({ taskId: head.taskId, agentId: agent.id, runnerId: agent.runnerId, holds: head.holds })
   }
 
   #copy(agent: FreeAgent): BusyAgent {

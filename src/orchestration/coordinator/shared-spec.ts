@@ -36,6 +36,7 @@ export function splitSpecs(specs: readonly ResolvedTask[]): SplitSpecs {
 /** The whole again. */
 export function joinSpec(shared: JsonObject | undefined, own: OwnSpec | null): ResolvedTask {
   if (own !== null && 'kind' in own) return own as unknown as ResolvedTask
+  if (shared !== undefined && (own === null || Object.keys(own).length === 0)) return shared as unknown as ResolvedTask
   return { ...shared, ...own } as unknown as ResolvedTask
 }
 

@@ -4,7 +4,9 @@ import type { AgentId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
 import { type Claim, Claims, type ClaimsView } from './claims.ts'
+import { countBy } from './count-by.ts'
 import type { Counters } from './counters.ts'
+import type { Head } from './decide.ts'
 import { decideAll, type Planned } from './decide-all.ts'
 import { FairShares } from './fair-shares.ts'
 import type { FleetFigures } from './fleet-figures.ts'
@@ -17,7 +19,7 @@ import { mostTasks } from './sql/chunks-of.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
 import { lockShards } from './sql/lock-shards.ts'
-import { holdsOf, type LaneHeads, readHeads } from './sql/read-heads.ts'
+import { readHeads } from './sql/read-heads.ts'
 import { uniqueShards } from './task-queue.ts'
 
 export interface TickOptions {
@@ -159,9 +161,9 @@ export class Ticker {
     })
     await holdTasks(tx, refused, now)
     if (assignments.length === 0) return { ...nothing, refused: refused.length }
-    count(assignments, heads, counters, 1)
+    count(assignments, counters, 1)
     const leased = assignTasks(tx, assignments, now, this.#options.graceMs, forRunner, allOrNone).then((given) => {
-      if (given.length < assignments.length) count(without(assignments, given), heads, counters, -1)
+      if (given.length < assignments.length) count(without(assignments, given), counters, -1)
       return given
     })
     // Whoever waits for it hears of a failure; where a later statement fails first, nobody does.
@@ -259,6 +261,7 @@ export interface Taking {
   readonly taskId: string
   readonly agentId: string
   readonly runnerId: string
+  readonly holds: Head['holds']
 }
 
 function without(decided: readonly Taking[], given: readonly LeasedTask[]): readonly Taking[] {
@@ -267,18 +270,14 @@ function without(decided: readonly Taking[], given: readonly LeasedTask[]): read
 }
 
 /** Adds what leases take, `times` 1 or -1: a slot each, and what they hold. */
-function count(taken: readonly Taking[], heads: readonly LaneHeads[], counters: Counters, times: 1 | -1): void {
-  for (const { tenant, agentId } of taken) counters.agent({ tenant, agentId: agentId as AgentId, used: times })
-  const ids = new Set(taken.map((task) => task.taskId))
-  for (const lane of heads) {
-    const tasks = new Map<string, number>()
-    lane.ids.forEach((id, n) => {
-      const holds = lane.holds[n]!
-      if (holds !== '' && ids.has(id)) tasks.set(holds, (tasks.get(holds) ?? 0) + times)
-    })
-    for (const [holds, n] of tasks) {
-      for (const { budget, amount } of holdsOf(holds)) {
-        counters.budget({ tenant: lane.tenant, budget, held: n * amount, spent: 0 })
+function count(taken: readonly Taking[], counters: Counters, times: 1 | -1): void {
+  for (const [tenant, own] of Map.groupBy(taken, (task) => task.tenant)) {
+    for (const [agentId, tasks] of countBy(own, (task) => task.agentId)) {
+      counters.agent({ tenant, agentId: agentId as AgentId, used: times * tasks })
+    }
+    for (const [holds, tasks] of countBy(own, (task) => task.holds)) {
+      for (const { budget, amount } of holds) {
+        counters.budget({ tenant, budget, held: times * tasks * amount, spent: 0 })
       }
     }
   }

@@ -26,13 +26,22 @@ export interface AttemptServices {
 
 const noUsage = { cpuSeconds: null, maxRssBytes: null, wallSeconds: 0 }
 
+let lastMoment = { ms: 0, text: '' }
+
+/** Many attempts begin and end in one millisecond: it is written out once. */
+function isoNow(clock: Clock): string {
+  const now = clock.now()
+  if (now.getTime() !== lastMoment.ms) lastMoment = { ms: now.getTime(), text: now.toISOString() }
+  return lastMoment.text
+}
+
 /** Does the work of one lease, from its folders to its report. Never rejects. */
 export async function performAttempt(
   attempt: Attempt,
   agent: HostedAgent,
   services: AttemptServices,
 ): Promise<AttemptReport> {
-  attempt.startedAt = services.clock.now().toISOString()
+  attempt.startedAt = isoNow(services.clock)
   if (agent.folders === false) return reportOf(attempt, await runAdapter(attempt, agent), null, services.clock)
   let workspace: Workspace | null = null
   let end: AttemptEnd
@@ -182,7 +191,7 @@ export function abandonedReport(attempt: Attempt, clock: Clock): AttemptReport {
 
 /** The report for a lease that is cancelled, or that no agent here can take, before any work. */
 export function unstartedReport(attempt: Attempt, error: AttemptError, clock: Clock): AttemptReport {
-  attempt.startedAt = clock.now().toISOString()
+  attempt.startedAt = isoNow(clock)
   return reportOf(attempt, failure(error), null, clock)
 }
 
@@ -196,7 +205,7 @@ function reportOf(attempt: Attempt, end: AttemptEnd, commit: string | null, cloc
     fence,
     outcome,
     startedAt: attempt.startedAt,
-    endedAt: clock.now().toISOString(),
+    endedAt: isoNow(clock),
     output: storableJson(masker.json(end.output)),
     error: error === null ? null : { ...error, message: storableText(masker.text(error.message)) },
     usage: end.usage,

@@ -27,6 +27,14 @@ export function runOfTask(id: string): RunId {
 
 /** Where a task belongs, read off its name. */
 export function placeOfTask(id: string): { readonly position: number; readonly item: number | null } {
-  const [, position = '0', item = 's'] = id.split('.')
-  return { position: Number(position), item: item === 's' ? null : Number(item) }
+  const [, position = '0'] = id.split('.', 2)
+  return { position: Number(position), item: itemOfTask(id) }
+}
+
+/** Its item, where its step is a map. */
+export function itemOfTask(id: string): number | null {
+  const from = id.indexOf('.', id.indexOf('.') + 1) + 1
+  const to = id.indexOf('.', from)
+  const item = id.slice(from, to < 0 ? undefined : to)
+  return item === 's' ? null : Number(item)
 }

@@ -1,6 +1,6 @@
 import type { AgentId, RunId, RunnerId, TaskId, TenantId } from '../../../foundation/kernel/ids.ts'
 import type { Tx } from '../../../foundation/platform/database/database.ts'
-import { placeOfTask, runOfTask } from '../../runs/task-ids-contract.ts'
+import { itemOfTask, runOfTask } from '../../runs/task-ids-contract.ts'
 import type { OwnSpec } from '../shared-spec.ts'
 import { byKey } from './by-key.ts'
 import { inIdOrder } from './in-id-order.ts'
@@ -57,7 +57,7 @@ export async function assignTasks(
         from input i
         where t.tenant_id = i.tenant_id and t.id = i.id and t.state || '' = 'ready'
         returning t.tenant_id, t.id, t.run_id, t.step, t.item, t.rev, t.attempt, t.fence, t.agent_id, i.n,
-          case when t.runner_id = $8 then coalesce(t.spec, '{}') end as spec),
+          case when t.runner_id = $8 then t.spec end as spec),
       logged as (${insertTaskEvents({ type: "'task.leased'", at: '$6', data: attemptData, from: 'leased' })})
       select n, step, attempt, fence, spec
       from (select conflict_unless(not $9 or count(*) = cardinality($1), 'a task changed meanwhile') from leased) as checked
@@ -82,15 +82,17 @@ export async function assignTasks(
       taskId: taskId as TaskId,
       runId: runOfTask(taskId),
       step,
-      item: placeOfTask(taskId).item,
+      item: itemOfTask(taskId),
       attempt,
       fence,
       agentId: agentId as AgentId,
       runnerId: runnerId as RunnerId,
-      spec,
+      spec: runnerId === forRunner ? (spec ?? nothing) : null,
     }
   })
 }
+
+const nothing: OwnSpec = Object.freeze({})
 
 interface Assignee {
   readonly tenant: TenantId
@@ -102,7 +104,9 @@ interface Assignee {
 function numberAgents(input: readonly Assignee[]): { readonly agents: Assignee[]; readonly numbers: number[] } {
   const agents: Assignee[] = []
   const known = new Map<string, number>()
-  const numbers = input.map((item) => {
+  const numbers = input.map((item, n) => {
+    const last = agents.at(-1)
+    if (n > 0 && last?.agentId === item.agentId && last.tenant === item.tenant) return agents.length
     const key = `${item.tenant}/${item.agentId}`
     let number = known.get(key)
     if (number === undefined) {

@@ -68,12 +68,12 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
       reports.map((r) => r.fence),
       reports.map((r) => JSON.stringify(r.output)),
       reports.map((r) => now.getTime() - Date.parse(r.startedAt)),
-      reports.map((r) => r.workspaceCommit),
+      unlessAllNull(reports.map((r) => r.workspaceCommit)),
       reports.map((r) => r.usage.wallSeconds * 1_000),
-      reports.map((r) => (r.usage.cpuSeconds === null ? null : r.usage.cpuSeconds * 1_000)),
+      unlessAllNull(reports.map((r) => (r.usage.cpuSeconds === null ? null : r.usage.cpuSeconds * 1_000))),
       now,
-      reports.map((r) => r.usage.maxRssBytes),
-      reports.map(furtherUsage),
+      unlessAllNull(reports.map((r) => r.usage.maxRssBytes)),
+      unlessAllNull(reports.map(furtherUsage)),
     ],
   })
   const row = rows[0]!
@@ -82,6 +82,11 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
     freed: (row.freed ?? []).map(([tenant, keys]) => ({ tenant, keys })),
     deltas: toDeltas(row),
   }
+}
+
+/** A list of nulls need not travel: `unnest` fills up the shorter lists with them. */
+function unlessAllNull<T>(values: readonly (T | null)[]): readonly (T | null)[] | null {
+  return values.every((value) => value === null) ? null : values
 }
 
 /** What an attempt used beside what has a column of its own. */
