@@ -335,6 +335,21 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table context_growth (
+  tenant_id text collate "C" not null,
+  scope text collate "C" not null,
+  name text collate "C" not null,
+  samples bigint[] not null,
+  updated_at timestamp with time zone not null,
+  constraint context_growth_pkey PRIMARY KEY (tenant_id, scope, name)
+);
+CREATE INDEX context_growth_old ON context_growth USING btree (tenant_id, updated_at);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table context_use (
   tenant_id text collate "C" not null,
   task_id text collate "C" not null,
@@ -459,6 +474,20 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table group_members (
+  tenant_id text collate "C" not null,
+  group_id text collate "C" not null,
+  member_id text collate "C" not null,
+  added_at timestamp with time zone not null,
+  constraint group_members_pkey PRIMARY KEY (tenant_id, group_id, member_id)
+);
+CREATE INDEX group_members_member ON group_members USING btree (tenant_id, member_id);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table idempotent_requests (
   tenant_id text collate "C" not null,
   caller text collate "C" not null,
@@ -545,6 +574,21 @@ create table log_epochs (
   reason text not null,
   constraint log_epochs_pkey PRIMARY KEY (epoch)
 );
+grant delete, insert, select, update to leanvibe_system;
+
+create table member_groups (
+  tenant_id text collate "C" not null,
+  id text collate "C" not null,
+  name text collate "C" not null,
+  rev integer not null default 1,
+  created_at timestamp with time zone not null,
+  constraint member_groups_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX member_groups_name ON member_groups USING btree (tenant_id, name);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
 create table members (
@@ -805,6 +849,29 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table provider_subscriptions (
+  tenant_id text collate "C" not null,
+  name text collate "C" not null,
+  pools text[] not null,
+  time_window text collate "C" not null,
+  tokens bigint,
+  requests bigint,
+  window_start timestamp with time zone,
+  window_end timestamp with time zone,
+  used_tokens bigint not null default 0,
+  used_requests bigint not null default 0,
+  used_ppm bigint not null default 0,
+  told_ppm bigint,
+  rev integer not null default 1,
+  updated_at timestamp with time zone not null,
+  constraint provider_subscriptions_pkey PRIMARY KEY (tenant_id, name)
+) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table questions (
   tenant_id text collate "C" not null,
   id text collate "C" not null,
@@ -827,6 +894,9 @@ create table questions (
   deadline_at timestamp with time zone not null,
   created_at timestamp with time zone not null,
   answered_at timestamp with time zone,
+  who text[] not null default '{}'::text[],
+  rules jsonb not null default '{}'::jsonb,
+  level integer not null default 0,
   constraint questions_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX questions_key ON questions USING btree (tenant_id, task_id, fence, key);

@@ -10,6 +10,7 @@ import { createHttpDriver } from '../orchestration/agents/http/http-driver.ts'
 import { httpAgentErrors } from '../orchestration/agents/http/http-errors.ts'
 import { ServiceCalls } from '../orchestration/agents/http/service-calls.ts'
 import { serviceCallRoutes } from '../orchestration/agents/http/service-calls-routes.ts'
+import { kindsOfAgents } from '../orchestration/agents/kinds-of-agents.ts'
 import { createLlmDriver, type LlmDriverOptions } from '../orchestration/agents/llm/llm-driver.ts'
 import type { AgentDriver } from '../orchestration/agents/sessions/agent-session.ts'
 import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
@@ -17,6 +18,7 @@ import {
   type ContextSink,
   createContextGrowth,
   createContextSink,
+  type PoolOfAgent,
 } from '../orchestration/context-growth/context-growth.ts'
 import type { OpenContextMeter } from '../orchestration/context-growth/context-meter.ts'
 import { leaseStanding } from '../orchestration/runs/lease-standing.ts'
@@ -56,7 +58,8 @@ export function createAgentServices({
 }: AgentServicesOptions): ServerAgentServices {
   const prices = new PriceTable(loaded.config.prices)
   const calls = new ServiceCalls({ database, leaseOf: leaseStanding })
-  const contexts = createContextSink(database, onCommit)
+  const poolOf: PoolOfAgent = async (tx, tenant, id) => (await kindsOfAgents(tx, tenant, [id])).get(id)?.pool ?? null
+  const contexts = createContextSink(database, poolOf, onCommit)
   return {
     contexts,
     meter: createContextGrowth({ sink: contexts, clock: database.clock, onError }),

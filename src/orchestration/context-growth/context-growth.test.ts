@@ -14,10 +14,10 @@ const lease = (task: string, fence: number): Assignment => ({
 
 eachDatabase('context growth', (use) => {
   const errors: unknown[] = []
-  const open = (everyMs?: number) =>
+  const open = (everyMs?: number, pool = 'coders') =>
     createContextGrowth({
       ...{
-        sink: createContextSink(use().db),
+        sink: createContextSink(use().db, async () => pool),
         clock: use().db.clock,
         onError: (error: unknown) => void errors.push(error),
       },
@@ -64,6 +64,43 @@ eachDatabase('context growth', (use) => {
     await expect.poll(async () => (await list()).map(({ taskId }) => taskId)).toEqual(['tsk_4', 'tsk_3'])
     await Promise.all([silent, half, most].map((meter) => meter.close()))
     expect(await list()).toEqual([])
+  })
+
+  test('a new attempt begins with what former ones of its agent let expect, or of its pool', async () => {
+    const at = (agent: string, task: string): Assignment => ({ ...lease(task, 1), agentId: agent as AgentId })
+    const work = async (agent: string, task: string, step: number) => {
+      const meter = open(undefined, 'others')(at(agent, task))
+      for (const turn of [1, 2, 3]) meter.note(turn * step, 100_000)
+      await meter.close()
+    }
+    const first = async (agent: string, task: string) => {
+      const known = Promise.withResolvers<void>()
+      const sink = createContextSink(use().db, async () => 'others')
+      const expected = (of: Parameters<NonNullable<typeof sink.expected>>[0]) =>
+        sink.expected!(of).finally(() => setImmediate(known.resolve))
+      const onError = (error: unknown) => void errors.push(error)
+      const meter = createContextGrowth({ sink: { ...sink, expected }, clock: use().db.clock, onError })(
+        at(agent, task),
+      )
+      await known.promise
+      const forecast = meter.note(1_000, 100_000)
+      await meter.close()
+      return forecast
+    }
+    const virgin = open(undefined, 'others')(at('a', 'tsk_10'))
+    expect(virgin.note(1_000, 100_000)).toMatchObject({ growth: null, turnsLeft: null })
+    await virgin.close()
+    for (const [n, step] of [10_000, 10_000, 20_000, 10_000].entries()) await work('a', `tsk_1${n + 1}`, step)
+    await work('b', 'tsk_20', 30_000)
+    // Of an agent that nobody has seen, the pool tells: of 10, 10, 20, 10 and 30 thousand three quarters are 20 at most.
+    expect(await first('c', 'tsk_30')).toMatchObject({ growth: 20_000 })
+    expect(await first('a', 'tsk_31')).toMatchObject({ growth: 10_000, turnsLeft: 9 })
+    // What an attempt does itself outweighs it soon.
+    const other = open(undefined, 'others')(at('a', 'tsk_32'))
+    for (const used of [1_000, 2_000, 3_000, 4_000]) other.note(used, 100_000)
+    expect(other.note(5_000, 100_000).growth).toBe(1_000)
+    await other.close()
+    expect(errors).toEqual([])
   })
 
   test('another tenant sees none of it', async () => {

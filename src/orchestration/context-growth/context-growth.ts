@@ -1,16 +1,23 @@
 import type { Clock } from '../../foundation/kernel/clock.ts'
-import type { Database } from '../../foundation/platform/database/database.ts'
+import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { ContextMeter, MeteredLease, OpenContextMeter } from './context-meter.ts'
 import { dropContextUse, keepContextUse } from './context-use-store.ts'
 import { createGrowthMeter, type GrowthChange, type GrowthState } from './growth-meter.ts'
+import { expectedGrowth, learnGrowth } from './growth-store.ts'
 
 /** Where what is known of contexts is kept. */
 export interface ContextSink {
   keep(lease: MeteredLease, state: GrowthState, change: GrowthChange | null): Promise<void>
   /** The attempt is over. */
   drop(lease: MeteredLease): Promise<void>
+  /** What a turn will add by what was learned of the agent and its pool, tokens; null: nobody knows. */
+  expected?(lease: MeteredLease): Promise<number | null>
 }
+
+/** The pool of an agent; the `agents` part provides it. */
+export type PoolOfAgent = (tx: ReadTx, tenant: TenantId, agentId: string) => Promise<string | null>
 
 export interface ContextGrowthOptions {
   readonly sink: ContextSink
@@ -27,8 +34,13 @@ const types: Readonly<Record<GrowthChange, string>> = {
 const forgetMs = 86_400_000
 
 /** Figures are kept where people see them, and thresholds that were passed are events. */
-export function createContextSink(database: Database, onCommit?: () => void): ContextSink {
+export function createContextSink(database: Database, poolOf: PoolOfAgent, onCommit?: () => void): ContextSink {
   return {
+    async expected({ tenant, agentId }) {
+      return database
+        .forTenant(tenant)
+        .read(async (tx) => expectedGrowth(tx, tenant, agentId, await poolOf(tx, tenant, agentId)))
+    },
     async keep(lease, state, change) {
       const { tenant, taskId, fence, runId, step, agentId } = lease
       await database.forTenant(tenant).write(async (tx) => {
@@ -47,8 +59,12 @@ export function createContextSink(database: Database, onCommit?: () => void): Co
       })
     },
     async drop(lease) {
-      const before = new Date(database.clock.now().getTime() - forgetMs)
-      await database.forTenant(lease.tenant).write((tx) => dropContextUse(tx, lease, before))
+      const { tenant, agentId } = lease
+      await database.forTenant(tenant).write(async (tx) => {
+        const now = database.clock.now()
+        await learnGrowth(tx, lease, await poolOf(tx, tenant, agentId), now)
+        await dropContextUse(tx, lease, new Date(now.getTime() - forgetMs))
+      })
     },
   }
 }
@@ -64,6 +80,11 @@ function openMeter({ sink, clock, onError, everyMs = 2_000 }: ContextGrowthOptio
   let timer: NodeJS.Timeout | null = null
   let wroteAt = Number.NEGATIVE_INFINITY
   let known = false
+  let expected: number | null = null
+  // Before the first turn has ended it is there; a forecast without it is only less good.
+  const asked = sink.expected?.(lease).then((growth) => {
+    expected = growth
+  }, onError)
 
   function write(state: GrowthState, change: GrowthChange | null): void {
     if (timer !== null) clearTimeout(timer)
@@ -75,6 +96,7 @@ function openMeter({ sink, clock, onError, everyMs = 2_000 }: ContextGrowthOptio
   }
 
   const meter: ContextMeter = createGrowthMeter({
+    expected: () => expected,
     onState(state, change) {
       const left = wroteAt + everyMs - clock.monotonic()
       if (change !== null || left <= 0) return write(state, change)
@@ -85,9 +107,9 @@ function openMeter({ sink, clock, onError, everyMs = 2_000 }: ContextGrowthOptio
       }, left)
     },
     async onClose() {
-      if (timer !== null) clearTimeout(timer)
-      timer = null
-      waiting = null
+      // What it came to is learned from, however short it was.
+      if (waiting !== null) write(waiting, null)
+      await asked
       await writing
       if (known) await sink.drop(lease).catch(onError)
     },

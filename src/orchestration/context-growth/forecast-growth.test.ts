@@ -24,6 +24,19 @@ describe('the forecast of context growth', () => {
     expect(forecastGrowth(used, 100_000)).toMatchObject({ level, growth, turnsLeft })
   })
 
+  test('what former attempts let expect stands in for turns that are missing, and for none that was', () => {
+    expect(forecastGrowth([10_000], 100_000, 25_000)).toMatchObject({ growth: 25_000, turnsLeft: 3, level: 'ok' })
+    expect(forecastGrowth([80_000], 100_000, 25_000)).toMatchObject({ level: 'checkpoint' })
+    fc.assert(
+      fc.property(samples, limit, fc.nat({ max: 2_000_000 }), (used, most, expected) => {
+        const own = used.slice(1).filter((sample, n) => sample >= used[n]!).length
+        const { growth } = forecastGrowth(used, most, expected)
+        if (own >= 4) expect(growth).toBe(forecastGrowth(used, most).growth)
+        else expect(growth).not.toBeNull()
+      }),
+    )
+  })
+
   test('warns from half on, and is due at .85 whatever else', () => {
     fc.assert(
       fc.property(samples, limit, (used, most) => {

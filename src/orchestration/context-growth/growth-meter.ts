@@ -16,6 +16,8 @@ export interface GrowthMeterOptions {
   /** Told of every note; `change` where there was one. */
   readonly onState: (state: GrowthState, change: GrowthChange | null) => void
   readonly onClose: () => Promise<void>
+  /** What former attempts let expect of a turn, tokens; null while nobody knows. Default: nobody does. */
+  readonly expected?: () => number | null
 }
 
 /** Turns that the forecast looks back. */
@@ -26,7 +28,7 @@ const changes: Readonly<Record<ContextLevel, GrowthChange | null>> = {
 const rank: Readonly<Record<ContextLevel, number>> = { ok: 0, warn: 1, checkpoint: 2 }
 
 /** Follows one context from turn to turn. */
-export function createGrowthMeter({ onState, onClose }: GrowthMeterOptions): ContextMeter {
+export function createGrowthMeter({ onState, onClose, expected = () => null }: GrowthMeterOptions): ContextMeter {
   const samples: number[] = []
   let turns = 0
   let summaries = 0
@@ -38,7 +40,7 @@ export function createGrowthMeter({ onState, onClose }: GrowthMeterOptions): Con
       turns += 1
       samples.push(Math.max(0, used))
       if (samples.length > mostSamples) samples.shift()
-      const forecast = forecastGrowth(samples, limit)
+      const forecast = forecastGrowth(samples, limit, expected())
       const { level } = forecast
       // Each threshold once, until it has begun anew.
       const change = rank[level] > rank[told] ? changes[level] : null
@@ -50,7 +52,7 @@ export function createGrowthMeter({ onState, onClose }: GrowthMeterOptions): Con
       summaries += 1
       told = 'ok'
       samples.push(0)
-      onState({ ...forecastGrowth(samples, limit), limit, turns, summaries }, 'summarised')
+      onState({ ...forecastGrowth(samples, limit, expected()), limit, turns, summaries }, 'summarised')
     },
     close: onClose,
   }
