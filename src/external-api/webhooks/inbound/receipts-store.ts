@@ -28,9 +28,12 @@ export interface Receipt extends Omit<NewReceipt, 'signed'> {
 /** `new`: stored. `duplicate`: the delivery was stored before. `replayed`: what was signed was stored under another name. */
 export type Stored = 'new' | 'duplicate' | 'replayed'
 
-/** Stores receipts in one statement, rows in the order of their ids. Of equal ones the first counts. */
-export async function insertReceipts(tx: Tx, receipts: readonly NewReceipt[]): Promise<readonly Stored[]> {
-  const added = await tx.query<{ n: number }>(sql`
+/**
+ * Stores receipts in one statement, rows in the order of their ids; it ends the transaction. Of equal ones the first counts.
+ * Returns the places in the list of those that are new.
+ */
+export async function insertReceipts(tx: Tx, receipts: readonly NewReceipt[]): Promise<ReadonlySet<number>> {
+  const added = await tx.last<{ n: number }>(sql`
     with given as materialized (
       select * from unnest(${receipts.map((r) => r.tenant)}::text[], ${receipts.map((r) => r.id)}::text[],
         ${receipts.map((r) => r.sourceId)}::text[], ${receipts.map((r) => r.deliveryId)}::text[],
@@ -45,8 +48,15 @@ export async function insertReceipts(tx: Tx, receipts: readonly NewReceipt[]): P
       on conflict do nothing
       returning tenant_id, id)
     select min(g.n)::int as n from given g join added a on a.tenant_id = g.tenant_id and a.id = g.id group by a.tenant_id, a.id`)
-  const isNew = new Set(added.map((row) => row.n - 1))
-  if (isNew.size === receipts.length) return receipts.map(() => 'new')
+  return new Set(added.map((row) => row.n - 1))
+}
+
+/** What became of receipts that were handed over, `isNew` of which were stored by it. Those that are there by name are duplicates. */
+export async function judgeReceipts(
+  tx: ReadTx,
+  receipts: readonly NewReceipt[],
+  isNew: ReadonlySet<number>,
+): Promise<readonly Stored[]> {
   const rest = receipts.filter((_, n) => !isNew.has(n))
   const known = await tx.query<{ tenant_id: string; id: string }>(sql`
     select tenant_id, id from webhook_receipts join unnest(${rest.map((r) => r.tenant)}::text[],

@@ -6,7 +6,7 @@ import { coalesce } from '../coalesce.ts'
 import { webhookErrors } from '../webhook-errors.ts'
 import { namesIn, parseBody } from './parse-body.ts'
 import { verifierOf } from './presets.ts'
-import { insertReceipts, type NewReceipt, type Stored } from './receipts-store.ts'
+import { insertReceipts, judgeReceipts, type NewReceipt, type Stored } from './receipts-store.ts'
 import { digestOf, type Headers, headerOf, type IncomingWebhook, type Verify } from './signed-request.ts'
 import type { TakeRate } from './sliding-window.ts'
 import type { Source } from './source.ts'
@@ -36,7 +36,12 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#options = options
     const system = options.database.asSystem('webhook-receipts')
-    this.#store = coalesce((receipts) => system.write((tx) => insertReceipts(tx, receipts)), { most: 500, lanes: 3 })
+    const store = async (receipts: readonly NewReceipt[]): Promise<readonly Stored[]> => {
+      const isNew = await system.write((tx) => insertReceipts(tx, receipts))
+      if (isNew.size === receipts.length) return receipts.map(() => 'new')
+      return system.read((tx) => judgeReceipts(tx, receipts, isNew))
+    }
+    this.#store = coalesce(store, { most: 500, lanes: 2 })
   }
 
   /**
