@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '../../foundation/runtime/event-log.ts'
-import type { Subscription } from '../../foundation/runtime/event-reader.ts'
+import type { Subscription } from '../../foundation/runtime/log-window.ts'
 
 /** Where subscribers of this process get their events from: the log itself, or NATS. */
 export interface EventFeed {

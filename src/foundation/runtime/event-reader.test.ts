@@ -4,8 +4,9 @@ import { isAppError } from '../kernel/errors.ts'
 import { parseCursor, tailPosition } from './cursors.ts'
 import type { LoggedEvent, LogPosition } from './event-log.ts'
 import { endOfTick } from './event-log.ts'
-import { EventReader, type Subscription } from './event-reader.ts'
+import { EventReader } from './event-reader.ts'
 import { changeSubject, eventually, faultsOf, nameOf, tenant, tick } from './log.fixture.ts'
+import type { Subscription } from './log-window.ts'
 
 eachDatabase('the event reader', (use) => {
   const onError = (error: unknown) => expect(error).toBeUndefined()
