@@ -85,22 +85,26 @@ async function optimize(context: CliContext, options: { workflow?: string; days:
   })
 }
 
-const sized = ['cpu', 'memory', 'disk'] as const
-
 function row({ workflow, step, attempts, request, p95, proposal, advice }: Optimization): string[] {
-  const changed = sized.filter((name) => proposal[name] !== request[name])
-  const yaml = changed.map((name) => `${name}: ${name === 'cpu' ? proposal.cpu : sizeOf(proposal[name])}`)
+  const changed = dimensions.filter((name) => proposal[name] !== request[name])
+  const yaml = changed.map((name) => `${name}: ${inYaml(name, proposal[name])}`)
   return [
     oneLine(`${workflow}/${step}`, 60),
     attempts.toLocaleString('en-US'),
-    sized.map((name) => amount(name, request[name])).join(', '),
-    sized.map((name) => (p95[name] === undefined ? 'unknown' : amount(name, p95[name]))).join(', '),
+    dimensions.map((name) => amount(name, request[name])).join(', '),
+    dimensions.map((name) => (p95[name] === undefined ? 'unknown' : amount(name, p95[name]))).join(', '),
     advice,
     changed.length === 0 ? '' : `resources: { ${yaml.join(', ')} }`,
   ]
 }
 
-/** As it stands in a workflow. Proposals are whole megabytes. */
+/** As it stands in a workflow: cores and megabits are plain numbers. */
+function inYaml(name: Dimension, value: number): string {
+  if (name === 'cpu') return String(value)
+  return name === 'network' ? String(value / 125_000) : sizeOf(value)
+}
+
+/** Proposals are whole megabytes. */
 function sizeOf(bytes: number): string {
   const megabytes = Math.ceil(bytes / 2 ** 20)
   return megabytes % 1_024 === 0 ? `${megabytes / 1_024}GB` : `${megabytes}MB`

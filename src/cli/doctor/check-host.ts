@@ -102,11 +102,13 @@ async function checkConfinement(searchPath: string, name: string): Promise<Check
   }
 }
 
+const ofNetwork =
+  'network is set aside for all work, but measured and kept to only of work in a network of its own (a namespace), because the kernel counts it by network and not by process'
+
 /** Whether the kernel keeps work to the limits of its step. */
 async function checkLimits(name: string): Promise<Check> {
   const check = { name: 'limits of steps', status: 'note' } as const
-  const watched =
-    'cpu and memory are watched, five times a second, and work beyond its limit is ended; network is not enforced'
+  const watched = `cpu and memory are watched, five times a second, and work beyond its limit is ended; ${ofNetwork}`
   if (name !== 'linux') return { ...check, detail: `no control groups: ${watched}` }
   try {
     const own = /^0::(.*)$/m.exec(await readFile('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
@@ -118,7 +120,7 @@ async function checkLimits(name: string): Promise<Check> {
     return {
       ...check,
       status: 'ok',
-      detail: 'kept by the kernel (control groups v2), if nothing else runs in our group; network is not enforced',
+      detail: `cpu and memory are kept by the kernel (control groups v2), if nothing else runs in our group; ${ofNetwork}`,
     }
   } catch {
     return {

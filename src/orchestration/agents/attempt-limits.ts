@@ -32,6 +32,10 @@ export async function withDisk(
 }
 
 export function breachText({ resource, used, limit }: LimitBreach): string {
+  if (resource === 'network') {
+    const megabits = (bytes: number) => ((bytes * 8) / 1_000_000).toFixed(1)
+    return `it went on using ${megabits(used)} Mbit/s of the network, ${megabits(limit)} are allowed`
+  }
   if (resource === 'cpu') return `it went on using ${used.toFixed(1)} cores, ${limit} are allowed`
   const megabytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`
   const verb = resource === 'memory' ? 'it used' : 'it wrote'

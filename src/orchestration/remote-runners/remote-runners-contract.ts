@@ -107,6 +107,7 @@ const reportSchema = z.object({
     maxRssBytes: count.nullable(),
     wallSeconds: amount,
     diskBytes: count.optional(),
+    networkBytes: count.optional(),
     spending: spendingSchema.optional(),
   }),
   artifacts: z.array(artifactSchema).max(2_000),

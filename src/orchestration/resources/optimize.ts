@@ -21,11 +21,13 @@ const headroom = 1.2
 const tolerance = 0.1
 const mb = 2 ** 20
 const gb = 2 ** 30
-const steps = { cpu: 0.1, memory: 16 * mb, disk: 64 * mb } as const
+/** A megabit a second. */
+const mbit = 125_000
+const steps = { cpu: 0.1, memory: 16 * mb, disk: 64 * mb, network: mbit } as const
 
 /**
  * What a step should ask for: the 95th percentile of what its attempts used, a fifth more, rounded up (0.1 cores, 16 MB of
- * memory, 64 MB of disk). What was not measured stays as it is.
+ * memory, 64 MB of disk, 1 Mbit/s). What was not measured stays as it is.
  */
 export function optimize(usage: StepUsage, request: ResourceAmounts): Optimization {
   const { workflow, step, attempts, hours, p95, most } = usage
@@ -41,7 +43,7 @@ export function optimize(usage: StepUsage, request: ResourceAmounts): Optimizati
 
 function propose(request: ResourceAmounts, p95: SomeResources): ResourceAmounts {
   const sizes: Record<keyof ResourceAmounts, number> = { ...request }
-  for (const name of ['cpu', 'memory', 'disk'] as const) {
+  for (const name of dimensions) {
     const used = p95[name]
     if (used === undefined) continue
     const size = Math.max(steps[name], roundUp(used * headroom, steps[name]))

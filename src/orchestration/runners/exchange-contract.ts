@@ -45,6 +45,8 @@ export interface ResourceUsage {
   readonly wallSeconds: number
   /** What it left in its folders; absent where nobody has looked. */
   readonly diskBytes?: number
+  /** What it received and sent; absent where it had no network of its own, by which alone it can be told. */
+  readonly networkBytes?: number
   /** Told by agents that know it. */
   readonly spending?: AttemptSpending
 }

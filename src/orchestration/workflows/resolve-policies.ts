@@ -46,11 +46,12 @@ export function resolveResources(own: StepOf<'command'>['resources'], defaults: 
 
 function limitsOf(limits: NonNullable<StepOf<'command'>['resources']>['limits']): Pick<ResolvedResources, 'limits'> {
   if (limits === undefined) return {}
-  const { cpu, memory, disk } = limits
+  const { cpu, memory, disk, network } = limits
   const resolved = {
     ...(cpu === undefined ? {} : { cpuCores: cpu }),
     ...(memory === undefined ? {} : { memoryBytes: parseSize(memory) }),
     ...(disk === undefined ? {} : { diskBytes: parseSize(disk) }),
+    ...(network === undefined ? {} : { networkBytesPerSecond: network * 125_000 }),
   }
   return Object.keys(resolved).length === 0 ? {} : { limits: resolved }
 }

@@ -69,7 +69,12 @@ export interface ResolvedResources {
   readonly diskBytes: number
   readonly networkMbps: number
   /** What it may use at most; absent: no limit. */
-  readonly limits?: { readonly cpuCores?: number; readonly memoryBytes?: number; readonly diskBytes?: number }
+  readonly limits?: {
+    readonly cpuCores?: number
+    readonly memoryBytes?: number
+    readonly diskBytes?: number
+    readonly networkBytesPerSecond?: number
+  }
 }
 
 /** Limits in the units of the ledger; an absent unit has no limit of its own. */

@@ -56,13 +56,16 @@ export const resourcesSchema = closed({
     cpu: resourcesShape.cpu.describe('Cores. Work that goes on using more is held back, or ended.'),
     memory: sizeField.optional().describe('Work that uses more is ended.'),
     disk: sizeField.optional().describe('What it may write into its folders. Work that writes more is ended.'),
+    network: resourcesShape.network.describe(
+      'Megabits a second, both ways. Work that goes on using more is ended, where it has a network of its own; elsewhere it cannot be told.',
+    ),
   })
     .optional()
     .describe('What it may use at most. Default: no limit. What it asks for, above, is what is set aside for it.'),
 })
   .superRefine(({ limits = {}, ...requests }, context) => {
-    const sizes = { cpu: (cpu: unknown) => Number(cpu), memory: bytesOf, disk: bytesOf }
-    for (const name of ['cpu', 'memory', 'disk'] as const) {
+    const sizes = { cpu: Number, memory: bytesOf, disk: bytesOf, network: Number }
+    for (const name of ['cpu', 'memory', 'disk', 'network'] as const) {
       const [request, limit] = [requests[name], limits[name]]
       if (request === undefined || limit === undefined || sizes[name](limit) >= sizes[name](request)) continue
       context.addIssue({

@@ -189,6 +189,7 @@ export class AttemptWatch {
       signal: attempt.exit?.signal ?? null,
       cpuSeconds: counted?.cpuSeconds ?? attempt.meter.cpuSeconds,
       maxRssBytes: counted?.maxMemoryBytes ?? attempt.meter.maxRssBytes,
+      networkBytes: attempt.network.bytes,
       wallSeconds: ((attempt.exit?.at ?? performance.now()) - attempt.startedAt) / 1_000,
       leftovers,
       survivors: unended.length,

@@ -7,6 +7,8 @@ export interface ProcessUsage {
   /** Largest sum of resident memory that was sampled; null when the process ended before the first sample. */
   readonly maxRssBytes: number | null
   readonly wallSeconds: number
+  /** Received and sent; absent where it had no network of its own, by which alone it can be told. */
+  readonly networkBytes?: number
 }
 
 /**

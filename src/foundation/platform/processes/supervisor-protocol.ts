@@ -40,6 +40,7 @@ export interface GoneReply {
   readonly signal: string | null
   readonly cpuSeconds: number | null
   readonly maxRssBytes: number | null
+  readonly networkBytes: number | null
   readonly wallSeconds: number
   readonly leftovers: number
   readonly survivors: number

@@ -176,6 +176,7 @@ export class Supervisor {
               cpuSeconds: reply?.cpuSeconds ?? null,
               maxRssBytes: reply?.maxRssBytes ?? null,
               wallSeconds: reply?.wallSeconds ?? (performance.now() - from) / 1_000,
+              ...(reply?.networkBytes == null ? {} : { networkBytes: reply.networkBytes }),
             },
             leftovers: reply?.leftovers ?? 0,
             survivors,

@@ -1,5 +1,6 @@
 import type { Cgroup } from './cgroup-v2.ts'
 import type { FamilyTarget } from './find-families.ts'
+import { NetworkMeter } from './network-meter.ts'
 import { type LimitBreach, LimitWatch } from './process-limits.ts'
 import type { ProcessEntry } from './process-table.ts'
 import { UsageMeter } from './process-usage.ts'
@@ -15,6 +16,7 @@ export class WatchedAttempt implements FamilyTarget {
   /** Every process ever seen in the family, so that one which cuts all ties is still known. */
   readonly known = new Map<number, string>()
   readonly meter: UsageMeter
+  readonly network = new NetworkMeter()
   graceMs: number
   exit: { readonly code: number | null; readonly signal: string | null; readonly at: number } | null = null
   stopping = false
@@ -45,6 +47,7 @@ export class WatchedAttempt implements FamilyTarget {
     this.known.clear()
     for (const entry of this.#alive) this.known.set(entry.pid, entry.start)
     this.meter.sample(this.#alive)
+    this.network.sample(this.#alive)
     this.sampledAt = now
   }
 
@@ -56,8 +59,10 @@ export class WatchedAttempt implements FamilyTarget {
   checkLimits(now: number): LimitBreach | null {
     if (this.#watch === null) return null
     if (this.cgroup !== null && !this.cgroup.add(this.#alive.map((entry) => entry.pid))) this.cgroup = null
-    // The kernel throttles and ends by itself.
-    return this.cgroup === null ? this.#watch.sample(now, this.meter.cpuSeconds ?? 0, this.rssBytes) : null
+    const networkBytes = this.network.bytes
+    // The kernel throttles and ends by itself, but for the network.
+    if (this.cgroup !== null) return this.#watch.sampleNetwork(now, networkBytes)
+    return this.#watch.sample(now, { cpuSeconds: this.meter.cpuSeconds ?? 0, rssBytes: this.rssBytes, networkBytes })
   }
 
   get alive(): readonly ProcessEntry[] {
