@@ -50,7 +50,7 @@ async function deliveries(on: WebhookPlatform): Promise<readonly DeliveryView[]>
 /** The durable reader begins at the end of the log as it first finds it: events count from the first that is delivered. */
 async function subscribed(on: WebhookPlatform, receiver: { received: Received[] }, which = 'sub'): Promise<void> {
   await on.client.call(testSubscription, { params: { id: which } })
-  await eventually(() => receiver.received.length === 1)
+  await eventually(() => receiver.received.length >= 1)
   await eventually(
     async () =>
       (
@@ -106,7 +106,7 @@ eachDatabase('outgoing webhooks', (use) => {
     const young = await on.client.call(rotateSubscription, { params: { id: 'sub' }, body: { overlapSeconds: 3_600 } })
     await subscribed(on, receiver)
     await on.client.call(testSubscription, { params: { id: 'sub' } })
-    await eventually(() => receiver.received.length === 1)
+    await eventually(() => receiver.received.length >= 1)
     const { headers, body } = receiver.received[0]!
     const verify = verifierOf('standard-webhooks', { toleranceMs: 60_000, hmac: hmacOptionsSchema.parse({}) })
     for (const { secret } of [old, young]) verify({ headers, body: Buffer.from(body) }, [secret], Date.now())
@@ -322,7 +322,7 @@ eachDatabase('outgoing webhooks', (use) => {
     const created = await subscribe(on, { url: receiver.url, types: ['thing.*'], format: 'cloudevents' })
     await subscribed(on, receiver)
     await emit(on, { id: 'a', data: { n: 1 } })
-    await eventually(() => receiver.received.length === 1)
+    await eventually(() => receiver.received.length >= 1)
     expect(receiver.received[0]!.headers['content-type']).toMatch(/^application\/cloudevents\+json/)
     expect(JSON.parse(receiver.received[0]!.body)).toMatchObject({
       specversion: '1.0',

@@ -31,7 +31,7 @@ export class SourcesService {
     this.#options = options
   }
 
-  list(tenant: TenantId): Promise<Source[]> {
+  list(tenant: TenantId): Promise<readonly Source[]> {
     return this.#options.database.forTenant(tenant).read((tx) => listSourceRows(tx, tenant))
   }
 

@@ -1,39 +1,42 @@
 import type { TenantId } from '../../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../../foundation/platform/database/database.ts'
 import { json, type Query, sql } from '../../../foundation/platform/database/sql.ts'
-import type { Preset, Rule } from '../sources-contract.ts'
 import type { Source } from './source.ts'
 
-const columns: Query = sql`tenant_id, id, name, preset, secrets, key_id, secret_version, previous_until, options, rules,
-  rate_limit, rate_window_ms, enabled, rev, created_at, updated_at`
+const columns: Query = sql`tenant_id as tenant, id, name, preset, secrets, key_id as "keyId",
+  secret_version as "secretVersion", previous_until as "previousUntil", options, rules,
+  jsonb_build_object('limit', rate_limit, 'seconds', rate_window_ms / 1000) as rate, enabled, rev,
+  created_at as "createdAt", updated_at as "updatedAt"`
 
-export async function listSourceRows(tx: ReadTx, tenant: TenantId): Promise<Source[]> {
-  const rows = await tx.query<SourceRow>(sql`
-    select ${columns} from webhook_sources where tenant_id = ${tenant} order by name`)
-  return rows.map(toSource)
+export async function listSourceRows(tx: ReadTx, tenant: TenantId): Promise<readonly Source[]> {
+  return tx.query(sql`select ${columns} from webhook_sources where tenant_id = ${tenant} order by name`)
 }
 
 /** By id or by name. */
 export async function findSource(tx: ReadTx, tenant: TenantId, which: string): Promise<Source | null> {
-  const rows = await tx.query<SourceRow>(sql`
+  const rows = await tx.query<Source>(sql`
     select ${columns} from webhook_sources where tenant_id = ${tenant} and (id = ${which} or name = ${which})
     order by id = ${which} desc limit 1`)
-  return rows[0] === undefined ? null : toSource(rows[0])
+  return rows[0] ?? null
 }
 
 /** The source at an address, of whichever tenant, and whether that tenant has stopped its webhooks. */
 export async function findSourceAt(tx: ReadTx, id: string): Promise<{ source: Source; stopped: boolean } | null> {
-  const rows = await tx.query<SourceRow & { stopped: boolean }>(sql`
+  const rows = await tx.query<Source & { stopped: boolean }>(sql`
     select ${columns}, exists (
       select from webhook_settings g where g.tenant_id = webhook_sources.tenant_id and g.stopped_at is not null) as stopped
     from webhook_sources where id = ${id}`)
-  return rows[0] === undefined ? null : { source: toSource(rows[0]), stopped: rows[0].stopped }
+  if (rows[0] === undefined) return null
+  const { stopped, ...source } = rows[0]
+  return { source, stopped }
 }
 
 /** False where another source has the name. */
 export async function insertSource(tx: Tx, source: Source): Promise<boolean> {
   const added = await tx.execute(sql`
-    insert into webhook_sources (${columns}) values (${source.tenant}, ${source.id}, ${source.name}, ${source.preset},
+    insert into webhook_sources (tenant_id, id, name, preset, secrets, key_id, secret_version, previous_until, options,
+      rules, rate_limit, rate_window_ms, enabled, rev, created_at, updated_at)
+    values (${source.tenant}, ${source.id}, ${source.name}, ${source.preset},
       ${source.secrets}::text[], ${source.keyId}, ${source.secretVersion}, ${source.previousUntil},
       ${json(source.options)}::jsonb, ${json(source.rules)}::jsonb, ${source.rate.limit}, ${source.rate.seconds * 1_000},
       ${source.enabled}, ${source.rev}, ${source.createdAt}, ${source.updatedAt})
@@ -55,43 +58,4 @@ export async function updateSource(tx: Tx, source: Source): Promise<boolean> {
 
 export async function deleteSource(tx: Tx, tenant: TenantId, id: string): Promise<void> {
   await tx.execute(sql`delete from webhook_sources where tenant_id = ${tenant} and id = ${id}`)
-}
-
-interface SourceRow {
-  tenant_id: TenantId
-  id: string
-  name: string
-  preset: Preset
-  secrets: string[]
-  key_id: string
-  secret_version: number
-  previous_until: Date | null
-  options: Source['options']
-  rules: Rule[]
-  rate_limit: number
-  rate_window_ms: number
-  enabled: boolean
-  rev: number
-  created_at: Date
-  updated_at: Date
-}
-
-function toSource(row: SourceRow): Source {
-  return {
-    tenant: row.tenant_id,
-    id: row.id,
-    name: row.name,
-    preset: row.preset,
-    secrets: row.secrets,
-    keyId: row.key_id,
-    secretVersion: row.secret_version,
-    previousUntil: row.previous_until,
-    options: row.options,
-    rules: row.rules,
-    rate: { limit: row.rate_limit, seconds: row.rate_window_ms / 1_000 },
-    enabled: row.enabled,
-    rev: row.rev,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  }
 }

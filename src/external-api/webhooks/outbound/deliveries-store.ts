@@ -28,8 +28,10 @@ export interface Delivery extends NewDelivery {
   readonly endedAt: Date | null
 }
 
-const columns: Query = sql`tenant_id, id, subscription_id, position, type, order_key, state, attempt, attempts_before,
-  due_at, give_up_at, body, last_status, last_error, created_at, ended_at`
+const columns: Query = sql`tenant_id as tenant, id, subscription_id as "subscriptionId", position, type,
+  order_key as "orderKey", state, attempt, attempts_before as "attemptsBefore", due_at as "dueAt",
+  give_up_at as "giveUpAt", body, last_status as "lastStatus", last_error as "lastError", created_at as "createdAt",
+  ended_at as "endedAt"`
 
 export async function insertDeliveries(
   tx: Tx,
@@ -68,7 +70,7 @@ export type Claimed = Delivery & { readonly lost: boolean }
  */
 export async function claimDeliveries(tx: Tx, claim: Claim): Promise<readonly Claimed[]> {
   const { now, leaseUntil, limit, perSubscription, busy } = claim
-  const rows = await tx.query<DeliveryRow & { lost: boolean }>(sql`
+  return tx.query<Claimed>(sql`
     with due as materialized (
       select d.tenant_id, d.id, d.state
       from webhook_subscriptions s
@@ -91,7 +93,6 @@ export async function claimDeliveries(tx: Tx, claim: Claim): Promise<readonly Cl
       from due where d.tenant_id = due.tenant_id and d.id = due.id
       returning d.*, due.state = 'sending' as lost)
     select ${columns}, lost from claimed order by position`)
-  return rows.map((row) => ({ ...toDelivery(row), lost: row.lost }))
 }
 
 /** Takes a claim back, as if it had never been: the delivery is looked at again at `dueAt`. */
@@ -151,16 +152,16 @@ export async function insertAttempt(
 }
 
 export async function findDelivery(tx: ReadTx, tenant: TenantId, id: string): Promise<Delivery | null> {
-  const rows = await tx.query<DeliveryRow>(sql`
+  const rows = await tx.query<Delivery>(sql`
     select ${columns} from webhook_deliveries where tenant_id = ${tenant} and id = ${id}`)
-  return rows[0] === undefined ? null : toDelivery(rows[0])
+  return rows[0] ?? null
 }
 
 /** As `findDelivery`, locked. */
 export async function lockDelivery(tx: Tx, tenant: TenantId, id: string): Promise<Delivery | null> {
-  const rows = await tx.query<DeliveryRow>(sql`
+  const rows = await tx.query<Delivery>(sql`
     select ${columns} from webhook_deliveries where tenant_id = ${tenant} and id = ${id} for update`)
-  return rows[0] === undefined ? null : toDelivery(rows[0])
+  return rows[0] ?? null
 }
 
 export async function listAttempts(tx: ReadTx, tenant: TenantId, id: string): Promise<readonly AttemptRow[]> {
@@ -181,13 +182,12 @@ export async function listDeliveryRows(
     readonly limit: number
   },
 ): Promise<readonly Delivery[]> {
-  const rows = await tx.query<DeliveryRow>(sql`
+  return tx.query<Delivery>(sql`
     select ${columns} from webhook_deliveries
     where tenant_id = ${tenant} and (${where.subscription ?? null}::text is null or subscription_id = ${where.subscription ?? null})
       and (${where.state ?? null}::text is null or state = ${where.state ?? null})
       and (${where.before}::bigint is null or position < ${where.before})
     order by position desc limit ${where.limit}`)
-  return rows.map(toDelivery)
 }
 
 /** Puts a delivery back to the beginning of a new series of tries. */
@@ -260,44 +260,4 @@ export async function pruneDeliveries(tx: Tx, before: Date): Promise<number> {
       delete from webhook_deliveries d using old where d.tenant_id = old.tenant_id and d.id = old.id returning 1)
     select count(*)::int as count from gone`)
   return row!.count
-}
-
-interface DeliveryRow {
-  tenant_id: TenantId
-  id: string
-  subscription_id: string
-  position: number
-  type: string
-  order_key: string | null
-  state: DeliveryState
-  attempt: number
-  attempts_before: number
-  due_at: Date
-  give_up_at: Date
-  body: string
-  last_status: number | null
-  last_error: string | null
-  created_at: Date
-  ended_at: Date | null
-}
-
-function toDelivery(row: DeliveryRow): Delivery {
-  return {
-    tenant: row.tenant_id,
-    id: row.id,
-    subscriptionId: row.subscription_id,
-    position: row.position,
-    type: row.type,
-    orderKey: row.order_key,
-    state: row.state,
-    attempt: row.attempt,
-    attemptsBefore: row.attempts_before,
-    dueAt: row.due_at,
-    giveUpAt: row.give_up_at,
-    body: row.body,
-    lastStatus: row.last_status,
-    lastError: row.last_error,
-    createdAt: row.created_at,
-    endedAt: row.ended_at,
-  }
 }

@@ -49,7 +49,7 @@ export class SubscriptionsService {
     this.#options = options
   }
 
-  list(tenant: TenantId): Promise<Subscription[]> {
+  list(tenant: TenantId): Promise<readonly Subscription[]> {
     return this.#options.database.forTenant(tenant).read((tx) => listSubscriptionRows(tx, tenant))
   }
 

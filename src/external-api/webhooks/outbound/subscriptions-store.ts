@@ -3,35 +3,35 @@ import type { ReadTx, Tx } from '../../../foundation/platform/database/database.
 import { type Query, sql } from '../../../foundation/platform/database/sql.ts'
 import type { Subscription } from './subscription.ts'
 
-const columns: Query = sql`tenant_id, id, name, url, types, filter, ordering, format, signatures, key_id, secret_version,
-  previous_until, state, reason, failing_since, failures, rev, created_at, updated_at`
+const columns: Query = sql`tenant_id as tenant, id, name, url, types, filter, ordering, format, signatures,
+  key_id as "keyId", secret_version as "secretVersion", previous_until as "previousUntil", state, reason,
+  failing_since as "failingSince", failures, rev, created_at as "createdAt", updated_at as "updatedAt"`
 
-export async function listSubscriptionRows(tx: ReadTx, tenant: TenantId): Promise<Subscription[]> {
-  const rows = await tx.query<SubscriptionRow>(sql`
-    select ${columns} from webhook_subscriptions where tenant_id = ${tenant} order by name`)
-  return rows.map(toSubscription)
+export async function listSubscriptionRows(tx: ReadTx, tenant: TenantId): Promise<readonly Subscription[]> {
+  return tx.query(sql`select ${columns} from webhook_subscriptions where tenant_id = ${tenant} order by name`)
 }
 
 /** Those of some tenants that events are kept for. */
-export async function listOpenSubscriptions(tx: ReadTx, tenants: readonly string[]): Promise<Subscription[]> {
-  const rows = await tx.query<SubscriptionRow>(sql`
+export async function listOpenSubscriptions(tx: ReadTx, tenants: readonly string[]): Promise<readonly Subscription[]> {
+  return tx.query(sql`
     select ${columns} from webhook_subscriptions
     where tenant_id = any (${tenants}::text[]) and state in ('active', 'paused') order by tenant_id, id`)
-  return rows.map(toSubscription)
 }
 
 /** By id or by name. */
 export async function findSubscription(tx: ReadTx, tenant: TenantId, which: string): Promise<Subscription | null> {
-  const rows = await tx.query<SubscriptionRow>(sql`
+  const rows = await tx.query<Subscription>(sql`
     select ${columns} from webhook_subscriptions where tenant_id = ${tenant} and (id = ${which} or name = ${which})
     order by id = ${which} desc limit 1`)
-  return rows[0] === undefined ? null : toSubscription(rows[0])
+  return rows[0] ?? null
 }
 
 /** False where another one has the name. */
 export async function insertSubscription(tx: Tx, s: Subscription): Promise<boolean> {
   const added = await tx.execute(sql`
-    insert into webhook_subscriptions (${columns}) values (${s.tenant}, ${s.id}, ${s.name}, ${s.url}, ${s.types}::text[],
+    insert into webhook_subscriptions (tenant_id, id, name, url, types, filter, ordering, format, signatures, key_id,
+      secret_version, previous_until, state, reason, failing_since, failures, rev, created_at, updated_at)
+    values (${s.tenant}, ${s.id}, ${s.name}, ${s.url}, ${s.types}::text[],
       ${s.filter}, ${s.ordering}, ${s.format}, ${s.signatures}::text[], ${s.keyId}, ${s.secretVersion},
       ${s.previousUntil}, ${s.state}, ${s.reason}, ${s.failingSince}, ${s.failures}, ${s.rev}, ${s.createdAt},
       ${s.updatedAt})
@@ -86,50 +86,4 @@ export async function disableSubscription(
       and (${failingSince}::timestamptz is null or failing_since <= ${failingSince})
     returning name, rev`)
   return rows[0] ?? null
-}
-
-interface SubscriptionRow {
-  tenant_id: TenantId
-  id: string
-  name: string
-  url: string
-  types: string[]
-  filter: string | null
-  ordering: Subscription['ordering']
-  format: Subscription['format']
-  signatures: Subscription['signatures']
-  key_id: string
-  secret_version: number
-  previous_until: Date | null
-  state: Subscription['state']
-  reason: string | null
-  failing_since: Date | null
-  failures: number
-  rev: number
-  created_at: Date
-  updated_at: Date
-}
-
-function toSubscription(row: SubscriptionRow): Subscription {
-  return {
-    tenant: row.tenant_id,
-    id: row.id,
-    name: row.name,
-    url: row.url,
-    types: row.types,
-    filter: row.filter,
-    ordering: row.ordering,
-    format: row.format,
-    signatures: row.signatures,
-    keyId: row.key_id,
-    secretVersion: row.secret_version,
-    previousUntil: row.previous_until,
-    state: row.state,
-    reason: row.reason,
-    failingSince: row.failing_since,
-    failures: row.failures,
-    rev: row.rev,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  }
 }
