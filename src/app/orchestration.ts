@@ -1,4 +1,4 @@
-import { type IdSource, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
+import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
@@ -7,13 +7,14 @@ import { isQuiet } from '../foundation/runtime/loop.ts'
 import { AgentsMeter } from '../orchestration/agents/agents-meter.ts'
 import { kindsOfAgents } from '../orchestration/agents/kinds-of-agents.ts'
 import { RunnersStore } from '../orchestration/agents/runners-store.ts'
-import type { ReadKnownAs } from '../orchestration/approvals/approval-votes-contract.ts'
 import { closeApprovals, createInsertApprovals } from '../orchestration/approvals/approvals-insert.ts'
 import { ApprovalsService } from '../orchestration/approvals/approvals-service.ts'
 import { experienceOf, insertSamples } from '../orchestration/approvals/experience-store.ts'
 import { applyExperience } from '../orchestration/approvals/gate-experience.ts'
+import type { ReadKnownAs } from '../orchestration/approvals/read-known-as.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { budgetsOfRuns, insertBudgets } from '../orchestration/budgets/budgets-store.ts'
+import { settleOtherWindows } from '../orchestration/budgets/other-windows.ts'
 import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
 import { recordAttempts } from '../orchestration/budgets/record-attempts.ts'
 import { recordingExchange } from '../orchestration/budgets/recording-exchange.ts'
@@ -110,6 +111,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     stepsEnded: (tx, steps, now) => engine.stepsEnded(tx, steps, now),
     waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
     startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
+    otherWindows: settleOtherWindows,
   })
   const plain = {
     evaluateIf,

@@ -1,5 +1,3 @@
-import type { TenantId } from '../../foundation/kernel/ids.ts'
-import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import type { ApprovalRules } from './approval-rules-contract.ts'
 
 /** By what else people may be named than by their id. */
@@ -14,9 +12,6 @@ export interface KnownAs {
 export interface Answerer extends KnownAs {
   readonly by: string
 }
-
-/** What a caller is known as; the parts that know people provide it. */
-export type ReadKnownAs = (tx: ReadTx, tenant: TenantId, id: string) => Promise<KnownAs>
 
 export interface Vote {
   readonly by: string

@@ -6,7 +6,7 @@ import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import { nextMove, widened } from './approval-plan-contract.ts'
 import { approvalStates } from './approval-states-contract.ts'
-import { type Answerer, isNamed, outcomeOf, type ReadKnownAs } from './approval-votes-contract.ts'
+import { type Answerer, isNamed, outcomeOf } from './approval-votes-contract.ts'
 import type { ApprovalView } from './approvals-contract.ts'
 import { approvalErrors } from './approvals-errors.ts'
 import { approvalTimer, policyName } from './approvals-insert.ts'
@@ -20,6 +20,7 @@ import {
 } from './approvals-store.ts'
 import { findApproval } from './approvals-view.ts'
 import { changeOf, keepApproval } from './close-approval.ts'
+import type { ReadKnownAs } from './read-known-as.ts'
 
 export interface Answer extends Answerer {
   readonly comment: string | null

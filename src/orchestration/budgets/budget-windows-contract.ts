@@ -26,3 +26,8 @@ export function windowAt(kind: TimeWindow, now: Date): WindowSpan | null {
   if (kind === 'month') return { start: new Date(Date.UTC(year, month)), end: new Date(Date.UTC(year, month + 1)) }
   return { start: now, end: new Date(now.getTime() + parseDuration(kind)) }
 }
+
+/** Whether a budget with this window counts what is drawn of a subscription whose windows have this length. */
+export function countsWindow(budgetWindow: string, subscriptionWindow: string): boolean {
+  return !/^\d/.test(budgetWindow) || budgetWindow === subscriptionWindow
+}

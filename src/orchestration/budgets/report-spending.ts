@@ -1,6 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
-import { isTimeWindow } from './budget-windows-contract.ts'
+import { countsWindow, isTimeWindow } from './budget-windows-contract.ts'
 import {
   type BoundBudget,
   lockBudgets,
@@ -10,7 +10,6 @@ import {
   type SpendingRecord,
 } from './sql/record-spending.ts'
 import { rollWindows } from './sql/roll-windows.ts'
-import { countsWindow } from './subscription-port.ts'
 import { windowThen } from './window-then.ts'
 
 export interface ReportedSpending extends SpendingRecord {

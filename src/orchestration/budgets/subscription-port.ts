@@ -45,8 +45,3 @@ export interface CountedSubscription {
   readonly windowEnd: Date | null
   readonly usedPpm: number
 }
-
-/** Whether a budget with this window counts what is drawn of a subscription whose windows have this length. */
-export function countsWindow(budgetWindow: string, subscriptionWindow: string): boolean {
-  return !/^\d/.test(budgetWindow) || budgetWindow === subscriptionWindow
-}

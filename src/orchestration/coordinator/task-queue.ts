@@ -4,8 +4,13 @@ import type { AttemptReport } from '../runners/exchange-contract.ts'
 import { isTaskEnded } from '../runs/states-contract.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters, isEmpty } from './counters.ts'
-import { applyDisplaced } from './other-windows.ts'
-import { applyCounters, applyCountersLast, type EndedStep } from './sql/apply-counters.ts'
+import {
+  applyCounters,
+  applyCountersLast,
+  type BudgetDelta,
+  type DisplacedDelta,
+  type EndedStep,
+} from './sql/apply-counters.ts'
 import { type ChangedTask, changeTasks, type TaskChange } from './sql/change-tasks.ts'
 import { chunksOf } from './sql/chunks-of.ts'
 import { completeTasks } from './sql/complete-tasks.ts'
@@ -16,7 +21,7 @@ import { inIdOrder } from './sql/in-id-order.ts'
 import { insertTasks, type NewTask } from './sql/insert-tasks.ts'
 import { lockRunsOf } from './sql/lock-runs.ts'
 
-/** What must follow from changes of tasks, in the same transaction; the `runs` part provides it. Each returns what became ready. */
+/** What must follow from changes of tasks, in the same transaction; other parts provide it. Most return what became ready. */
 export interface QueueFollowers {
   /** Moves runs on whose steps have no open task any more. */
   stepsEnded(tx: Tx, steps: readonly EndedStep[], now: Date): Promise<readonly Shard[]>
@@ -24,6 +29,8 @@ export interface QueueFollowers {
   waitsEnded(tx: Tx, tasks: readonly ChangedTask[], now: Date): Promise<readonly Shard[]>
   /** Starts the runs of tasks whose work is another workflow. */
   startCalls(tx: Tx, tasks: readonly TaskRef[], now: Date): Promise<readonly Shard[]>
+  /** Writes what is of another window of a budget than the present one; returns what is of the present one after all. */
+  otherWindows(tx: Tx, displaced: readonly DisplacedDelta[], now: Date): Promise<readonly BudgetDelta[]>
 }
 
 export interface TaskRef {
@@ -128,7 +135,7 @@ export class TaskQueue {
       )
       const applied = await applyCounters(tx, deltas, now)
       if (!applied.slotsHeld) throw coordinatorErrors['slots-contended']('an agent was given to others meanwhile')
-      const held = applied.budgetsHeld && (await applyDisplaced(tx, applied.displaced, now))
+      const held = applied.budgetsHeld && (await this.#applyDisplaced(tx, applied.displaced, now))
       if (!held) throw coordinatorErrors['budget-contended']('a budget changed while it was being held')
       ended = applied.endedSteps
     }
@@ -148,6 +155,15 @@ export class TaskQueue {
     }
     if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now)))
     return uniqueShards(shards)
+  }
+
+  /** False: the budgets were taken by somebody else meanwhile. */
+  async #applyDisplaced(tx: Tx, displaced: readonly DisplacedDelta[], now: Date): Promise<boolean> {
+    if (displaced.length === 0) return true
+    const budgets = await this.#followers.otherWindows(tx, displaced, now)
+    if (budgets.length === 0) return true
+    const applied = await applyCounters(tx, { agents: [], steps: [], budgets }, now)
+    return applied.budgetsHeld && applied.displaced.length === 0
   }
 
   /**

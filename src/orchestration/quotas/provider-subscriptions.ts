@@ -1,12 +1,12 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import {
-  type CountedSubscription,
-  countsWindow,
-  type OpenSubscriptions,
-  type SubscribedUse,
-  type SubscriptionDraw,
-  type SubscriptionPort,
+import { countsWindow } from '../budgets/budget-windows-contract.ts'
+import type {
+  CountedSubscription,
+  OpenSubscriptions,
+  SubscribedUse,
+  SubscriptionDraw,
+  SubscriptionPort,
 } from '../budgets/subscription-port.ts'
 import {
   lockSubscriptions,
