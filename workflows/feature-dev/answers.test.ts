@@ -92,3 +92,20 @@ test('the report tells rounds, reviews and that there were no tests', () => {
   expect(markdown).toContain('| P | backend | 3 | not told |')
   expect(summary.join('\n')).toMatch(/2 hand-backs[\s\S]*no tests/)
 })
+
+test('of a run that did not get to its end the report tells what the parts came to', () => {
+  const part = { task: 'p', persona: 'backend', paths: [] }
+  const { markdown, summary } = describeFeature({
+    ...{ task: 'Both', repository: '/r', commit: 'a'.repeat(40), into: 'main', note: 'n', depth: 'deep', tests: true },
+    parts: [
+      { title: 'Done', ...part },
+      { title: 'Open', ...part },
+    ],
+    ...{ reviewers: ['reviewer'], commits: ['b'.repeat(40), null], rounds: [1, null], confidence: [0.9, null] },
+    ...{ reviews: [[], null], merged: null, tries: null, approvedBy: null, state: 'failed' },
+  })
+  expect(markdown).toContain('0 of 2 parts merged into `main`')
+  expect(markdown).toContain('did not get to its end')
+  expect(markdown).toContain(`| Done | backend | 1 | 90 % | \`${'b'.repeat(12)}\` | \`none\` |`)
+  expect(summary[0]).toBe('0 of 2 parts merged into main.')
+})

@@ -125,3 +125,46 @@ test('without agents it says what to do before anything else', async () => {
     /no pool of agents takes tasks in words \(feature-no-agent\); next: run `leanvibe doctor`[^\n]*leanvibe agents add claude/,
   )
 })
+
+/** Kinds may be there once: two changes that pass alone need not pass together. */
+const kinds = `const fs = require('fs')
+const all = fs.readdirSync('.').filter((name) => name.endsWith('.kind')).map((name) => fs.readFileSync(name, 'utf8'))
+if (new Set(all).size !== all.length) { console.error('two of a kind'); process.exit(1) }
+`
+const corrector = `const prompt = require('fs').readFileSync(0, 'utf8')
+for (const part of ['these do not pass', 'two of a kind', 'Add the kind two']) if (!prompt.includes(part)) process.exit(3)
+if (!require('fs').existsSync('one.kind')) process.exit(4)
+require('fs').writeFileSync('two.kind', prompt.includes('The task') ? 'green' : 'red')
+console.log('it is green now')
+`
+
+test('a merge whose tests fail on top of others is handed back with what they printed, and comes in corrected', {
+  timeout: 120_000,
+}, async () => {
+  const cwd = join(scratch.path, 'refused')
+  const repository = join(cwd, 'repository')
+  mkdirSync(cwd)
+  const first = makeRepository(repository, { 'package.json': files['package.json'], 'test.js': kinds })
+  const add = (name: string) => {
+    writeFileSync(join(repository, name), 'red')
+    rawGit(repository, 'add', name)
+    rawGit(repository, 'commit', '--quiet', `--message=${name}`)
+    return rawGit(repository, 'rev-parse', 'HEAD')
+  }
+  const work = add('two.kind')
+  rawGit(repository, 'reset', '--quiet', '--hard', first)
+  add('one.kind')
+  writeFileSync(join(cwd, 'corrector.cjs'), corrector)
+  const pool = { command: [process.execPath, join(cwd, 'corrector.cjs')], capabilities: ['code'] }
+  writeFileSync(join(cwd, 'leanvibe.yaml'), JSON.stringify({ agents: 2, pools: { coder: pool } }))
+  const inputs = [`commit=${work}`, 'task=Add the kind two.', 'into=main'].flatMap((each) => ['--input', each])
+  const { code, stdout, stderr } = await runCli(
+    ['orchestrate', 'feature-deliver', '--repo', repository, '--json', ...inputs],
+    { cwd, timeoutMs: 110_000 },
+  )
+  expect(code, stderr + stdout.slice(-3_000)).toBe(0)
+  expect(documentsOf(stdout).at(-1)).toMatchObject({ run: { outputs: { tries: 2, why: 'refused' } } })
+  expect(rawGit(repository, 'show', 'main:two.kind')).toBe('green')
+  // What did not pass is no commit of the branch.
+  expect(rawGit(repository, 'rev-list', '--count', 'main')).toBe('3')
+})

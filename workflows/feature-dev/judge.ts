@@ -48,7 +48,9 @@ function readReview(reviewer: string, said: string | null) {
   const verdict = answer?.verdict === 'approve' || answer?.verdict === 'changes' ? answer.verdict : 'none'
   const told = answer?.confidence
   const confidence = typeof told === 'number' && told >= 0 && told <= 1 ? told : null
-  const comments = textOf(answer?.comments, 6_000) || (said ?? '').trim().slice(-6_000)
+  // Beside the block the words count; the block itself says nothing more.
+  const words = verdict === 'none' ? (said ?? '') : (said ?? '').replaceAll(/```[a-z]*\s*\n[\s\S]*?```/g, '')
+  const comments = textOf(answer?.comments, 6_000) || words.trim().slice(-6_000)
   const missing = 'It gave no verdict that can be read, so it does not count as an approval.'
   return { reviewer, verdict, confidence, comments: verdict === 'none' ? `${missing}\n\n${comments}`.trim() : comments }
 }
