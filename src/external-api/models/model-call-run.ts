@@ -6,20 +6,22 @@ import type { Database } from '../../foundation/platform/database/database.ts'
 import type { RelayReply } from '../../foundation/platform/http/route.ts'
 import type { QuotaBrokerPort, QuotaPermit } from '../../orchestration/quotas/quota-port.ts'
 import type { AccountKeys } from './account-keys.ts'
+import { acquireAccount } from './acquire-account.ts'
+import { headersFor, plainHeaders, waitOf } from './call-headers.ts'
 import type { CallHold } from './call-holds.ts'
-import type { ModelCall } from './calls-store.ts'
+import { replyOf } from './call-reply.ts'
 import type { Target } from './catalog.ts'
 import type { AskedCall } from './gateway.ts'
+import { type CallEnd, modelCallOf, noUsage } from './model-call.ts'
 import type { ModelSettings } from './models-contract.ts'
 import { modelErrors } from './models-errors.ts'
-import { asksForUsage, type Outgoing } from './outgoing.ts'
+import type { Outgoing } from './outgoing.ts'
 import type { CallRecorder } from './recorder.ts'
 import { relayStream } from './relay-stream.ts'
-import { answerForChat, answerForMessages, refusalText } from './translate/answers.ts'
-import { type StreamTranslation, streamForChat, streamForMessages } from './translate/streams.ts'
+import { refusalText } from './translate/answers.ts'
+import { streamTranslation, translatedAnswer } from './translate/for-caller.ts'
 import { readAnswer, type Upstream, UpstreamLost, urlOf } from './upstream.ts'
-import { type Fields, fieldsOf, parseFields } from './wire/fields.ts'
-import type { ModelUsage } from './wire/wire.ts'
+import { type Fields, parseFields } from './wire/fields.ts'
 import { dialectOf } from './wire/wires.ts'
 import { type CostAt, costOfUsage, tokensOf } from './worst-case.ts'
 
@@ -64,7 +66,6 @@ interface Sending {
   firstByteAt: number | null
 }
 
-const passedHeaders = ['content-type', 'request-id', 'openai-version', 'openai-processing-ms', 'openai-model']
 /** Of the words of a provider that refuses, only the beginning matters. */
 const mostRefusal = 1_048_576
 
@@ -106,7 +107,7 @@ export class ModelCallRun {
     let busyMs = 1_000
     for (;;) {
       if (open.length === 0) throw failure!
-      const permit = await this.#acquire(open, until, asked.signal)
+      const permit = await acquireAccount(this.#options, open, until - database.clock.monotonic(), asked.signal)
       if (permit === null) throw failure ?? busy('every account of the model is busy', busyMs)
       const one = open.find(
         ({ target }) => target.account.name === permit.target.account && target.model === permit.target.model,
@@ -121,35 +122,6 @@ export class ModelCallRun {
         if (!over) continue
       } else return result
       open = open.filter((other) => other !== one)
-    }
-  }
-
-  /** Null where there is no leave in time. */
-  async #acquire(open: readonly Outgoing[], until: number, signal: AbortSignal): Promise<QuotaPermit | null> {
-    const { quotas, accountsOf, database } = this.#options
-    const [first] = open
-    const stop = new AbortController()
-    const leave = () => stop.abort(signal.reason)
-    const timer = setTimeout(leave, Math.max(0, until - database.clock.monotonic()))
-    signal.addEventListener('abort', leave, { once: true })
-    try {
-      return await quotas.acquire(
-        {
-          tenant: accountsOf,
-          targets: open.map(({ target }) => ({ account: target.account.name, model: target.model })),
-          failover: { account: true, model: true },
-          // A token is some four letters of a text, and answers are shorter than they may be.
-          tokens: Math.ceil(first!.bound.inputTokens / 4) + Math.min(first!.bound.outputTokens, 1_000),
-        },
-        stop.signal,
-      )
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!stop.signal.aborted) throw error
-      return null
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', leave)
     }
   }
 
@@ -219,14 +191,14 @@ export class ModelCallRun {
       const error = modelErrors['model-upstream-failed'](`the account ${account.name} answers ${status}`)
       return this.#warn(sending, error)
     }
-    this.#finish(sending, { outcome: 'refused', status, usage: nothing, answer: text })
+    this.#finish(sending, { outcome: 'refused', status, usage: noUsage, answer: text })
     const same = dialectOf(sending.one.wire.name) === this.#dialect
-    if (same && parseFields(text) !== null) return this.#reply(sending, answer, status, text)
+    if (same && parseFields(text) !== null) return replyOf(sending, answer, status, text)
     throw modelErrors['model-upstream-refused'](refusalText(text))
   }
 
   async #answer(sending: Sending, answer: IncomingMessage, status: number): Promise<RelayReply | Retryable | AppError> {
-    const { database } = this.#options
+    const { asked, database } = this.#options
     const { one } = sending
     if (String(answer.headers['content-type']).includes('text/event-stream'))
       return this.#stream(sending, answer, status)
@@ -246,14 +218,12 @@ export class ModelCallRun {
       ...(usage === null ? {} : { tokens: tokensOf(usage) }),
     })
     this.#finish(sending, { outcome: 'answered', status, usage, answer: text })
-    return this.#reply(sending, answer, status, this.#translated(one, fields, text))
-  }
-
-  #translated(one: Outgoing, fields: Fields | null, text: string): string {
-    const { asked, database } = this.#options
-    if (one.wire.name === asked.wire || fields === null) return text
-    const seconds = Math.floor(database.clock.now().getTime() / 1_000)
-    return JSON.stringify(asked.wire === 'chat' ? answerForChat(fields, seconds) : answerForMessages(fields))
+    return replyOf(
+      sending,
+      answer,
+      status,
+      translatedAnswer(asked.wire, one.wire.name, fields, text, database.clock.now()),
+    )
   }
 
   async #stream(sending: Sending, answer: IncomingMessage, status: number): Promise<RelayReply> {
@@ -262,7 +232,11 @@ export class ModelCallRun {
     const { keepContents } = await this.#settings
     const parts: string[] = []
     const body = relayStream({
-      ...{ answer, watch: one.wire.watch(one.hideUsage), translation: this.#streamTranslation(one) },
+      ...{
+        answer,
+        watch: one.wire.watch(one.hideUsage),
+        translation: streamTranslation(asked.wire, one.wire.name, this.#options.body, database.clock.now()),
+      },
       ...{ hideUsage: one.hideUsage, dialect: this.#dialect, requestId: asked.requestId, signal: asked.signal },
       onText: keepContents ? (text) => void parts.push(text) : null,
       onFirstByte: () => {
@@ -274,35 +248,8 @@ export class ModelCallRun {
         this.#finish(sending, { outcome, status, usage, answer: parts.join('') })
       },
     })
-    const reply = this.#reply(sending, answer, status, '')
+    const reply = replyOf(sending, answer, status, '')
     return { ...reply, headers: { ...reply.headers, 'content-type': 'text/event-stream; charset=utf-8' }, body }
-  }
-
-  #streamTranslation(one: Outgoing): StreamTranslation | null {
-    const { asked, body, database } = this.#options
-    if (one.wire.name === asked.wire) return null
-    if (asked.wire === 'messages') return streamForMessages()
-    return streamForChat({ usage: asksForUsage(body), seconds: Math.floor(database.clock.now().getTime() / 1_000) })
-  }
-
-  #reply(sending: Sending, answer: IncomingMessage, status: number, body: string): RelayReply {
-    const { target } = sending.one
-    const passed = passedHeaders.flatMap((name) => {
-      const value = answer.headers[name]
-      return typeof value === 'string' ? [[name, value] as const] : []
-    })
-    const { limit } = sending
-    const lowered = limit !== null && limit < sending.one.bound.outputTokens
-    return {
-      status,
-      headers: {
-        'content-type': 'application/json',
-        ...Object.fromEntries(passed),
-        ...{ 'leanvibe-account': target.account.name, 'leanvibe-model': encodeURIComponent(target.model) },
-        ...(lowered ? { 'leanvibe-output-limit': String(limit) } : {}),
-      },
-      body,
-    }
   }
 
   /** Settles by the provider's count, or by all that was held, and writes it down. Nobody waits for it. */
@@ -327,31 +274,15 @@ export class ModelCallRun {
     const { asked, database, ids, name, recorder, startedAt } = this.#options
     const { hold, one, leftAt, firstByteAt } = sending
     const { keepContents, keepDays } = await this.#settings
-    const usage = end.usage ?? nothing
-    const call: ModelCall = {
-      ...{ tenant: asked.tenant, id: ids.next<string>('mcl'), keyId: asked.keyId },
-      ...{ runId: asked.key?.runId ?? null, taskId: asked.key?.taskId ?? null, agentId: asked.key?.agentId ?? null },
-      ...{ wire: asked.wire as ModelCall['wire'], asked: name, model: one.target.model },
-      ...{ account: one.target.account.name, provider: one.target.account.provider },
-      ...{ outcome: end.outcome, status: end.status, streamed: fieldsOf(this.#options.body).stream === true },
-      counted: end.usage !== null,
-      ...{ inputTokens: usage.inputTokens, outputTokens: usage.outputTokens },
-      ...{ cacheReadTokens: usage.cacheReadTokens, cacheWriteTokens: usage.cacheWriteTokens, microUsd },
-      ...{ heldMicroUsd: hold!.held['micro-usd'], heldTokens: hold!.held.tokens },
-      ...{ startedAt, endedAt: database.clock.now() },
-      waitMs: Math.max(0, Math.round(leftAt - this.#begun)),
-      firstByteMs: firstByteAt === null ? null : Math.max(0, Math.round(firstByteAt - leftAt)),
-    }
+    const whole = (ms: number) => Math.max(0, Math.round(ms))
+    const call = modelCallOf({
+      ...{ asked, name, target: one.target, end, microUsd, held: hold!.held, id: ids.next<string>('mcl') },
+      streamed: this.#options.body.stream === true,
+      ...{ startedAt, endedAt: database.clock.now(), waitMs: whole(leftAt - this.#begun) },
+      firstByteMs: firstByteAt === null ? null : whole(firstByteAt - leftAt),
+    })
     recorder.add(call, keepContents ? { request: sending.text, answer: end.answer, days: keepDays } : null)
   }
-}
-
-interface CallEnd {
-  readonly outcome: ModelCall['outcome']
-  readonly status: number | null
-  /** Null: nobody has counted. */
-  readonly usage: ModelUsage | null
-  readonly answer: string
 }
 
 /** The provider refuses for now. `final`: it will not change its mind within this call. */
@@ -359,10 +290,6 @@ interface Busy {
   readonly busyMs: number
   readonly final: boolean
   readonly text: string
-}
-
-const nothing: ModelUsage = {
-  ...{ inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, longCacheWriteTokens: 0 },
 }
 
 /** Where something binds the call, its output limit goes in: the caller's, where it names one that is not too high. */
@@ -374,43 +301,4 @@ function limited({ wire, body, text, namedOutput, target }: Outgoing, limit: num
 
 function busy(text: string, retryAfterMs: number): AppError {
   return modelErrors['model-busy'](text, { details: { retryAfterMs } })
-}
-
-function headersFor({ target }: Outgoing, key: string | null, asked: Fields): Record<string, string> {
-  const { account } = target
-  const passed = (name: string) => (typeof asked[name] === 'string' ? { [name]: asked[name] } : {})
-  const common = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    'user-agent': 'leanvibe',
-  }
-  if (account.provider === 'anthropic') {
-    return {
-      ...common,
-      'anthropic-version': typeof asked['anthropic-version'] === 'string' ? asked['anthropic-version'] : '2023-06-01',
-      ...passed('anthropic-beta'),
-      ...(key === null ? {} : { 'x-api-key': key }),
-      ...account.headers,
-    }
-  }
-  return {
-    ...common,
-    ...passed('openai-beta'),
-    ...(key === null ? {} : { authorization: `Bearer ${key}` }),
-    ...account.headers,
-  }
-}
-
-function plainHeaders(answer: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(answer.headers).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  )
-}
-
-/** How long the provider wants to be left alone, ms; for the caller to know. */
-function waitOf({ headers }: IncomingMessage): number {
-  const ms = Number(headers['retry-after-ms'])
-  if (Number.isFinite(ms) && ms > 0) return ms
-  const seconds = Number(headers['retry-after'])
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : 1_000
 }
