@@ -11,6 +11,8 @@ export interface MergeTree {
 
 export interface CandidateRequest {
   readonly place: MergeTree
+  /** The worktree was just made at `target`, and nothing was done in it. */
+  readonly fresh: boolean
   /** Where the branch is. */
   readonly target: string
   readonly commit: string
@@ -52,16 +54,16 @@ class CandidateBuild {
   }
 
   async run(): Promise<Candidate> {
-    const { target, commit, method } = this.#request
-    await this.#settle(target)
+    const { target, commit, method, fresh } = this.#request
+    if (!fresh) await this.#settle(target)
     const base = await this.#mergeBase(target, commit)
     if (base === commit) return { kind: 'already' }
     if (method === 'rebase') {
       // The branch has not moved since the work began: the commit itself is the result.
       if (base === target)
         return this.#built(commit, { how: 'fast-forward', commits: await this.#count(target, commit), leftOut: 0 })
-      const merges = await this.#text(['rev-list', '--count', '--merges', `${target}..${commit}`])
-      if (merges === '0') return this.#replay()
+      const commits = await this.#commitsSince(target)
+      if (commits.every(({ parents }) => parents < 2)) return this.#replay(commits.map(({ id }) => id))
     }
     return method === 'merge' ? this.#merge() : this.#squash()
   }
@@ -72,12 +74,20 @@ class CandidateBuild {
     await this.#run(['clean', '-ffdq'])
   }
 
-  async #replay(): Promise<Candidate> {
-    const { target, commit } = this.#request
-    const list = await this.#text(['rev-list', '--reverse', '--topo-order', `${target}..${commit}`])
+  /** What the commit brings, the oldest first. */
+  async #commitsSince(target: string): Promise<readonly { readonly id: string; readonly parents: number }[]> {
+    const range = `${target}..${this.#request.commit}`
+    const list = await this.#text(['rev-list', '--reverse', '--topo-order', '--parents', range])
+    return list.split('\n').map((line) => {
+      const [id = '', ...parents] = line.split(' ')
+      return { id, parents: parents.length }
+    })
+  }
+
+  async #replay(all: readonly string[]): Promise<Candidate> {
+    const { target } = this.#request
     let tip = target
     let commits = 0
-    const all = list.split('\n')
     for (const one of all) {
       const conflict = await this.#apply(['cherry-pick', '--no-commit', one], one)
       if (conflict !== null) return conflict
@@ -89,7 +99,8 @@ class CandidateBuild {
       commits += 1
     }
     if (tip === target) return { kind: 'already' }
-    return this.#built(tip, { how: 'rebase', commits, leftOut: all.length - commits })
+    // Nothing but these commits was applied: the worktree is at the result already.
+    return { kind: 'built', commit: tip, placed: { how: 'rebase', commits, leftOut: all.length - commits } }
   }
 
   async #merge(): Promise<Candidate> {
@@ -98,7 +109,7 @@ class CandidateBuild {
     if (conflict !== null) return conflict
     const tree = await this.#text(['write-tree'])
     const title = message ?? `Merge ${await this.#titleOf(commit)} into ${into}`
-    const made = await this.#commit(tree, [target, commit], title, { ...(await this.#authorOf(commit)) })
+    const made = await this.#commit(tree, [target, commit], title, (await this.#wordsOf(commit)).author)
     return this.#built(made, { how: 'merge', commits: await this.#count(target, commit), leftOut: 0 })
   }
 
@@ -108,8 +119,8 @@ class CandidateBuild {
     if (conflict !== null) return conflict
     const tree = await this.#text(['write-tree'])
     if (tree === (await this.#text(['rev-parse', `${target}^{tree}`]))) return { kind: 'already' }
-    const text = message ?? (await this.#text(['log', '-1', '--format=%B', commit]))
-    const made = await this.#commit(tree, [target], text, await this.#authorOf(commit))
+    const words = await this.#wordsOf(commit)
+    const made = await this.#commit(tree, [target], message ?? words.message, words.author)
     return this.#built(made, { how: 'squash', commits: await this.#count(target, commit), leftOut: 0 })
   }
 
@@ -143,8 +154,8 @@ class CandidateBuild {
   }
 
   async #commitAs(commit: string, tree: string, parent: string): Promise<string> {
-    const message = await this.#text(['log', '-1', '--format=%B', commit])
-    return this.#commit(tree, [parent], message, await this.#authorOf(commit))
+    const { author, message } = await this.#wordsOf(commit)
+    return this.#commit(tree, [parent], message, author)
   }
 
   #commit(
@@ -158,14 +169,16 @@ class CandidateBuild {
     return this.#git.text(this.#request.place, args, { ...this.#options, variables, input: `${message.trimEnd()}\n` })
   }
 
-  async #authorOf(commit: string): Promise<Record<string, string>> {
-    const text = await this.#text(['log', '-1', '--format=%an%n%ae%n%aI', commit])
-    const [name = '', email = '', date = ''] = text.split('\n')
-    return {
+  /** Who wrote it, and what its message is. */
+  async #wordsOf(commit: string): Promise<{ readonly author: Record<string, string>; readonly message: string }> {
+    const text = await this.#text(['log', '-1', '--format=%an%n%ae%n%aI%n%B', commit])
+    const [name = '', email = '', date = '', ...message] = text.split('\n')
+    const author = {
       GIT_AUTHOR_NAME: name.trim() === '' ? 'LeanVibe' : name,
       GIT_AUTHOR_EMAIL: email.trim() === '' ? 'leanvibe@localhost' : email,
       GIT_AUTHOR_DATE: date,
     }
+    return { author, message: message.join('\n') }
   }
 
   #titleOf(commit: string): Promise<string> {

@@ -74,7 +74,7 @@ class Merge {
       await journal.note(this.#assignment, 'begin', { target })
       failpoint('merge.rebase.before')
       this.#context.progress(`on top of ${target.slice(0, 12)}`)
-      const candidate = await this.#build(target, commit)
+      const candidate = await this.#build(target, commit, round === 1 && this.#context.tree?.base === target)
       if (candidate.kind === 'already') return this.#merged(target, target)
       if (candidate.kind === 'conflict') return this.#conflict(target, candidate)
       failpoint('merge.rebase.after')
@@ -96,13 +96,13 @@ class Merge {
     return this.#merged(target, candidate)
   }
 
-  #build(target: string, commit: string): Promise<Candidate> {
+  #build(target: string, commit: string, fresh: boolean): Promise<Candidate> {
     const { into, method, message } = this.#spec
     const { gitDir, workTree } = this.#tree
     const { signal } = this.#context
     const at = this.#options.clock.now().toISOString()
     return buildCandidate(this.#options.git, {
-      ...{ place: { gitDir, workTree }, target, commit, into, method, message, at, signal },
+      ...{ place: { gitDir, workTree }, fresh, target, commit, into, method, message, at, signal },
     })
   }
 
