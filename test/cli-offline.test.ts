@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bin, documentsOf, runCli, scratchFolder } from './support/run-cli.ts'
@@ -233,6 +235,39 @@ describe('doctor', () => {
     expect(code).toBe(69)
     expect(stdout).toMatch(/✖ database +PostgreSQL does not answer/)
     expect(stdout + stderr).not.toContain('hunter2')
+  })
+
+  test('tells of pools whether their agents answer, have their keys, and have their models', async () => {
+    const service = createServer((_, response) => response.writeHead(405).end())
+    await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+    const http = (more: string) => `{ kind: http, http: { url: '${url}/x', allow: [127.0.0.1/32]${more} } }`
+    const yaml = `secrets: { KEY: { env: KEY }, GONE: { env: GONE } }
+a2a: { allow: [127.0.0.1/32] }
+models: { accounts: { own: { provider: compatible, url: '${url}', secret: KEY, models: [small] } } }
+pools:
+  there: ${http(', auth: { bearer: KEY }')}
+  keyless: ${http(', auth: { bearer: GONE }')}
+  away: { kind: a2a, a2a: { card: 'http://127.0.0.1:1/' } }
+  thinks: { kind: llm, models: [small], llm: { model: small } }
+  unknown: { kind: llm, models: [large], llm: { model: large } }
+  module: { kind: function, function: { module: none.ts } }
+`
+    const cwd = await project('pools', { 'leanvibe.yaml': yaml })
+    try {
+      const { code, stdout } = await runCli(['doctor'], { cwd, env: { KEY: 'hunter2hunter2' } })
+      const line = (name: string) => stdout.split('\n').find((each) => each.includes(`pool ${name} `)) ?? stdout
+      expect(line('there')).toMatch(/✔ pool there \(http\) +http\S+ answers, key present/)
+      expect(line('keyless')).toMatch(/✖ .*GONE/)
+      expect(line('away')).toMatch(/! /)
+      expect(line('thinks')).toMatch(/✔ .*small by own \(key present\)/)
+      expect(line('unknown')).toMatch(/✖ .*there is no model large/)
+      expect(line('module')).toMatch(/! .*none\.ts/)
+      expect(stdout).not.toContain('hunter2')
+      expect(code).toBe(69)
+    } finally {
+      service.close()
+    }
   })
 
   test('removes what a crash left, when told to', async () => {

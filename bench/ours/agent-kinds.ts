@@ -1,7 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createRuleLanguage } from '../../src/app/rule-language.ts'
 import { shapeA2a } from '../../src/foundation/platform/config/a2a-settings.ts'
 import { defaultPermissions } from '../../src/foundation/platform/config/agent-kinds.ts'
+import { shapeHttpAgent } from '../../src/foundation/platform/config/http-agent.ts'
 import { shapeLlmAgent } from '../../src/foundation/platform/config/llm-agent.ts'
+import { openDatabase } from '../../src/foundation/platform/database/open-database.ts'
 import { createAddressGuard } from '../../src/foundation/platform/network/address-guard.ts'
 import { unconfined } from '../../src/foundation/platform/processes/index.ts'
 import { createA2aDriver } from '../../src/orchestration/agents/a2a/a2a-driver.ts'
@@ -11,6 +17,11 @@ import { createSessionMemory } from '../../src/orchestration/agents/acp/acp-resu
 import { createCommandAdapter } from '../../src/orchestration/agents/command-adapter.ts'
 import { placesFor, testContainers } from '../../src/orchestration/agents/container/containers.fixture.ts'
 import { createFunctionDriver } from '../../src/orchestration/agents/function/function-driver.ts'
+import { createHttpDriver } from '../../src/orchestration/agents/http/http-driver.ts'
+import { httpAgentErrors } from '../../src/orchestration/agents/http/http-errors.ts'
+import { ServiceCalls } from '../../src/orchestration/agents/http/service-calls.ts'
+import { ServicePeer, sendJson } from '../../src/orchestration/agents/http/service-peer.fixture.ts'
+import { PodmanCluster } from '../../src/orchestration/agents/kubernetes/podman-cluster.fixture.ts'
 import { createLlmDriver } from '../../src/orchestration/agents/llm/llm-driver.ts'
 import { startScriptedModel } from '../../src/orchestration/agents/llm/scripted-model.fixture.ts'
 import { createMcpDriver } from '../../src/orchestration/agents/mcp/mcp-driver.ts'
@@ -91,10 +102,32 @@ export function kindsToMeasure(): { readonly kinds: readonly KindToMeasure[]; re
         return { hosted, close: async () => model[Symbol.asyncDispose]() }
       },
     },
+    {
+      kind: 'http',
+      make: async (kit, people) => {
+        const peer = await ServicePeer.start((_, response) => sendJson(response, 200, { text: 'hello' }))
+        const folder = await mkdtemp(join(tmpdir(), 'bench-http-'))
+        const database = await openDatabase({ kind: 'pglite', folder })
+        const leaseOf = async () => ({ live: true, fence: Number.MAX_SAFE_INTEGER, pool: 'http', ended: false })
+        const calls = new ServiceCalls({ database, leaseOf })
+        const driver = createHttpDriver({
+          ...{ pool: 'http', rules, calls, readSecret: async () => '', serverUrl: async () => null },
+          settings: shapeHttpAgent({ url: peer.url, allow: ['127.0.0.1/32'], output: '/text' }),
+          language: createRuleLanguage((source, why) => httpAgentErrors['agent-expression'](`${source}: ${why}`)),
+        })
+        const adapter = createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people })
+        const close = async () => {
+          calls[Symbol.dispose]()
+          await database.close()
+          await peer[Symbol.asyncDispose]()
+          await rm(folder, { recursive: true })
+        }
+        return { hosted: { registration: named('http'), adapter, env: {} }, close }
+      },
+    },
   ]
-  // Its calls are kept in a table, and its answers come by routes of the server: without them, there is nothing to measure.
-  const left = ['http', 'kubernetes']
-  if ('reason' in containers) return { kinds, left: [...left, `container (${containers.reason})`] }
+  if ('reason' in containers)
+    return { kinds, left: [`container (${containers.reason})`, `kubernetes (${containers.reason})`] }
   kinds.push({
     kind: 'container (command)',
     make: async (kit) => {
@@ -116,11 +149,29 @@ export function kindsToMeasure(): { readonly kinds: readonly KindToMeasure[]; re
         open: placesFor(containers, kit, { mounts }),
         inner: (place) => acpInside({ kit, people }, place),
       })
-      const hosted = { registration: named('container'), adapter, env }
-      return { hosted, close: async () => containers.remove() }
+      return { hosted: { registration: named('container'), adapter, env } }
     },
   })
-  return { kinds, left }
+  // No cluster: an API server of our own, whose pods are containers of this machine.
+  for (const mode of ['job', 'pod'] as const)
+    kinds.push({
+      kind: `kubernetes (${mode}, no real cluster)`,
+      make: async (kit, people) => {
+        const cluster = await PodmanCluster.start(containers)
+        const adapter = createPlacedAdapter({
+          kind: 'kubernetes',
+          open: cluster.placesFor(kit, { mode }),
+          inner: (place) => acpInside({ kit, people }, place),
+        })
+        const close = async () => {
+          await cluster.close()
+          // The last that needs them.
+          if (mode === 'pod') containers.remove()
+        }
+        return { hosted: { registration: named('kubernetes'), adapter, env }, close }
+      },
+    })
+  return { kinds, left: [] }
 }
 
 function talking(kind: string, driverFor: (kit: RunnerKit) => Promise<AgentDriver>): KindToMeasure {

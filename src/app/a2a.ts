@@ -4,12 +4,14 @@ import { standingOf } from '../enterprise/tenants/index.ts'
 import {
   a2aRoutes,
   a2aServerErrors,
+  anyPushConfig,
   createTaskFollower,
   OfferService,
   PushConfigs,
   type RunsBehind,
   startPusher,
 } from '../external-api/a2a/index.ts'
+import { findEntry } from '../external-api/registry/index.ts'
 import type { EventFeed } from '../external-api/streams/index.ts'
 import { backoffMs, createSender } from '../external-api/webhooks/index.ts'
 import { systemIds, type TenantId } from '../foundation/kernel/ids.ts'
@@ -17,7 +19,7 @@ import type { JsonObject } from '../foundation/kernel/json.ts'
 import { systemRandom } from '../foundation/kernel/random.ts'
 import type { A2aOffer } from '../foundation/platform/config/a2a-settings.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
-import type { Database } from '../foundation/platform/database/database.ts'
+import type { Database, ReadTx } from '../foundation/platform/database/database.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
 import { createAddressGuard } from '../foundation/platform/network/address-guard.ts'
 import { PushInbox } from '../orchestration/agents/a2a/push-inbox.ts'
@@ -86,10 +88,29 @@ export async function openA2a(options: OpenA2aOptions): Promise<OpenA2a> {
   const baseUrl = () => url ?? ''
   const sender = createSender({ guard })
   let pusher: { stop(): Promise<void> } | null = null
+  let started = false
+  let looking: Promise<void> | null = null
+  const startPushing = () => {
+    if (!started || pusher !== null) return
+    pusher = startPusher({
+      ...{ database, service, keys, sender, baseUrl, onCommit, onError, ids: systemIds },
+      backoffMs: (failed, askedMs) => backoffMs(failed, systemRandom, askedMs),
+      isOpen: async (tenant) => {
+        const { tenantState } = await database.asSystem('peer-pushes').read((tx) => standingOf(tx, tenant, null))
+        return tenantState === 'active'
+      },
+    })
+  }
   return {
     inbox,
     routes: a2aRoutes({
       ...{ database, offers, service, runs, inbox, baseUrl, version: packageVersion() },
+      async published(tenant, name) {
+        const offer = await database.forTenant(tenant).read((tx) => publishedOffer(tx, tenant, name))
+        // From now on there may be somebody to tell.
+        if (offer !== null) startPushing()
+        return offer
+      },
       follower: createTaskFollower(database, feed),
       pushes: new PushConfigs({ database, keys, guard, ids: systemIds }),
       detailsOf: (offer) => detailsOf(files, offer),
@@ -98,22 +119,35 @@ export async function openA2a(options: OpenA2aOptions): Promise<OpenA2a> {
       url ??= served.replace(/\/+$/, '')
     },
     start() {
-      // Who offers nothing has nobody to tell.
-      if (offers.length === 0) return
-      pusher = startPusher({
-        ...{ database, service, keys, sender, baseUrl, onCommit, onError, ids: systemIds },
-        backoffMs: (failed, askedMs) => backoffMs(failed, systemRandom, askedMs),
-        isOpen: async (tenant) => {
-          const { tenantState } = await database.asSystem('peer-pushes').read((tx) => standingOf(tx, tenant, null))
-          return tenantState === 'active'
-        },
-      })
+      started = true
+      if (offers.length > 0) return startPushing()
+      // Who offers nothing, and has published nothing that was called, has nobody to tell.
+      looking = database
+        .asSystem('peer-pushes')
+        .read(anyPushConfig)
+        .then((any) => {
+          if (any) startPushing()
+        })
+        .catch(onError)
     },
     async close() {
+      await looking
+      started = false
       await pusher?.stop()
       sender[Symbol.dispose]()
       inbox[Symbol.dispose]()
     },
+  }
+}
+
+/** One of our own agents that a tenant has published, as others may speak to it. */
+async function publishedOffer(tx: ReadTx, tenant: TenantId, name: string): Promise<A2aOffer | null> {
+  const entry = await findEntry(tx, tenant, name)
+  if (entry === null || (entry.kind !== 'pool' && entry.kind !== 'workflow')) return null
+  const { title, description, capabilities } = entry
+  return {
+    ...{ name, title, description, capabilities, examples: [], input: 'task', repo: null },
+    target: entry.kind === 'pool' ? { pool: entry.target } : { workflow: entry.target },
   }
 }
 

@@ -2,11 +2,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { type Message, Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk'
+import { AgentCard, type Message, Role, type StreamResponse, type Task, TaskState } from '@a2a-js/sdk'
 import { type Client, ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory } from '@a2a-js/sdk/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { createKeyEndpoint, listRuns, showRun, startRun } from '../../src/contract.ts'
+import { createKeyEndpoint, listRuns, type Publish, publishAgent, showRun, startRun } from '../../src/contract.ts'
 import { type IdSource, systemIds } from '../../src/foundation/kernel/ids.ts'
 import { makeTenant, startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
@@ -128,6 +128,40 @@ describe('our agents over A2A, as the official client sees them', () => {
     expect(extended.description).toContain('Says hello.')
     expect(extended.description).toContain('"tone"')
     expect((await fetch(`${api.server.localUrl}/a2a/nobody/.well-known/agent-card.json`)).status).toBe(404)
+  })
+
+  it('speaks for what is published in the registry of a tenant, to that tenant alone', async () => {
+    const publish = (name: string, body: object) =>
+      api.owner.call(publishAgent, { params: { name }, body: body as Publish })
+    await publish('hello', { kind: 'workflow', target: 'greet', title: 'Hello', capabilities: ['greetings'] })
+    const other = await makeTenant(api, 'a2a-registry')
+    const call = (path: string, token: string, init: RequestInit = {}) =>
+      fetch(`${api.server.localUrl}${path}`, {
+        ...init,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'a2a-version': '1.0' },
+      })
+    const card = (await (await call('/api/v1/registry/hello/agent-card', key)).json()) as object
+    expect(card).toMatchObject({
+      name: 'Hello',
+      supportedInterfaces: [{ url: `${api.server.localUrl}/a2a/hello` }],
+      skills: [{ tags: ['greetings'] }],
+    })
+    const fetchImpl: typeof fetch = (input, init) =>
+      fetch(input, {
+        ...init,
+        headers: { ...Object.fromEntries(new Headers(init?.headers)), authorization: `Bearer ${key}` },
+      })
+    const factory = new ClientFactory({ transports: [new JsonRpcTransportFactory({ fetchImpl })] })
+    const task = await send(await factory.createFromAgentCard(AgentCard.fromJSON(card)), message('world'))
+    expect(task.status?.state).toBe(TaskState.TASK_STATE_COMPLETED)
+    expect(textOf(task)).toContain('kind: world')
+    // Nobody else sees it, neither without a key nor with that of another tenant.
+    expect((await fetch(`${api.server.localUrl}/a2a/hello/.well-known/agent-card.json`)).status).toBe(404)
+    expect((await call('/a2a/hello', other.key, { method: 'POST', body: '{}' })).status).toBe(404)
+    expect((await call('/api/v1/registry/hello/agent-card', other.key)).status).toBe(404)
+    // What the configuration offers keeps its name.
+    await publish('echo', { kind: 'workflow', target: 'broken' })
+    expect(textOf(await send(await clientOf('echo'), message('still me')))).toContain('still me')
   })
 
   it('lets nobody in without a key, and nobody write who may only look', async () => {

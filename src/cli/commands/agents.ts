@@ -41,7 +41,7 @@ export const agents: CliCommand = {
       .option('--env <names...>', 'further variables that it gets')
       .option('--capability <names...>', 'what it can do; default: code')
       .option('--url <url>', 'of a2a: its card; of mcp: the server is elsewhere')
-      .option('--secret <name>', 'of a2a: the secret that it knows us by')
+      .option('--secret <name>', 'of a2a and http: the name of the secret that it knows us by')
       .option('--allow <networks...>', 'of http: networks that may be spoken to although they are not public')
       .option('--callback', 'of http: it answers at once, and tells the rest later')
       .addOption(new Option('--wire <form>', 'of llm: how it is asked').choices(['openai', 'anthropic']))

@@ -6,6 +6,7 @@ import { checkConfig, checkDatabase, checkDataFolder, checkServer } from '../doc
 import { checkAgents, checkEnforcement, checkGit, checkNode, checkPlatform } from '../doctor/check-host.ts'
 import { checkLeftovers } from '../doctor/check-leftovers.ts'
 import { checkPlaces } from '../doctor/check-places.ts'
+import { checkPools } from '../doctor/check-pools.ts'
 import { checkTools } from '../doctor/check-tools.ts'
 import { printable } from '../text.ts'
 
@@ -24,6 +25,7 @@ async function run(context: CliContext, { fix = false }: { fix?: boolean }): Pro
     checks.push(...(await checksOr('server', async () => [await checkServer(folder)])), await checkDatabase(loaded))
     checks.push(...(await checksOr('leftovers', () => checkLeftovers(loaded, fix))))
     checks.push(...(await checkTools(loaded)))
+    checks.push(...(await checksOr('pools', () => checkPools(loaded))))
     checks.push(...(await checksOr('containers', () => checkPlaces(loaded))))
   }
   checks.push(await checkAgents(context.env), ...(await checkEnforcement(context.env.path)))

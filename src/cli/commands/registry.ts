@@ -133,6 +133,7 @@ async function show(context: CliContext, name: string, { check }: { readonly che
         'health',
         [entry.health, entry.healthError ?? '', entry.checkedAt ?? ''].filter((text) => text !== '').join(', '),
       ],
+      ['speak to it', usageOf(entry)],
       ['checked', entry.checkSeconds === null ? 'when it is asked for' : `every ${entry.checkSeconds} s`],
     ].filter(([, text]) => text !== '')
     out.lines(out.colors.bold(entry.name), ...table(lines.map(([label = '', text = '']) => [`  ${label}`, text])))
@@ -146,6 +147,12 @@ async function remove(context: CliContext, name: string): Promise<void> {
     out.document({ type: 'registry-removed', name })
     out.lines(`${out.colors.green('✔')} ${name} is no longer published`)
   })
+}
+
+/** How an agent is put to work that was found here. */
+function usageOf({ kind, name }: RegistryEntryView): string {
+  if (kind === 'a2a') return `leanvibe agents add a2a ${name}`
+  return kind === 'other' ? '' : `A2A at /a2a/${name}; its card is at /api/v1/registry/${name}/agent-card`
 }
 
 function cells(entry: RegistryEntryView): string[] {

@@ -29,6 +29,15 @@ export const callAgent = endpoint({
   reply: 'relay',
 })
 
+/** For those who may see the registry: what is published there is public to nobody else. */
+export const showPublishedCard = endpoint({
+  method: 'GET',
+  path: '/api/v1/registry/:agent/agent-card',
+  summary: 'The A2A card of one of our agents that is published in the registry; it is spoken to at /a2a/NAME.',
+  params: z.object({ agent: z.string().min(1).max(100) }),
+  output: z.record(z.string(), z.json()),
+})
+
 /** Where remote agents tell of news about our tasks. The token that they were given stands for a caller. */
 export const receiveNotification = endpoint({
   method: 'POST',

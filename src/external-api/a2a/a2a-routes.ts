@@ -2,12 +2,13 @@ import { A2A_PROTOCOL_VERSION, type AgentCard, formatSSEErrorEvent, formatSSEEve
 import { A2AError, RequestMalformedError, VersionNotSupportedError } from '@a2a-js/sdk/errors'
 import { JsonRpcTransportHandler, ServerCallContext } from '@a2a-js/sdk/server'
 import { AppError } from '../../foundation/kernel/errors.ts'
+import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { A2aOffer } from '../../foundation/platform/config/a2a-settings.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { mayUse, type Principal } from '../../foundation/platform/http/principal.ts'
 import { type RelayReply, type Route, route } from '../../foundation/platform/http/route.ts'
 import type { PushInbox } from '../../orchestration/agents/a2a/push-inbox.ts'
-import { callAgent, receiveNotification, showCard, showFirstCard } from './a2a-contract.ts'
+import { callAgent, receiveNotification, showCard, showFirstCard, showPublishedCard } from './a2a-contract.ts'
 import { a2aServerErrors } from './a2a-server-errors.ts'
 import { OfferHandler } from './offer-handler.ts'
 import type { OfferService, RunsBehind } from './offer-service.ts'
@@ -17,7 +18,10 @@ import type { TaskFollower } from './task-follower.ts'
 
 export interface A2aRoutesOptions {
   readonly database: Database
+  /** What the configuration offers to everybody. */
   readonly offers: readonly A2aOffer[]
+  /** What a tenant has published in its registry of its own agents; null: nothing of this name. */
+  readonly published: (tenant: TenantId, name: string) => Promise<A2aOffer | null>
   readonly service: OfferService
   readonly runs: RunsBehind
   readonly follower: TaskFollower
@@ -40,6 +44,9 @@ export function a2aRoutes(options: A2aRoutesOptions): Route[] {
       name === undefined ? 'no agent is offered here' : `no agent ${name} is offered here`,
     )
   }
+  /** The configuration goes first: a tenant cannot take the place of what it offers. */
+  const findFor = async (tenant: TenantId, name: string): Promise<A2aOffer> =>
+    offers.find((each) => each.name === name) ?? (await options.published(tenant, name)) ?? find(name)
   const show = (offer: A2aOffer) => cardJson(cardOf(offer, baseUrl(), version, null))
   return [
     route({ ...showFirstCard, permission: 'public', handle: async () => show(find(undefined)) }),
@@ -61,8 +68,16 @@ export function a2aRoutes(options: A2aRoutesOptions): Route[] {
       ...callAgent,
       permission: 'runs:read',
       rawBody: true,
-      handle: ({ params, principal, rawBody, headers, signal }) =>
-        call(options, find(params.agent), principal, rawBody!, headers, signal),
+      handle: async ({ params, principal, rawBody, headers, signal }) =>
+        call(options, await findFor(principal.tenant, params.agent), principal, rawBody!, headers, signal),
+    }),
+    route({
+      ...showPublishedCard,
+      permission: 'registry:read',
+      handle: async ({ params, principal }) => {
+        const offer = await options.published(principal.tenant, params.agent)
+        return show(offer ?? find(params.agent))
+      },
     }),
   ]
 }

@@ -27,6 +27,12 @@ export async function pushConfigsOf(tx: ReadTx, tenant: TenantId, runId: string)
     select ${columns} from a2a_push_configs where tenant_id = ${tenant} and run_id = ${runId} order by id`)
 }
 
+/** Whether anybody, of any tenant, is to be told of anything. */
+export async function anyPushConfig(tx: ReadTx): Promise<boolean> {
+  const [row] = await tx.query<{ any: boolean }>(sql`select exists (select from a2a_push_configs) as any`)
+  return row?.any === true
+}
+
 /** Of many runs at once. */
 export async function pushConfigsOfRuns(
   tx: ReadTx,
