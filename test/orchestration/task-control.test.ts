@@ -22,7 +22,7 @@ steps:
   first: { command: [first] }
   each:
     needs: first
-    map: { over: [x, y, z], tolerate: 0, step: { command: [do, "\${{ item.value }}"], outputs: { of: json } } }
+    map: { over: [x, y, z], tolerate: 0, step: { command: [do, "\${{ item }}"], outputs: { of: json } } }
   last: { needs: each, command: [last, "\${{ steps.each.outputs.of[0] + '+' + steps.each.outputs.of[1] + '+' + steps.each.outputs.of[2] }}"] }
   beside: { command: [beside] }
 `

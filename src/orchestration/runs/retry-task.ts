@@ -12,7 +12,7 @@ import { runErrors } from './run-errors.ts'
 import type { RunRow } from './run-rows.ts'
 import { snapshotRun } from './run-snapshots.ts'
 import { isRunEnded } from './states-contract.ts'
-import { placeOfTask, taskIdOf, taskRange } from './task-ids-contract.ts'
+import { taskRange } from './task-ids-contract.ts'
 
 export interface TaskRetry extends Omit<Retry, 'from'> {
   /** The task to be done again: its id, or `step`, `step[3]`. */
@@ -67,15 +67,15 @@ async function takeItemsOver(
   now: Date,
 ): Promise<readonly Shard[]> {
   const { tenant } = source
-  const { position } = placeOfTask(task.id)
-  const former = await itemsOf(tx, tenant, source.id, position)
-  const made = new Map((await itemsOf(tx, tenant, run.id, position)).map((row) => [row.item, row]))
+  // Steps need not stand at the same positions in both runs, so that the ids of their tasks do not match.
+  const former = await itemsOf(tx, tenant, source.id, task.step)
+  const made = new Map((await itemsOf(tx, tenant, run.id, task.step)).map((row) => [row.item, row]))
   if (made.size !== former.length || former.some((row) => !made.has(row.item))) {
     const why = made.size === 0 ? 'its run has not begun yet' : 'the list of the map is another one now'
     throw runErrors['item-not-alone'](`${task.step}[${task.item}] cannot be repeated alone: ${why}`)
   }
   const others = former.filter((row) => row.item !== task.item)
-  const changeOf = (item: number) => ({ tenant, taskId: taskIdOf(run.id, position, item), fence: null })
+  const changeOf = (item: number) => ({ tenant, taskId: made.get(item)!.id, fence: null })
   const reason = (state: string) => `${state} in ${source.id}, from which it was taken over`
   const waiting = others.filter((row) => made.get(row.item)!.state === 'ready' && row.state === 'succeeded')
   const hold = waiting.map(({ item }): TaskChange => {
@@ -92,15 +92,17 @@ async function takeItemsOver(
 }
 
 interface Item {
+  readonly id: string
   readonly item: number
   readonly state: string
   readonly output: JsonValue
   readonly error: JsonValue
 }
 
-function itemsOf(tx: Tx, tenant: TenantId, runId: string, position: number): Promise<readonly Item[]> {
-  const range = taskRange(runId, position)
+function itemsOf(tx: Tx, tenant: TenantId, runId: string, step: string): Promise<readonly Item[]> {
+  const range = taskRange(runId)
   return tx.query<Item>(sql`
-    select item, state, output, error from tasks
-    where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and item is not null order by item`)
+    select id, item, state, output, error from tasks
+    where tenant_id = ${tenant} and id >= ${range.from} and id < ${range.to} and step = ${step} and item is not null
+    order by item`)
 }
