@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -56,6 +57,8 @@ export class KubeServer {
   kubelet: Kubelet | null = null
   /** Versions of the SandboxClaims that it serves. */
   sandboxVersions: readonly string[] = []
+  /** The spec of the pods that its agent-sandbox controller gives to claims. */
+  sandboxPod: Record<string, unknown> = {}
   readonly #folder = mkdtempSync(join(tmpdir(), 'leanvibe-kube-'))
   readonly #watches = new Set<{
     readonly collection: string
@@ -202,10 +205,27 @@ export class KubeServer {
       const metadata = { ...template.metadata, name: `${made.metadata.name}-x7`, namespace, ownerReferences: owner }
       const pod = this.store.create(pods, { metadata, spec: template.spec, status: { phase: 'Pending' } } as Stored)!
       this.kubelet?.created(pod)
-    } else if (collection.endsWith('/pods')) {
+    } else if (collection.endsWith('/sandboxclaims')) this.#giveSandbox(collection, namespace, made)
+    else if (collection.endsWith('/pods')) {
       this.store.update(collection, made.metadata.name, (pod) => ({ ...pod, status: { phase: 'Pending' } }))
       this.kubelet?.created(made)
     }
+  }
+
+  /** As the agent-sandbox controller does: a Sandbox, its pod, and their names in the status of the claim. */
+  #giveSandbox(collection: string, namespace: string, claim: Stored): void {
+    const version = /\/(v1\w+)\/namespaces/.exec(collection)![1]!
+    const name = `${claim.metadata.name}-sb`
+    const ownerReferences = [{ kind: 'SandboxClaim', name: claim.metadata.name }]
+    const hash = { 'agents.x-k8s.io/sandbox-name-hash': randomUUID().slice(0, 8) }
+    const sandboxes = `/apis/agents.x-k8s.io/${version}/namespaces/${namespace}/sandboxes`
+    const selector = Object.entries(hash).map((pair) => pair.join('='))[0]
+    this.store.create(sandboxes, { metadata: { name, namespace, ownerReferences }, status: { selector } } as Stored)
+    const metadata = { name, namespace, labels: hash, ownerReferences }
+    const pod = { metadata, spec: this.sandboxPod, status: { phase: 'Pending' } } as unknown as Stored
+    const made = this.store.create(`/api/v1/namespaces/${namespace}/pods`, pod)!
+    this.store.update(collection, claim.metadata.name, (each) => ({ ...each, status: { sandbox: { name } } }))
+    this.kubelet?.created(made)
   }
 
   #delete(collection: string, name: string, grace: number | undefined): Stored | null {
@@ -220,11 +240,11 @@ export class KubeServer {
       const usual = (found.spec as { terminationGracePeriodSeconds?: number }).terminationGracePeriodSeconds ?? 30
       void this.kubelet.deleted(found, Math.min(1, grace ?? usual)).then(() => this.store.delete(collection, name))
     } else this.store.delete(collection, name)
-    if (collection.endsWith('/jobs'))
+    if (collection.endsWith('/jobs') || collection.endsWith('/sandboxclaims'))
       for (const key of this.store.all()) {
         const [place, child] = [key.slice(0, key.lastIndexOf('/')), key.slice(key.lastIndexOf('/') + 1)]
         const owners = this.store.get(place, child)?.metadata.ownerReferences ?? []
-        if (owners.some((owner) => owner.kind === 'Job' && owner.name === name)) this.#delete(place, child, grace)
+        if (owners.some((owner) => owner.kind !== 'Pod' && owner.name === name)) this.#delete(place, child, grace)
       }
     return found
   }
