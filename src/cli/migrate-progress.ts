@@ -7,17 +7,20 @@ export interface MigrateProgress {
   end(): void
 }
 
-/** How often a line on a terminal changes. */
+/** How often a line on a terminal changes, and how often there is a further line elsewhere. */
 const everyMs = 100
+const lineEveryMs = 5_000
 
-/** One line that changes, on a terminal; nothing anywhere else. */
+/** One line that changes, on a terminal; a line now and then on standard error elsewhere. */
 export function createMigrateProgress(out: Output, monotonic: () => number = () => performance.now()): MigrateProgress {
   let shown = false
-  let last = Number.NEGATIVE_INFINITY
+  // What is done before anybody could wonder needs no line.
+  let last = out.isTerminal ? Number.NEGATIVE_INFINITY : monotonic()
   return {
     tell(progress) {
-      if (!out.isTerminal || monotonic() - last < everyMs) return
+      if (monotonic() - last < (out.isTerminal ? everyMs : lineEveryMs)) return
       last = monotonic()
+      if (!out.isTerminal) return out.note(describe(progress))
       shown = true
       out.stdout.write(`\r\u001b[2K${describe(progress).slice(0, out.width - 1)}`)
     },

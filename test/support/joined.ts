@@ -14,6 +14,13 @@ export interface JoinedRunner extends AsyncDisposable {
   readonly errors: unknown[]
 }
 
+export interface JoinOptions {
+  readonly slots?: number
+  readonly env?: Readonly<Record<string, string>>
+  /** What carries its calls. */
+  readonly fetch?: (input: string, init: RequestInit) => Promise<Response>
+}
+
 /** A key that may do what runners do, and nothing else. */
 export async function runnerKey({ owner }: TestApi): Promise<string> {
   const scopes = ['runners:write', 'artifacts:write']
@@ -25,14 +32,18 @@ export async function joinRunner(
   api: TestApi,
   folder: string,
   config: object,
-  options: { readonly slots?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  options: JoinOptions = {},
 ): Promise<JoinedRunner> {
   const errors: unknown[] = []
   const onError = (error: unknown) => void errors.push(error)
   mkdirSync(folder, { recursive: true })
   writeFileSync(`${folder}/leanvibe.yaml`, JSON.stringify(config))
   const loaded = await loadConfig({ cwd: folder, env: readEnv({ PATH: process.env.PATH, ...options.env }) })
-  const server = createJoinedServers({ urls: [api.server.localUrl], key: await runnerKey(api), onError })
+  const { fetch } = options
+  const server = createJoinedServers({
+    ...{ urls: [api.server.localUrl], key: await runnerKey(api), onError },
+    ...(fetch === undefined ? {} : { fetch }),
+  })
   await server.start('there')
   const worker = await startJoinedWorker(loaded, { server, slots: options.slots ?? null, onError })
   return {

@@ -12,22 +12,33 @@ export interface JoinedServicesOptions {
   readonly server: RunnerServer
   readonly runner: () => string
   readonly clock: JoinedClock
+  /** The version of the contract that the server keeps. */
+  readonly contract: () => number
   readonly onError: (error: unknown) => void
 }
 
 /** What agents of several kinds need of the platform, kept by the servers under the leases of this runner. */
-export function createJoinedServices({ loaded, server, runner, clock, onError }: JoinedServicesOptions): AgentServices {
+export function createJoinedServices({
+  loaded,
+  server,
+  runner,
+  clock,
+  contract,
+  onError,
+}: JoinedServicesOptions): AgentServices {
+  // A server that does not know of contexts goes without.
+  const keep = (call: () => Promise<void>) => (contract() < 2 ? Promise.resolve() : unlessLost(call()))
   const prices = new PriceTable(loaded.config.prices)
   const meter = createContextGrowth({
     sink: {
       keep: ({ fence }, { used, limit, share, growth, turnsLeft, level, turns, summaries }, change) =>
-        unlessLost(
+        keep(() =>
           server.keepContext(runner(), fence, {
             ...{ used: Math.round(used), limit: Math.round(limit), share, turnsLeft, level, turns, summaries, change },
             growth: growth === null ? null : Math.round(growth),
           }),
         ),
-      drop: ({ fence }) => unlessLost(server.dropContext(runner(), fence)),
+      drop: ({ fence }) => keep(() => server.dropContext(runner(), fence)),
     },
     clock,
     onError,

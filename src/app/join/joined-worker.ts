@@ -5,12 +5,16 @@ import { isAppError } from '../../foundation/kernel/errors.ts'
 import { armFailpoints } from '../../foundation/kernel/failpoints.ts'
 import { asId, type RunnerId, type TenantId } from '../../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../../foundation/platform/config/load-config.ts'
+import type { PoolConfig } from '../../foundation/platform/config/pools.ts'
+import { remoteRunnerErrors } from '../../orchestration/remote-runners/remote-runners-errors.ts'
+import { agreeOn, runnerContract } from '../../orchestration/remote-runners/runner-versions-contract.ts'
 import { configuredGit } from '../leftovers.ts'
 import { lockDataFolder } from '../prepare-data-folder.ts'
 import { startRunner } from '../runner.ts'
 import type { HostedAgents, RunnerHome } from '../runner-home.ts'
 import type { Worker } from '../work.ts'
 import { poolsWithSlots } from '../worker-pools.ts'
+import { joinErrors } from './join-errors.ts'
 import { createJoinedClock } from './joined-clock.ts'
 import { createJoinedExchange } from './joined-exchange.ts'
 import { createJoinedAsk, JoinedGrants } from './joined-grants.ts'
@@ -28,6 +32,26 @@ export interface JoinedWorkerOptions {
 }
 
 const drainPollMs = 500
+
+/** Agents of these kinds keep something at the server while they work: what the contract has from version 2 on. */
+const keepers = ['http', 'llm']
+
+/** The version that both know. A server that is too old forgets the runner again. Errors: `joined-server-too-old`. */
+async function agreed(
+  server: RunnerServer,
+  runner: string,
+  theirs: number,
+  pools: readonly PoolConfig[],
+): Promise<number> {
+  const agreement = agreeOn(runnerContract, theirs)
+  const keeper = pools.find(({ driver }) => driver !== null && keepers.includes(driver.kind))
+  if ('contract' in agreement && (agreement.contract > 1 || keeper === undefined)) return agreement.contract
+  await server.remove(runner)
+  if ('older' in agreement && agreement.older === 'runner')
+    throw remoteRunnerErrors['runner-too-old'](`it knows version ${runnerContract}, the server ${theirs}`)
+  const why = 'older' in agreement ? '' : `; agents of the pool ${keeper?.name} need more`
+  throw joinErrors['joined-server-too-old'](`it knows version ${theirs} of the contract, this runner ${runnerContract}${why}`)
+}
 
 /**
  * Starts a runner that knows its servers by their addresses and a key alone: it opens no database, sees nothing but the work
@@ -53,11 +77,14 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
     })
     const grants = new JoinedGrants({ server, runner: runnerId, repositories })
     let hosted: HostedAgents | undefined
+    let contract = runnerContract
     const announce: RunnerHome['announce'] = async (agentsOf, _pools, offer) => {
       // The server names the runner, and its agents after it.
       const agents = agentsOf('').map(({ tenant: _, agentId, ...agent }) => ({ ...agent, name: agentId.slice(1) }))
       const sent = clock.monotonic()
-      const { runner, tenant, now } = await server.register(hostname(), process.pid, agents, offer)
+      const told = await server.register(hostname(), process.pid, agents, offer)
+      const { runner, tenant, now } = told
+      contract = await agreed(server, runner, told.contract ?? 1, pools)
       clock.learn(new Date(now), sent, clock.monotonic())
       known = { id: asId<RunnerId>(runner), tenant: asId<TenantId>(tenant) }
       return known.id
@@ -92,7 +119,7 @@ export async function startJoinedWorker(given: LoadedConfig, options: JoinedWork
     }
     const runner = await startRunner({
       ...{ loaded, home, git, onError },
-      services: createJoinedServices({ loaded, server, runner: runnerId, clock, onError }),
+      services: createJoinedServices({ loaded, server, runner: runnerId, clock, contract: () => contract, onError }),
       logs: createJoinedLogs(server, runnerId),
       artifacts: createJoinedArtifacts(server, runnerId, (taskId) => grants.fenceOf(taskId)),
       ...(slots === null ? {} : { mostStarted: slots }),

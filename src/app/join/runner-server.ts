@@ -61,6 +61,7 @@ export interface RunnerServer extends LeaseServices {
   ): Promise<{
     readonly runner: string
     readonly tenant: string
+    readonly contract?: number | undefined
     readonly agents: readonly string[]
     readonly now: string
   }>

@@ -19,6 +19,7 @@ import {
   runnerHints,
   uploadPiece,
 } from '../../orchestration/remote-runners/remote-runners-contract.ts'
+import { runnerContract } from '../../orchestration/remote-runners/runner-versions-contract.ts'
 import { createRunnerToken, renewRunnerToken } from '../../security/authn/keys-contract.ts'
 import { createLeaseServices } from './lease-services.ts'
 
@@ -96,7 +97,7 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
       renewal.unref()
     },
     register: (host, pid, agents, offer) => {
-      const body = { host, pid, agents: agents as never, ...(offer as object) }
+      const body = { host, pid, contract: runnerContract, agents: agents as never, ...(offer as object) }
       return patiently((each) => each.call(registerRunner, { body }))
     },
     exchange: (runner, request, signal) =>

@@ -45,6 +45,8 @@ export const registerRunner = endpoint({
   body: z.object({
     host: z.string().min(1).max(255),
     pid: z.int().min(1).max(2_147_483_647),
+    /** What it can do of `runner-versions-contract.ts`. */
+    contract: z.int().min(1).max(1_000_000).default(1),
     agents: z.array(remoteAgentSchema).max(1_000),
     /** What further agents of its pools are, which it starts when it is told to; one a pool. */
     templates: z.array(z.object(templateShape)).max(1_000).default([]),
@@ -54,6 +56,8 @@ export const registerRunner = endpoint({
   output: z.object({
     runner: z.string(),
     tenant: z.string(),
+    /** What the server can do; left out by those of the first version. */
+    contract: z.int().optional(),
     /** Ids of the agents, in the order in which they were given. */
     agents: z.array(z.string()),
     /** Database time. */

@@ -7,6 +7,12 @@ export const remoteRunnerErrors = defineErrors({
     when: 'the tenant has no runner of this id that joined by URL, or it was taken off the list',
     next: 'start the runner again: `leanvibe work --join URL`',
   },
+  'runner-too-old': {
+    kind: 'input',
+    retry: 'never',
+    when: 'a runner joins a server that is more than one version of their contract ahead of it',
+    next: 'bring the program of the runner up to date: versions one apart work together',
+  },
   'merges-elsewhere': {
     kind: 'input',
     retry: 'never',

@@ -22,6 +22,7 @@ import {
 import type { RemoteRunners } from './remote-runners-service.ts'
 import type { RunnerRepositories } from './runner-repositories.ts'
 import type { RunnerUploads } from './runner-uploads.ts'
+import { runnerContract } from './runner-versions-contract.ts'
 
 export interface RemoteRunnerRoutesOptions {
   readonly runners: RemoteRunners
@@ -50,7 +51,7 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
       permission: 'runners:write',
       handle: async ({ principal, body }) => {
         const { runnerId, tenant, agents: named, now } = await runners.register(principal, body)
-        return { runner: runnerId, tenant, agents: named, now: now.toISOString() }
+        return { runner: runnerId, tenant, contract: runnerContract, agents: named, now: now.toISOString() }
       },
     }),
     route({

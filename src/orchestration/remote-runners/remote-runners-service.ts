@@ -18,6 +18,7 @@ import type { ToolCallNote } from '../tool-calls/tool-calls-contract.ts'
 import type { WireReport } from './remote-runners-contract.ts'
 import { remoteRunnerErrors } from './remote-runners-errors.ts'
 import { deleteRemoteRunner, findRemoteRunners, insertRemoteRunner } from './remote-runners-store.ts'
+import { agreeOn, runnerContract } from './runner-versions-contract.ts'
 
 type Lease = { readonly taskId: string; readonly fence: number }
 
@@ -53,6 +54,7 @@ export type RemoteAgent = Omit<RunnerRegistration['agents'][number], 'tenant' | 
 export interface RunnerAnnouncement {
   readonly host: string
   readonly pid: number
+  readonly contract: number
   readonly agents: readonly RemoteAgent[]
   readonly templates: readonly AgentTemplate[]
   readonly most: number
@@ -79,8 +81,11 @@ export class RemoteRunners {
     this.#options = options
   }
 
-  /** Errors: `merges-elsewhere`. */
-  async register(by: Principal, { host, pid, agents, templates, most }: RunnerAnnouncement) {
+  /** Errors: `merges-elsewhere`, `runner-too-old`. */
+  async register(by: Principal, { host, pid, contract, agents, templates, most }: RunnerAnnouncement) {
+    const agreed = agreeOn(contract, runnerContract)
+    if ('older' in agreed && agreed.older === 'runner')
+      throw remoteRunnerErrors['runner-too-old'](`it knows version ${contract}, this server ${runnerContract}`)
     const merging = [...agents, ...templates].find(({ capabilities }) => capabilities.includes('merge'))
     if (merging !== undefined)
       throw remoteRunnerErrors['merges-elsewhere'](`an agent of its pool ${merging.pool} says that it merges`)

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientBase } from 'pg'
 import { type AppError, defineErrors } from '../../kernel/errors.ts'
 import { isServerError, sqlStateOf, translateError } from './database-errors.ts'
@@ -67,7 +68,7 @@ export async function migrate(
   for (;;) {
     const next = findNext(migrations, await readApplied(owner), options)
     if (!next) return { applied, version: migrations.length - 1 }
-    if (await applyMigration(owner, next)) applied.push(next.name)
+    if (await applyPatiently(owner, next)) applied.push(next.name)
   }
 }
 
@@ -114,6 +115,27 @@ async function createVersionTable(owner: OwnerClient): Promise<void> {
   )
 }
 
+/**
+ * Beside older programs that are at work, changes of several tables may meet their statements head-on: then they give way,
+ * and are tried again a little later.
+ */
+async function applyPatiently(owner: OwnerClient, migration: Migration): Promise<boolean> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await applyMigration(owner, migration)
+    } catch (error) {
+      const { cause } = error as AppError
+      if (tried === mostTries || !isServerError(cause) || !gaveWay.has(sqlStateOf(cause) ?? '')) throw error
+      await delay(pauseMs * tried)
+    }
+  }
+}
+
+const mostTries = 12
+const pauseMs = 250
+/** Deadlock, lock not had in time, serialisation. */
+const gaveWay: ReadonlySet<string> = new Set(['40P01', '55P03', '40001'])
+
 /** Returns false if another process was faster. */
 async function applyMigration(owner: OwnerClient, migration: Migration): Promise<boolean> {
   const { version, name, risk, checksum, text } = migration
@@ -123,7 +145,8 @@ async function applyMigration(owner: OwnerClient, migration: Migration): Promise
       text: 'insert into migrations (version, name, risk, checksum) values ($1, $2, $3, $4)',
       values: [version, name, risk, checksum],
     })
-    await owner.query(`set local lock_timeout = '10s'`)
+    // Whoever wants the same table waits behind us: not for long.
+    await owner.query(`set local lock_timeout = '2s'`)
     await owner.query(text)
     await owner.query('reset role; select apply_access_rules()')
     await owner.query('commit')
