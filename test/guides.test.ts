@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openTestDatabase } from './support/databases.ts'
 import { type GuidePart, readGuide } from './support/guide.ts'
-import { bin, scratchFolder, startCli } from './support/run-cli.ts'
+import { bin, briefNode, scratchFolder, startCli } from './support/run-cli.ts'
 
 /** Guides whose commands need a PostgreSQL: it is in DATABASE_URL then, and all others have the embedded database. */
 const onPostgres: ReadonlySet<string> = new Set(['replicas.md'])
@@ -21,7 +21,10 @@ function prepareFolder(name: string): { readonly cwd: string; readonly env: Reco
   mkdirSync(join(cwd, 'src'), { recursive: true })
   mkdirSync(programs)
   symlinkSync(process.execPath, join(programs, 'node'))
-  writeFileSync(join(programs, 'leanvibe'), `#!/bin/sh\nexec "${process.execPath}" "${bin}" "$@"\n`)
+  writeFileSync(
+    join(programs, 'leanvibe'),
+    `#!/bin/sh\nexec "${process.execPath}" ${briefNode.join(' ')} "${bin}" "$@"\n`,
+  )
   chmodSync(join(programs, 'leanvibe'), 0o755)
   writeFileSync(join(cwd, 'README.md'), '# A project\n')
   writeFileSync(join(cwd, 'src', 'main.js'), '// TODO: say more\nconsole.log("hello")\n')
@@ -56,7 +59,7 @@ function runBlock(part: GuidePart & { kind: 'sh' }, place: ReturnType<typeof pre
       stream.setEncoding('utf8').on('data', (text: string) => {
         output += text
       })
-    const timer = setTimeout(() => endGroup(child.pid!), 120_000)
+    const timer = setTimeout(() => endGroup(child.pid!), 240_000)
     child.once('error', reject)
     // What a block leaves in the background ends with it.
     child.once('exit', () => endGroup(child.pid!))
@@ -88,7 +91,7 @@ async function serve({ cwd, env }: ReturnType<typeof prepareFolder>) {
   }
 }
 
-const manyCalls = 4
+const manyCalls = 3
 const count = (text: string, what: RegExp) => text.match(what)?.length ?? 0
 
 /**

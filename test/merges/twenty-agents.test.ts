@@ -106,7 +106,11 @@ function checkEveryCommit(repository: string): number {
 test('20 agents on one repository with overlapping edits: every state of main passes, nothing is lost, the order is told', async () => {
   const { cwd, repository } = project('twenty')
   const from = performance.now()
-  const run = await runCli(['orchestrate', 'twenty', '--repo', repository, '--json'], { cwd, timeoutMs: 450_000 })
+  const run = await runCli(['orchestrate', 'twenty', '--repo', repository, '--json'], {
+    cwd,
+    timeoutMs: 450_000,
+    long: true,
+  })
   expect(run.code, run.stderr + run.stdout.slice(-3_000)).toBe(0)
   const seconds = (performance.now() - from) / 1_000
   for (let agent = 0; agent < agents; agent++) {

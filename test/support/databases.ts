@@ -114,7 +114,7 @@ async function openTestPostgres(options: TestDatabaseOptions): Promise<TestDatab
     db,
     owner,
     url,
-    reset: async () => void (await owner(restoreSeeds)),
+    reset: () => resetPatiently(owner),
     async close() {
       await db.close()
       const leaks = await findLeaks(owner)
@@ -124,6 +124,19 @@ async function openTestPostgres(options: TestDatabaseOptions): Promise<TestDatab
     },
   }
 }
+
+/** What a test has left under way may hold some of the tables that a reset wants all of: then they wait for each other. */
+async function resetPatiently(owner: TestDatabase['owner']): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return void (await owner(restoreSeeds))
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== deadlockDetected || attempt === 10) throw error
+    }
+  }
+}
+
+const deadlockDetected = '40P01'
 
 /** Sessions of this database other than ours, once those that are just ending have had time to do so. */
 async function findLeaks(owner: TestDatabase['owner']): Promise<readonly string[]> {

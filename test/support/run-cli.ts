@@ -6,6 +6,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const bin = fileURLToPath(new URL('../../bin/leanvibe.js', import.meta.url))
+/**
+ * For processes of a few seconds: the code of the embedded database is not optimised, which takes a quarter of their
+ * processor time and pays only later.
+ */
+export const briefNode: readonly string[] = ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']
 
 export interface CliResult {
   readonly code: number | null
@@ -26,14 +31,17 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** The Node to run on. Default: the one of the tests. */
   readonly node?: string
+  /** It works for longer: its code is optimised as it is for users. */
+  readonly long?: boolean
   /** Ended by force after this long. Default 180 s. */
   readonly timeoutMs?: number
 }
 
 /** Starts the real command line as a process of its own. It sees no setting of the tests' own environment. */
 export function startCli(args: readonly string[], options: CliOptions): CliProcess {
-  const { cwd, env = {}, node = process.execPath, timeoutMs = 180_000 } = options
-  const child = spawn(node, [bin, ...args], {
+  const { cwd, env = {}, node = process.execPath, timeoutMs = 180_000, long = args[0] === 'serve' } = options
+  const flags = long || options.node !== undefined ? [] : briefNode
+  const child = spawn(node, [...flags, bin, ...args], {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: cwd, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
