@@ -3,7 +3,13 @@ const shownCharacters = 300
 
 /** Remembers the end of a stream: the last line that says something usually tells why a command failed. */
 export class LastLine {
+  readonly #skipped: RegExp | null
   #tail: Buffer = Buffer.alloc(0)
+
+  /** @param skipped lines that say nothing of what is wrong */
+  constructor(skipped: RegExp | null = null) {
+    this.#skipped = skipped
+  }
 
   write(chunk: Buffer): void {
     const joined = chunk.length >= keptBytes ? chunk : Buffer.concat([this.#tail, chunk])
@@ -15,6 +21,6 @@ export class LastLine {
       .toString('utf8')
       .split(/[\r\n]+/)
       .map((line) => line.trim())
-    return lines.findLast((line) => line !== '')?.slice(0, shownCharacters) ?? ''
+    return lines.findLast((line) => line !== '' && this.#skipped?.test(line) !== true)?.slice(0, shownCharacters) ?? ''
   }
 }

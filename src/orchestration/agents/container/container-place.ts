@@ -39,6 +39,8 @@ export interface ContainerPlaceOptions {
   readonly gid?: number
 }
 
+/** What docker says after it has said what is wrong. */
+const advice = /^See '.*--help'\.?$/
 const unprivileged = '10001:10001'
 const graceMs = 5_000
 /** What cleans up behind a container may take this long. */
@@ -121,7 +123,7 @@ export class ContainerPlace implements Place {
       limits,
       folders: this.#folders(),
     })
-    const said = new LastLine()
+    const said = new LastLine(advice)
     const running = await supervisor.start({
       ...{ ...request, file: this.#cli.path, args, env: command.env, cwd: this.#private, limits: {}, lingerMs },
       onSample: () => {},
