@@ -191,7 +191,7 @@ eachDatabase('windows of budgets', (use) => {
         expect(Object.fromEntries(found)).toEqual(Object.fromEntries(wanted))
       }),
       {
-        numRuns: Number(process.env.WINDOW_RUNS ?? (use().kind === 'pglite' ? 2 : 8)),
+        numRuns: Number(process.env.WINDOW_RUNS ?? (use().kind === 'pglite' ? 2 : 5)),
         interruptAfterTimeLimit: 40_000,
         endOnFailure: true,
       },
