@@ -13,11 +13,11 @@ const [major, minor] = process.versions.node.split('.').map(Number)
  * What may run for long. For all else the code of the embedded database is not optimised: that takes a third of the
  * processor time of such a call, and what it gains comes after its end.
  */
-const mayWork = /^(orchestrate|spawn|serve|work|mcp|checkpoint|migrate-to|runs retry)\b/
+const mayWork = /(^| )(orchestrate|spawn|serve|work|mcp|checkpoint|migrate-to|retry)( |$)/
 
 if (major > 22 || (major === 22 && minor >= 18)) {
   // Before the compile cache, which is one for each set of flags.
-  if (!mayWork.test(process.argv.slice(2, 4).join(' '))) {
+  if (!mayWork.test(process.argv.slice(2).join(' '))) {
     for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag)
   }
   // Saves two thirds of the start; where the folder cannot be written, nothing is saved and nothing is said.
