@@ -129,26 +129,40 @@ export function createOrchestration(options: OrchestrationOptions) {
 
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   /** Matches what is ready with free slots; returns the shards that others were ticking. */
-  const dispatchOnce = async (tx: Tx, shards: readonly Shard[], now: Date): Promise<readonly Shard[]> => {
+  const dispatchOnce = async (
+    tx: Tx,
+    shards: readonly Shard[],
+    now: Date,
+    last: boolean,
+  ): Promise<readonly Shard[]> => {
     const counters = new Counters()
     if (tx.tenant !== null && shards.length > 0) tx.post(planLikeSystem)
-    const { leased: leasing, taken } = await ticker.tick(tx, shards, now, null, counters)
-    const [leased] = await Promise.all([leasing, queue.settle(tx, counters, now)])
-    await queue.settle(tx, counters, now)
+    const hasty = last && !tx.again
+    const { leased: leasing, taken } = await ticker.tick(tx, shards, now, null, counters, hasty)
+    let leased: Awaited<typeof leasing> = []
     tx.afterCommit(() => {
       onCommit()
       exchange.hint(leased, null)
     })
+    const ending = hasty ? queue.settleLast(tx, counters, now) : null
+    ;[leased] = await Promise.all([leasing, ending ?? queue.settle(tx, counters, now)])
+    if (ending === null) await queue.settle(tx, counters, now)
     return taken
   }
   const secondLooks = new SecondLooks({
-    tick: (shards) => database.asSystem('dispatch').write((tx) => dispatchOnce(tx, shards, database.clock.now())),
+    tick: (shards) => database.asSystem('dispatch').write((tx) => dispatchOnce(tx, shards, database.clock.now(), true)),
     onError,
   })
-  const dispatch = async (tx: Tx, shards: readonly Shard[], now: Date) => {
-    const taken = await dispatchOnce(tx, shards, now)
-    if (taken.length > 0) tx.afterCommit(() => secondLooks.ask(taken))
+  const dispatchIn = async (tx: Tx, shards: readonly Shard[], now: Date, last: boolean) => {
+    let taken: readonly Shard[] = []
+    tx.afterCommit(() => {
+      if (taken.length > 0) secondLooks.ask(taken)
+    })
+    taken = await dispatchOnce(tx, shards, now, last)
   }
+  const dispatch = (tx: Tx, shards: readonly Shard[], now: Date) => dispatchIn(tx, shards, now, false)
+  /** The same for whoever has nothing more to say: the commit may travel behind it. */
+  const dispatchLast = (tx: Tx, shards: readonly Shard[], now: Date) => dispatchIn(tx, shards, now, true)
   const starter = new RunStarter({
     checkpointEveryMs: options.checkpointEveryMs ?? null,
     ids,
@@ -168,7 +182,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   }
   const steering = new RunSteering({ engine: () => engine, queue: () => queue, starter, calls, wakeRunners })
   const waitsEnded = createWaitsEnded({ steering, closeApprovals })
-  const runs = new RunsService({ ids, database, catalog, starter, steering, dispatch })
+  const runs = new RunsService({ ids, database, catalog, starter, steering, dispatch, dispatchLast })
   const checkpoints: CheckpointsService = new CheckpointsService({
     database,
     ids,

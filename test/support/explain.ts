@@ -37,6 +37,7 @@ export function explaining(tx: Tx, plans: Plan[]): Tx {
   }
   return {
     tenant: tx.tenant,
+    again: tx.again,
     afterCommit: (hook) => tx.afterCommit(hook),
     afterEnd: (hook) => tx.afterEnd(hook),
     endUnchanged: () => tx.endUnchanged(),

@@ -101,11 +101,9 @@ export class ExchangeService implements ExchangePort {
   ): Promise<ExchangeReply> {
     const { database } = this.#options
     failpoint('exchange.before')
-    let tried = false
     const reply = await database.asSystem('exchange').write(async (tx) => {
       // Most calls go as expected, and their commit travels behind their last statement. One that did not waits for answers.
-      const hasty = !tried && !reconcile
-      tried = true
+      const hasty = !tx.again && !reconcile
       const now = database.clock.now()
       const counters = new Counters()
       // Runners, then tasks: the order of whoever gives a runner up.

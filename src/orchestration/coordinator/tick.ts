@@ -8,6 +8,7 @@ import { countBy } from './count-by.ts'
 import type { Counters } from './counters.ts'
 import type { Head } from './decide.ts'
 import { decideAll, type Planned } from './decide-all.ts'
+import { type EarlyHeads, type Heads, HeadsAskedLast, pickHeads, withClaimed } from './early-heads.ts'
 import { FairShares } from './fair-shares.ts'
 import type { FleetFigures } from './fleet-figures.ts'
 import { headLimits } from './head-limits.ts'
@@ -50,6 +51,7 @@ interface Round {
   readonly allOrNone: boolean
   readonly claim: Claim
   readonly view: ClaimsView
+  readonly early: EarlyHeads | null
   readonly deep: boolean
 }
 
@@ -61,6 +63,7 @@ export class Ticker {
   readonly #agentsFrom = new Map<string, string>()
   readonly #claims = new Claims()
   readonly #shares = new FairShares()
+  readonly #askedLast = new HeadsAskedLast()
 
   constructor(options: Partial<TickOptions> = {}) {
     const given = { ...tickDefaults, ...options }
@@ -94,19 +97,22 @@ export class Ticker {
     for (let round = 0; round < mostRounds; round++) {
       const view = this.#claims.view(claim)
       const lanes = () => this.#findLanes(tx, shards, counters)
-      // The lanes are asked for behind the lock, without waiting for it: they are younger than it all the same.
-      const [free, found] = await Promise.all([round === 0 ? this.#lock(tx, shards, claim) : shards, lanes()]).catch(
-        (error) => {
-          view.close()
-          throw error
-        },
-      )
+      // What is read travels behind the lock, without waiting for it: it is younger than it all the same.
+      const [free, found, early] = await Promise.all([
+        round === 0 ? this.#lock(tx, shards, claim) : shards,
+        lanes(),
+        round === 0 ? this.#askedLast.read(tx, shards, view, this.#options.batch) : null,
+      ]).catch((error) => {
+        view.close()
+        throw error
+      })
       shards = free
+      for (const shard of shards) if (!found.some((one) => keyOf(one) === keyOf(shard))) this.#askedLast.forget(shard)
       const known = new Set(free.map(keyOf))
       const result = await this.#round(
         tx,
         found.filter((shard) => known.has(keyOf(shard))),
-        { now, forRunner, counters, allOrNone, claim, view, deep: round > 0 },
+        { now, forRunner, counters, allOrNone, claim, view, early, deep: round > 0 },
       ).finally(view.close)
       leases.push(result.leased)
       decided.push(...result.decided)
@@ -135,19 +141,19 @@ export class Ticker {
   async #round(
     tx: Tx,
     found: readonly ShardLanes[],
-    { now, forRunner, counters, allOrNone, claim, view, deep }: Round,
+    { now, forRunner, counters, allOrNone, claim, view, early, deep }: Round,
   ): Promise<Pick<TickResult, 'leased' | 'decided'> & { readonly refused: number }> {
     const plans: Planned[] = []
     for (const shard of found) {
-      if (shard.agents.length === 0) continue
-      const plan = await this.#plan(tx, shard, counters)
-      if (plan.lanes.length > 0) plans.push(plan)
-      this.#rotate(shard)
+      const plan = shard.agents.length === 0 ? null : await this.#plan(tx, shard, counters)
+      if (plan !== null && plan.lanes.length > 0) plans.push(plan)
+      else this.#askedLast.forget(shard)
+      if (plan !== null) this.#rotate(shard)
     }
     if (plans.length === 0) return { ...nothing, refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-    const { heads, remaining } = await this.#readHeads(tx, plans, limit, view, deep)
+    const { heads, remaining } = await this.#readHeads(tx, plans, limit, { view, deep, early })
     const bound = await bindToResources(
       tx,
       plans.map(({ shard: { tenant, pool }, lanes, agents }) => ({ tenant, pool, lanes, agents })),
@@ -175,18 +181,22 @@ export class Ticker {
    * The heads of the lanes. Lanes that share their agents are asked for a part each; where most of them turn out to be
    * short, those that are not are asked again for as much as one tick may give out.
    */
-  async #readHeads(tx: Tx, plans: readonly Planned[], limit: number, view: ClaimsView, deep: boolean) {
+  async #readHeads(
+    tx: Tx,
+    plans: readonly Planned[],
+    limit: number,
+    { view, deep, early }: Pick<Round, 'view' | 'deep' | 'early'>,
+  ): Promise<Heads> {
     const asked = plans.flatMap(({ shard, lanes }) => {
-      // Nobody knows from which lanes others take; somewhat more than an equal part is enough to go on with.
-      const claimed = view.sizeOf(keyOf(shard), this.#options.batch)
-      const part = Math.min(claimed, Math.ceil((claimed * 1.25) / lanes.length))
-      return lanes.map((lane) => {
+      const wanted = lanes.map(({ lane, bulk, limit: most }) => {
         // The limit of a lane that shares agents is its part of a whole batch, of which this shard has a part.
-        const own = lane.bulk === undefined ? lane.limit : Math.ceil((lane.limit * limit) / this.#options.batch)
-        return { ...shard, ...lane, limit: (deep ? limit : Math.min(own, limit)) + part }
+        const own = bulk === undefined ? most : Math.ceil((most * limit) / this.#options.batch)
+        return { lane, limit: deep ? limit : Math.min(own, limit) }
       })
+      if (!deep) this.#askedLast.keep(shard, wanted)
+      return withClaimed(shard, wanted, view, this.#options.batch)
     })
-    const first = await readHeads(tx, asked)
+    const first = pickHeads(early, asked) ?? (await readHeads(tx, asked))
     const found = new Map(first.heads.map((lane) => [`${keyOf(lane)}/${lane.lane}`, lane.ids.length]))
     const open = asked.filter((lane) => (found.get(`${keyOf(lane)}/${lane.lane}`) ?? 0) >= lane.limit)
     const total = first.heads.reduce((sum, lane) => sum + lane.ids.length, 0)

@@ -38,6 +38,8 @@ export interface RunsServiceOptions {
   readonly steering: RunSteering
   /** Matches new work with free slots in the same transaction. */
   readonly dispatch: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
+  /** The same as the last word of the transaction. */
+  readonly dispatchLast: (tx: Tx, shards: readonly Shard[], now: Date) => Promise<void>
 }
 
 /** Starts runs and steers them, a transaction each. */
@@ -143,12 +145,12 @@ export class RunsService {
     tenant: TenantId,
     fn: (tx: Tx, now: Date) => Promise<{ run: RunRow; shards: readonly Shard[] }>,
   ): Promise<RunRow> {
-    const { database, dispatch } = this.#options
+    const { database, dispatchLast } = this.#options
     return database.forTenant(tenant).write(async (tx) => {
       const now = database.clock.now()
       const { run, shards } = await fn(tx, now)
       // What is dispatched does not change the run itself.
-      const [found] = await Promise.all([findRun(tx, tenant, run.id), dispatch(tx, shards, now)])
+      const [found] = await Promise.all([findRun(tx, tenant, run.id), dispatchLast(tx, shards, now)])
       return found!
     })
   }

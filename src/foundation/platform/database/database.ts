@@ -12,6 +12,8 @@ export interface ReadTx {
 
 /** A transaction that may write. It is passed as a value; only the outermost caller commits. */
 export interface Tx extends ReadTx {
+  /** Whether an earlier try of the same function was lost to others: this one had better look before it leaps. */
+  readonly again: boolean
   /** Runs a statement for its effect and returns the number of rows it touched. */
   execute(query: Query): Promise<number>
   /**

@@ -43,12 +43,12 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
   const beginRead = backend.beginText(role, tenant, true)
   const beginWrite = backend.beginText(role, tenant, false)
 
-  async function runOnce<T>(readOnly: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  async function runOnce<T>(readOnly: boolean, again: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
     const begin = readOnly ? beginRead : beginWrite
     const last = readOnly ? undefined : beforeCommit()
     const [answer, done] = await backend.withSession(role, async (session) => {
-      const beforeCommitSent = () => failpoint(`commit.before.${purpose}`)
-      const transaction = new Transaction(session, begin, tenant, last === undefined ? beforeCommitSent : null)
+      const beforeLast = last === undefined ? () => failpoint(`commit.before.${purpose}`) : null
+      const transaction = new Transaction(session, begin, { tenant, again, beforeLast })
       const endWatch = backend.watch?.(transaction)
       try {
         const result = await fn(transaction)
@@ -81,11 +81,11 @@ export function createScope(backend: Backend, role: Role, tenant: TenantId | nul
   }
 
   return {
-    read: <T>(fn: (tx: ReadTx) => Promise<T>) => runOnce(true, fn),
+    read: <T>(fn: (tx: ReadTx) => Promise<T>) => runOnce(true, false, fn),
     async write<T>(fn: (tx: Tx) => Promise<T>, { retries = 5 }: WriteOptions = {}): Promise<T> {
       for (let attempt = 0; ; attempt++) {
         try {
-          return await runOnce(false, fn)
+          return await runOnce(false, attempt > 0, fn)
         } catch (error) {
           if (!mayTryAgain(error) || attempt >= retries) throw error
           await sleep(2 ** attempt * 5 * (0.5 + options.random.next()))

@@ -12,9 +12,17 @@ const inFailedTransaction = '25P02'
 /** The log, as every statement that appends to it names it. */
 const eventTable = 'insert into event_batches'
 
+export interface TransactionOptions {
+  readonly tenant: TenantId | null
+  readonly again: boolean
+  /** Called before a commit is sent behind the last statement; where it is null, none is. */
+  readonly beforeLast: (() => void) | null
+}
+
 /** A transaction on one session. BEGIN travels with the first statement, so an unused one costs nothing. */
 export class Transaction implements Tx {
   readonly tenant: TenantId | null
+  readonly again: boolean
   readonly #session: Session
   readonly #begin: string
   readonly #hooks: (() => void)[] = []
@@ -32,11 +40,11 @@ export class Transaction implements Tx {
   #appendedEvents = false
   #idleSince = performance.now()
 
-  /** `beforeLast` is called before a commit is sent behind the last statement; where it is null, none is. */
-  constructor(session: Session, begin: string, tenant: TenantId | null, beforeLast: (() => void) | null = null) {
+  constructor(session: Session, begin: string, { tenant, again, beforeLast }: TransactionOptions) {
     this.#session = session
     this.#begin = begin
     this.tenant = tenant
+    this.again = again
     this.#beforeLast = beforeLast
   }
 
