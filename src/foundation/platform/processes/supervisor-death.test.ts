@@ -28,8 +28,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Two seconds are promised; beside other tests processes get their turn late. */
-const withinMs = process.env.LEANVIBE_LONG === '1' ? 2_000 : 15_000
+/** What is promised. */
+const withinMs = 2_000
 
 /** A runner with a family of stubborn processes, four at least. */
 async function startRunner(): Promise<{ runner: ChildProcess; supervisor: number }> {
