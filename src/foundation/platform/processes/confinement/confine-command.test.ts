@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,8 +60,8 @@ describe.skipIf(host.bubblewrap === null)('under bubblewrap', () => {
   })
   afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-  async function run(script: string, rules: Confinement = auto) {
-    const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home }
+  async function run(script: string, rules: Confinement = auto, path = '/usr/local/bin:/usr/bin:/bin') {
+    const env = { PATH: path, HOME: home }
     const gitDir = join(repository, '.git', 'worktrees', 'tree')
     const { file, args } = confineCommand(host, rules, {
       ...{ file: 'bash', args: ['-c', script], env, cwd: worktree, folders: [worktree, outdir] },
@@ -92,6 +92,17 @@ describe.skipIf(host.bubblewrap === null)('under bubblewrap', () => {
     const script = `cat ${root}/elsewhere; echo new > ~/.agent/token; (echo x > ${root}/elsewhere) 2>/dev/null || echo no`
     expect(await run(script, rules)).toBe('of the hostno')
     expect(await run('cat ~/.agent/token', rules)).toBe('new')
+  })
+
+  it('programs are found behind links, whether they lie in the worktree or elsewhere', async () => {
+    const programs = join(root, 'installed', 'bin')
+    mkdirSync(programs, { recursive: true })
+    writeFileSync(join(programs, 'say'), '#!/bin/sh\necho said\n', { mode: 0o755 })
+    for (const link of [join(worktree, 'modules'), join(root, 'linked')]) {
+      symlinkSync(join(root, 'installed'), link)
+      expect(await run('say', auto, `${join(link, 'bin')}:/usr/bin:/bin`)).toBe('said')
+    }
+    rmSync(join(worktree, 'modules'))
   })
 
   it('without network not even this machine can be reached; what it starts ends with it', async () => {

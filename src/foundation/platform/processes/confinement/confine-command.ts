@@ -41,6 +41,7 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     if (rules.network !== 'off' || host.unshare === null) return plain
     return { file: host.unshare, args: [...unshareNetwork, command.file, ...command.args] }
   }
+  const shown = [...(command.git === null ? [] : [command.git.gitDir]), ...command.folders, ...rules.write]
   const args = [
     ...['--die-with-parent', '--unshare-user', '--unshare-ipc', '--unshare-uts', '--unshare-pid'],
     ...['--unshare-cgroup-try', '--cap-drop', 'ALL'],
@@ -50,12 +51,22 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     ...hiddenFiles.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', '/dev/null', path]),
     ...hiddenFolders.filter((path) => existsSync(path)).flatMap((path) => ['--tmpfs', path]),
     ...homeOf(command.env),
-    ...readOnly([...programFolders(command), ...rules.read]),
+    ...readOnly([...programFolders(command).flatMap((path) => throughLinks(path, shown)), ...rules.read]),
     ...(command.git === null ? [] : readOnly([command.git.commonDir])),
-    ...writable([...(command.git === null ? [] : [command.git.gitDir]), ...command.folders, ...rules.write]),
+    ...writable(shown),
     ...['--chdir', command.cwd, '--'],
   ]
   return { file: host.bubblewrap, args: [...args, command.file, ...command.args] }
+}
+
+/**
+ * Where a folder has to be so that it is found under its name. A link in a folder that is shown leads on to where the folder
+ * really is: nothing can be put in the place of the link.
+ */
+function throughLinks(path: string, shown: readonly string[]): readonly string[] {
+  const real = realpathSync(path)
+  if (real === path) return [path]
+  return shown.some((folder) => path.startsWith(`${folder}/`)) ? [real] : [path, real]
 }
 
 function readOnly(paths: readonly string[]): string[] {
