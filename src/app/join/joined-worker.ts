@@ -50,7 +50,9 @@ async function agreed(
   if ('older' in agreement && agreement.older === 'runner')
     throw remoteRunnerErrors['runner-too-old'](`it knows version ${runnerContract}, the server ${theirs}`)
   const why = 'older' in agreement ? '' : `; agents of the pool ${keeper?.name} need more`
-  throw joinErrors['joined-server-too-old'](`it knows version ${theirs} of the contract, this runner ${runnerContract}${why}`)
+  throw joinErrors['joined-server-too-old'](
+    `it knows version ${theirs} of the contract, this runner ${runnerContract}${why}`,
+  )
 }
 
 /**
