@@ -10,7 +10,7 @@ const place = scratchFolder('join')
 const here = join(place.path, 'server')
 const there = join(place.path, 'elsewhere')
 const repo = join(place.path, 'repo')
-for (const folder of [here, there, repo]) mkdirSync(folder)
+for (const folder of [here, there, repo, join(here, 'workflows')]) mkdirSync(folder)
 const git = (...args: string[]) =>
   execFileSync('git', ['-C', repo, '-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args], {
     encoding: 'utf8',
@@ -49,11 +49,30 @@ steps:
     gate: { checks: [{ name: tests, command: [grep, -q, '2', numbers.txt] }] }
     base: \${{ steps.change.outputs.commit }}
     affinity: { labels: { place: elsewhere } }
+  called:
+    needs: [change]
+    workflow:
+      name: look-again
+      inputs: { commit: '\${{ steps.change.outputs.commit }}' }
   land:
-    needs: [check]
+    needs: [check, called]
     merge: { commit: '\${{ steps.change.outputs.commit }}', into: main, checks: [] }
 outputs:
   words: \${{ steps.look.outputs.words }}
+`,
+)
+
+// What a run that is called works on, its caller has left.
+writeFileSync(
+  join(here, 'workflows', 'look-again.yaml'),
+  `name: look-again
+inputs:
+  commit: { type: string }
+steps:
+  check:
+    gate: { checks: [{ name: tests, command: [grep, -q, '2', numbers.txt] }] }
+    base: \${{ inputs.commit }}
+    affinity: { labels: { place: elsewhere } }
 `,
 )
 
@@ -108,7 +127,7 @@ test('a runner that knows a server by its address does its work, gates included;
   const doneBy = Object.fromEntries(
     shown!.tasks.map(({ step, agentId }) => [step, agentId?.startsWith(joined!.runner)]),
   )
-  expect(doneBy).toEqual({ look: true, change: true, check: true, land: false })
+  expect(doneBy).toMatchObject({ look: true, change: true, check: true, land: false })
   expect((await runCli(['runs', 'logs', id], { cwd: here })).stdout).toContain('told')
   await ok(onServer('artifacts', 'get', id, '--out', join(place.path, 'files')))
   expect(readFileSync('/etc/hostname', 'utf8').length).toBeGreaterThan(0)

@@ -17,6 +17,7 @@ import {
   remoteRunnerRoutes,
   runnerServiceRoutes,
 } from '../orchestration/remote-runners/index.ts'
+import { familyOfRun } from '../orchestration/runs/family-of-run.ts'
 import { findLeases, leaseOfRunner } from '../orchestration/runs/leases-of-runner.ts'
 import { packCommit, unpackCommit } from '../orchestration/workspaces/pack-commit.ts'
 import type { Orchestration } from './orchestration.ts'
@@ -79,7 +80,9 @@ export function createRemoteRunners({
   const routes = remoteRunnerRoutes({
     runners,
     uploads: new RunnerUploads(storage.blobs, artifactFolder),
-    repositories: new RunnerRepositories(git, { pack: packCommit, unpack: unpackCommit }),
+    repositories: new RunnerRepositories(git, { pack: packCommit, unpack: unpackCommit }, (tenant, run) =>
+      database.forTenant(tenant).read((tx) => familyOfRun(tx, tenant, run)),
+    ),
     maxArtifactBytes,
     modelKey: (tenant, { taskId, agentId }, models) => modelKey(tenant, taskId, agentId, models),
     questions: orchestration.questions,

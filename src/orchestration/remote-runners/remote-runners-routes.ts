@@ -122,7 +122,7 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
       handle: async ({ principal, params: { runner, fence }, query, signal }) => {
         const lease = await runners.lease(principal, runner, fence)
         const have = query.have.split(',').filter((commit) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(commit))
-        const body = await repositories.read(lease, have, signal, query.base)
+        const body = await repositories.read({ ...lease, tenant: principal.tenant }, have, signal, query.base)
         return { mediaType: 'application/x-git-packed-objects', fileName: `${lease.runId}.pack`, body }
       },
     }),
@@ -132,8 +132,9 @@ export function remoteRunnerRoutes(options: RemoteRunnerRoutesOptions): Route[] 
       handle: async ({ principal, params: { runner, fence }, body: { upload, pieces, sha256, commit }, signal }) => {
         const lease = await runners.lease(principal, runner, fence)
         const from = { tenant: principal.tenant, runnerId: runner, upload }
+        const source = { ...lease, tenant: principal.tenant }
         const ref = `refs/leanvibe/${lease.runId}/${lease.taskId}/${lease.attempt}`
-        await repositories.keep(lease, { commit, content: uploads.readWhole(from, { pieces, sha256 }), ref }, signal)
+        await repositories.keep(source, { commit, content: uploads.readWhole(from, { pieces, sha256 }), ref }, signal)
         await uploads.remove(from, pieces)
         return { ref }
       },

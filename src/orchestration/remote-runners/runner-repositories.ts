@@ -1,4 +1,5 @@
 import { isAppError } from '../../foundation/kernel/errors.ts'
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Git } from '../../foundation/platform/git/index.ts'
 import { remoteRunnerErrors } from './remote-runners-errors.ts'
 
@@ -20,22 +21,28 @@ export interface CommitTransport {
 }
 
 interface RepoLease {
-  readonly runId: string
+  readonly tenant: TenantId
+  readonly runId: RunId
   readonly repoPath: string | null
   readonly repoCommit: string | null
 }
+
+/** The runs that hand commits to each other: those that called this one, and what they called. The part `runs` provides it. */
+export type FamilyOf = (tenant: TenantId, run: RunId) => Promise<readonly RunId[]>
 
 /** The repositories of runs on this machine, for runners on others. */
 export class RunnerRepositories {
   readonly #git: Git
   readonly #transport: CommitTransport
+  readonly #familyOf: FamilyOf
 
-  constructor(git: Git, transport: CommitTransport) {
+  constructor(git: Git, transport: CommitTransport, familyOf: FamilyOf) {
     this.#git = git
     this.#transport = transport
+    this.#familyOf = familyOf
   }
 
-  /** The commit of the run, or `base`, one that a step of it left. Errors: `repository-not-here`, `repository-shallow`. */
+  /** The commit of the run, or `base`, one that a step of it or of its family left. Errors: `repository-not-here`, `repository-shallow`. */
   async read(
     lease: RepoLease,
     have: readonly string[],
@@ -45,7 +52,7 @@ export class RunnerRepositories {
     const path = await this.#locate(lease, signal)
     const { head, shallow } = await this.#git.inspect(path, { signal })
     if (shallow) throw remoteRunnerErrors['repository-shallow'](`${path} does not have its whole history`)
-    const commit = base === undefined ? (lease.repoCommit ?? head) : await this.#leftByRun(path, lease, base, signal)
+    const commit = base === undefined ? (lease.repoCommit ?? head) : await this.#leftByFamily(path, lease, base, signal)
     if (commit === null) throw remoteRunnerErrors['repository-not-here'](`${path} has no commit yet`)
     return this.#transport.pack(this.#git, path, commit, have, signal)
   }
@@ -69,13 +76,20 @@ export class RunnerRepositories {
     }
   }
 
-  /** A lease opens the history of its run, and no other branch of the repository. */
-  async #leftByRun(path: string, lease: RepoLease, base: string, signal: AbortSignal): Promise<string> {
+  /** A lease opens the history of its run and of those it works with, and no other branch of the repository. */
+  async #leftByFamily(path: string, lease: RepoLease, base: string, signal: AbortSignal): Promise<string> {
     if (base === lease.repoCommit) return base
-    const ask = ['for-each-ref', '--count=1', `--points-at=${base}`, `refs/leanvibe/${lease.runId}/`]
-    const { stdout } = await this.#git.run(path, ask, { signal, exitCodes: [0, 128, 129] })
-    if (stdout.length > 0) return base
-    throw remoteRunnerErrors['repository-not-here'](`no step of the run has left the commit ${base}`)
+    const leftBy = async (runs: readonly string[]) => {
+      const ask = ['for-each-ref', '--count=1', `--points-at=${base}`, ...runs.map((run) => `refs/leanvibe/${run}/`)]
+      const { stdout } = await this.#git.run(path, ask, { signal, exitCodes: [0, 128, 129] })
+      return stdout.length > 0
+    }
+    if (await leftBy([lease.runId])) return base
+    const family = await this.#familyOf(lease.tenant, lease.runId)
+    if (family.length > 0 && (await leftBy(family))) return base
+    throw remoteRunnerErrors['repository-not-here'](
+      `no step of the run, or of those it works with, has left the commit ${base}`,
+    )
   }
 
   async #locate({ repoPath }: Pick<RepoLease, 'repoPath'>, signal: AbortSignal): Promise<string> {
