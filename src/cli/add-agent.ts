@@ -13,7 +13,7 @@ export interface AddAgentOptions extends PlacedPoolOptions, OwnPoolOptions {
   readonly agents?: number
   readonly env?: readonly string[]
   readonly capability?: readonly string[]
-  readonly network?: 'open' | 'off'
+  readonly network?: 'open' | 'models' | 'off'
   readonly confine?: 'off' | 'auto' | 'required'
   readonly force?: boolean
   readonly url?: string

@@ -7,7 +7,7 @@ export interface PlacedPoolOptions {
   readonly mode?: 'job' | 'pod'
   readonly namespace?: string
   readonly context?: string
-  readonly network?: 'open' | 'off'
+  readonly network?: 'open' | 'models' | 'off'
 }
 
 export function isPlaced(what: string): what is 'container' | 'kubernetes' {
@@ -20,14 +20,17 @@ export function placedPool(what: 'container' | 'kubernetes', command: readonly s
   if (image === undefined) throw cliErrors['agent-unknown'](`${what} needs --image: where the agent is`)
   const settings =
     what === 'container'
-      ? { image, ...(network === 'open' ? { network: 'bridge' } : {}) }
+      ? {
+          image,
+          ...(network === undefined || network === 'off' ? {} : { network: network === 'open' ? 'bridge' : network }),
+        }
       : {
           image,
           // Who is talked to wants a connection that lasts.
           mode: mode ?? (acp === true ? 'pod' : 'job'),
           ...(namespace === undefined ? {} : { namespace }),
           ...(context === undefined ? {} : { context }),
-          ...(network === 'open' ? { network: 'open' } : {}),
+          ...(network === undefined || network === 'off' ? {} : { network }),
         }
   return { kind: what, command, [what]: settings, ...(acp === true ? { acp: {} } : {}) }
 }

@@ -42,10 +42,16 @@ export async function checkRecord(chaos: ReplicaChaos, run: ChaosRun): Promise<R
   // What follows joins all that was recorded, of which the planner knows nothing yet.
   await chaos.query('analyze')
   // Each arrival has exactly the run that it was told of, however often it had to be asked for.
-  const runs = await owner<{ arrival: string; ids: string[]; states: string[] }>(
-    `select labels->>'arrival' as arrival, array_agg(id) as ids, array_agg(state) as states from runs group by 1`,
+  const runs = await owner<{ arrival: string; ids: string[]; states: string[]; errors: unknown[] }>(
+    `select labels->>'arrival' as arrival, array_agg(id) as ids, array_agg(state) as states, array_agg(error) as errors
+    from runs group by 1`,
   )
-  expect(runs.filter(({ states }) => states.some((state) => state !== 'succeeded'))).toEqual([])
+  const unlucky = runs.filter(({ states }) => states.some((state) => state !== 'succeeded'))
+  const errors = await owner(
+    `select run_id, id, state, attempt, error from tasks where run_id = any ($1) and error is not null limit 20`,
+    [unlucky.flatMap(({ ids }) => ids)],
+  )
+  expect(unlucky, JSON.stringify(errors, null, 1)).toEqual([])
   const { arrivals } = run
   expect(
     runs.filter(({ arrival, ids }) => ids.length > 1 || (arrivals.runs.get(Number(arrival)) ?? ids[0]) !== ids[0]),

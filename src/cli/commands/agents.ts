@@ -51,7 +51,7 @@ export const agents: CliCommand = {
       .addOption(new Option('--mode <mode>', 'of pods: a Job each time, or pods that stay').choices(['job', 'pod']))
       .option('--namespace <name>', 'of pods')
       .option('--context <name>', 'of the kubeconfig')
-      .addOption(new Option('--network <rule>', 'what its processes reach').choices(['open', 'off']))
+      .addOption(new Option('--network <rule>', 'what its processes reach').choices(['open', 'models', 'off']))
       .addOption(
         new Option('--confine <mode>', 'whether it is kept in its worktree').choices(['off', 'auto', 'required']),
       )

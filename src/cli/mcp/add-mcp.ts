@@ -7,7 +7,7 @@ export interface AddMcpOptions extends Pick<ServerOptions, 'url'> {
   readonly agents?: number
   readonly env?: readonly string[]
   readonly capability?: readonly string[]
-  readonly network?: 'open' | 'off'
+  readonly network?: 'open' | 'models' | 'off'
   readonly confine?: 'off' | 'auto' | 'required'
   readonly force?: boolean
 }

@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import type { CommandAgent } from '../../foundation/platform/config/pools.ts'
 import {
   CappedOutput,
+  type CommandToConfine,
   type Confinement,
   confineCommand,
   type HostConfinement,
+  type Launcher,
   type LimitBreach,
   lackOf,
   type ProcessEnd,
@@ -25,6 +27,7 @@ import {
 } from './collect-outputs.ts'
 import { type CommandLine, commandLineOf } from './command-line.ts'
 import { LastLine } from './last-line.ts'
+import { openConfinedModels } from './models-only/confined-models.ts'
 import type { ProcessStarter } from './places/place.ts'
 import { processEndText, processError } from './process-verdict.ts'
 import { readSpending, spendingFile } from './read-spending.ts'
@@ -157,21 +160,46 @@ async function runProcess(
   /** Told of everything that is printed. */
   listen?: (chunk: Uint8Array) => void | Promise<void>,
 ): Promise<{ end: ProcessEnd; said: string }> {
-  const { signal, env } = context
+  const { signal } = context
+  signal.throwIfAborted()
+  const env = {
+    ...{ ...context.env, LEANVIBE_SPENDING: spendingFile(context.tempdir) },
+    ...{ ...configVariables(context.config), ...line.env },
+  }
+  const { confine } = options
+  const models = confine === undefined ? null : await openConfinedModels(confine.host, confine.rules, env)
+  try {
+    const within = { env: models?.env ?? env, launcher: models?.launcher ?? null }
+    return await runWithin(options, assignment, line, context, { ...within, stdout, listen })
+  } finally {
+    await models?.close()
+  }
+}
+
+interface Within {
+  readonly env: Readonly<Record<string, string>>
+  readonly launcher: Launcher | null
+  readonly stdout: StdoutCapture | null
+  readonly listen: ((chunk: Uint8Array) => void | Promise<void>) | undefined
+}
+
+async function runWithin(
+  options: CommandAdapterOptions,
+  assignment: Assignment,
+  line: CommandLine & { readonly folder?: string },
+  context: AttemptContext,
+  { env, launcher, stdout, listen }: Within,
+): Promise<{ end: ProcessEnd; said: string }> {
+  const { signal } = context
   const workdir = join(context.workdir, line.folder ?? '')
   const [file = '', ...args] = line.argv
   const lastLine = new LastLine()
   let cpuSeconds = 0
   const limits = limitsOf(assignment)
-  signal.throwIfAborted()
-  const all = {
-    ...{ ...env, LEANVIBE_SPENDING: spendingFile(context.tempdir) },
-    ...{ ...configVariables(context.config), ...line.env },
-  }
   const running = await options.supervisor.start({
     marker: `${assignment.taskId}.${assignment.fence}`,
-    ...confined(options.confine, { file, args, env: all, cwd: workdir }, context),
-    env: all,
+    ...confined(options.confine, { file, args, env, cwd: workdir, launcher }, context),
+    env,
     cwd: workdir,
     ...(line.stdin === null ? {} : { stdin: { content: line.stdin } }),
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
@@ -234,7 +262,7 @@ function cancelledBy(signal: AbortSignal): AttemptError {
 /** The command within the bounds of its pool. @throws confinement-missing */
 function confined(
   bounds: CommandAdapterOptions['confine'],
-  command: { readonly file: string; readonly args: readonly string[]; env: Record<string, string>; cwd: string },
+  command: Pick<CommandToConfine, 'file' | 'args' | 'env' | 'cwd' | 'launcher'>,
   { workdir, outdir, tempdir, tree }: AttemptContext,
 ) {
   if (bounds === undefined) return { file: command.file, args: command.args }

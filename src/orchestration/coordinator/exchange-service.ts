@@ -25,7 +25,7 @@ import { readFailed } from './sql/read-failed.ts'
 import { type HeldLease, readFreshContext, readLeases } from './sql/read-leases.ts'
 import { touchTasks } from './sql/touch-tasks.ts'
 import type { TaskQueue } from './task-queue.ts'
-import type { Ticker } from './tick.ts'
+import type { Taking, Ticker } from './tick.ts'
 
 export interface ExchangeOptions {
   readonly database: Database
@@ -189,6 +189,7 @@ export class ExchangeService implements ExchangePort {
   ): Promise<{ readonly leased: readonly LeasedTask[]; readonly known: LeaseContext | null }> {
     const { ticker, queue } = this.#options
     const leased: LeasedTask[] = []
+    const mine: Taking[] = []
     const taken: Shard[] = []
     tx.afterCommit(() => {
       this.#options.onCommit()
@@ -199,9 +200,8 @@ export class ExchangeService implements ExchangePort {
       const result = await ticker.tick(tx, ready, now, request.runnerId, counters, hasty)
       // A call without reports has given nothing back and made nothing ready.
       if (request.reports.length > 0) taken.push(...result.taken)
-      const known = hasty
-        ? this.#context.recall(result.decided.filter((task) => task.runnerId === request.runnerId))
-        : null
+      mine.push(...result.decided.filter((task) => task.runnerId === request.runnerId))
+      const known = hasty ? this.#context.recall(mine) : null
       const last = known === null ? null : queue.settleLast(tx, counters, now)
       const [given, woken] = await Promise.all([result.leased, last === null ? queue.settle(tx, counters, now) : last])
       leased.push(...given)

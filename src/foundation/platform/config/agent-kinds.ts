@@ -62,8 +62,8 @@ export type PermissionsFile = z.output<typeof permissionsSchema>
 
 export const confineSchema = z.strictObject({
   mode: z.enum(['off', 'auto', 'required']).optional(),
-  /** `off`: no network at all, not even other programs of this machine. */
-  network: z.enum(['open', 'off']).optional(),
+  /** `off`: no network at all, not even other programs of this machine. `models`: the model gateway alone. */
+  network: z.enum(['open', 'models', 'off']).optional(),
   /** Paths that may be read or written besides the worktree; `~` is the home folder. */
   read: z.array(z.string().min(1)).optional(),
   write: z.array(z.string().min(1)).optional(),

@@ -100,6 +100,11 @@ export function shapePools(
       complain(['pools', name, 'command'], `an agent of the kind ${kind} has no command of ours`)
     if ((isPlaced || kind === 'command' || kind === 'mcp' || kind === 'a2a') && pool.tools !== undefined)
       complain(['pools', name, 'tools'], `agents of the kind ${kind} call no tools of ours`)
+    if (pool.confine?.network === 'models' && pool.models === undefined)
+      complain(
+        ['pools', name, 'confine', 'network'],
+        'expected `models` of the pool beside it: there is nothing to reach',
+      )
     const here: Complain = (place, text) => complain(['pools', name, ...place], text)
     return {
       name,

@@ -1,5 +1,5 @@
 export { CappedOutput, defaultOutputCap } from './capped-output.ts'
-export { confineCommand } from './confinement/confine-command.ts'
+export { type CommandToConfine, confineCommand, type Launcher } from './confinement/confine-command.ts'
 export {
   type Confinement,
   enforcedBy,

@@ -12,6 +12,7 @@ import type { Assignment, AttemptError } from '../../runners/exchange-contract.t
 import type { AttemptContext } from '../agent-adapter.ts'
 import { limitsOf, watchFolders } from '../attempt-limits.ts'
 import { LastLine } from '../last-line.ts'
+import { type ModelsOnly, openConfinedModels } from '../models-only/confined-models.ts'
 import type { ProcessStarter } from '../places/place.ts'
 import { processError } from '../process-verdict.ts'
 import { sessionErrors } from './session-errors.ts'
@@ -55,16 +56,32 @@ export async function startAgentProcess(
   { supervisor, host, rules }: AgentProcessHost,
   request: AgentProcessRequest,
 ): Promise<AgentProcess> {
-  const { assignment, context } = request
+  const { context } = request
   const lack = lackOf(host, rules)
   if (lack !== null) throw sessionErrors['confinement-missing'](lack)
-  const env = { ...context.env, ...request.env }
+  const models = await openConfinedModels(host, rules, { ...context.env, ...request.env })
+  try {
+    return await startWithin({ supervisor, host, rules }, request, models)
+  } catch (error) {
+    await models?.close()
+    throw error
+  }
+}
+
+async function startWithin(
+  { supervisor, host, rules }: AgentProcessHost,
+  request: AgentProcessRequest,
+  models: ModelsOnly | null,
+): Promise<AgentProcess> {
+  const { assignment, context } = request
+  const env = models?.env ?? { ...context.env, ...request.env }
   const [file = '', ...args] = request.argv
   const cwd = request.cwd ?? context.workdir
   const command = confineCommand(host, rules, {
     ...{ file, args, env, cwd },
     folders: [context.workdir, context.outdir, context.tempdir],
     git: context.tree,
+    launcher: models?.launcher ?? null,
   })
   const limits = limitsOf(assignment)
   const lastLine = new LastLine()
@@ -96,7 +113,7 @@ export async function startAgentProcess(
   })
   const ended = running.ended.finally(async () => {
     over.abort()
-    await watch
+    await Promise.all([watch, models?.close()])
   })
   ended.catch(() => {})
   return {

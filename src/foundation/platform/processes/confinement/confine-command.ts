@@ -13,6 +13,17 @@ export interface CommandToConfine {
   readonly folders: readonly string[]
   /** Where git keeps what belongs to the worktree, and what it shares with the repository. Null for a scratch folder. */
   readonly git: { readonly gitDir: string; readonly commonDir: string } | null
+  /** What begins within the bounds and starts the command. Default: nothing. */
+  readonly launcher?: Launcher | null
+}
+
+/** A program that begins in the place of a command, and starts it. */
+export interface Launcher {
+  /** The command follows. */
+  readonly argv: readonly string[]
+  /** Folders that it needs, besides those of the command. */
+  readonly read: readonly string[]
+  readonly write: readonly string[]
 }
 
 export interface ConfinedCommand {
@@ -41,7 +52,13 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     if (rules.network !== 'off' || host.unshare === null) return plain
     return { file: host.unshare, args: [...unshareNetwork, command.file, ...command.args] }
   }
-  const shown = [...(command.git === null ? [] : [command.git.gitDir]), ...command.folders, ...rules.write]
+  const { launcher } = command
+  const shown = [
+    ...(command.git === null ? [] : [command.git.gitDir]),
+    ...command.folders,
+    ...rules.write,
+    ...(launcher?.write ?? []),
+  ]
   const args = [
     ...['--die-with-parent', '--unshare-user', '--unshare-ipc', '--unshare-uts', '--unshare-pid'],
     ...['--unshare-cgroup-try', '--cap-drop', 'ALL'],
@@ -51,12 +68,16 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     ...hiddenFiles.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', '/dev/null', path]),
     ...hiddenFolders.filter((path) => existsSync(path)).flatMap((path) => ['--tmpfs', path]),
     ...homeOf(command.env),
-    ...readOnly([...programFolders(command).flatMap((path) => throughLinks(path, shown)), ...rules.read]),
+    ...readOnly([
+      ...programFolders(command).flatMap((path) => throughLinks(path, shown)),
+      ...rules.read,
+      ...(launcher?.read ?? []),
+    ]),
     ...(command.git === null ? [] : readOnly([command.git.commonDir])),
     ...writable(shown),
     ...['--chdir', command.cwd, '--'],
   ]
-  return { file: host.bubblewrap, args: [...args, command.file, ...command.args] }
+  return { file: host.bubblewrap, args: [...args, ...(launcher?.argv ?? []), command.file, ...command.args] }
 }
 
 /**

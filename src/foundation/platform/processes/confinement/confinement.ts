@@ -8,8 +8,11 @@ export interface HostConfinement {
   readonly problem: string | null
 }
 
-/** `open`: whatever the host reaches. `off`: nothing, not even other programs of this machine. */
-export type NetworkRule = 'open' | 'off'
+/**
+ * `open`: whatever the host reaches. `models`: the model gateway alone, which takes bubblewrap. `off`: nothing, not even other
+ * programs of this machine.
+ */
+export type NetworkRule = 'open' | 'models' | 'off'
 
 /** What work may touch. */
 export interface Confinement {
@@ -33,7 +36,7 @@ export interface Enforced {
 export function enforcedBy(host: HostConfinement, rules: Confinement): Enforced {
   if (rules.mode === 'off') return { files: false, network: false }
   const files = host.bubblewrap !== null
-  const network = rules.network === 'off' && (files || host.unshare !== null)
+  const network = rules.network !== 'open' && (files || (rules.network === 'off' && host.unshare !== null))
   return { files, network }
 }
 
