@@ -31,7 +31,8 @@ eachDatabase('ticks of one shard at the same time', (use) => {
           given += 1
         }
         // One call reports, three ask for more beside it.
-        return [worker.exchange(reports), worker.exchange(), worker.exchange(), worker.exchange()]
+        const plain = { reconcile: false }
+        return [worker.exchange(reports, plain), worker.exchange(), worker.exchange([], plain), worker.exchange([], plain)]
       })
       await Promise.all(calls)
       await platform.check()
@@ -57,7 +58,8 @@ eachDatabase('ticks of one shard at the same time', (use) => {
       await Promise.all(
         workers.flatMap((worker) => {
           const reports = [...worker.held.values()].map((lease) => worker.report(lease, { output: {} }))
-          return [worker.exchange(reports), worker.exchange(), worker.exchange()]
+          const plain = { reconcile: false }
+          return [worker.exchange(reports, plain), worker.exchange(), worker.exchange([], plain)]
         }),
       )
       await servers[0]!.check()
@@ -74,7 +76,8 @@ eachDatabase('ticks of one shard at the same time', (use) => {
       await worker.exchange()
       const reports = [...worker.held.values()].map((lease) => worker.report(lease, { output: {} }))
       expect(reports).toHaveLength(60)
-      await Promise.all([0, 20, 40].map((from) => worker.exchange(reports.slice(from, from + 20))))
+      const plain = { reconcile: false }
+      await Promise.all([0, 20, 40].map((from) => worker.exchange(reports.slice(from, from + 20), plain)))
       expect((await platform.run(run.id)).state).toBe('succeeded')
       await platform.check()
     }

@@ -27,6 +27,24 @@ eachDatabase('the exchange', (use) => {
     await platform.check()
   })
 
+  test('leases of one call are whole, whether they were ready before it or became so by its reports', async () => {
+    const platform = new TestPlatform(use())
+    const worker = await platform.register(2)
+    await platform.start(wide(2, ', concurrency: { key: k }'))
+    await platform.start(one('other'))
+    const held = await worker.take()
+    expect(held).toHaveLength(2)
+    // No slot is free for it, so that nobody has told the runner of it; the next item becomes ready with its place.
+    const later = await platform.start(one('later'))
+    const reports = held.map((lease) => worker.report(lease, { output: {} }))
+    await worker.exchange(reports, { reconcile: false })
+    const leases = [...worker.held.values()].filter((lease) => !held.some(({ fence }) => fence === lease.fence))
+    expect(leases.map(({ runId }) => runId)).toContain(later.id)
+    expect(leases).toHaveLength(2)
+    expect(leases.map(({ spec }) => spec.kind)).toEqual(['command', 'command'])
+    await platform.check()
+  })
+
   test('a failure that is tried again and comes twice in one call counts once', async () => {
     const platform = new TestPlatform(use())
     const worker = await platform.register()
