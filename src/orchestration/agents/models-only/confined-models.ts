@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { Confinement, HostConfinement, Launcher } from '../../../foundation/platform/processes/index.ts'
+import { join } from 'node:path'
+import {
+  type Confinement,
+  doorInside,
+  type HostConfinement,
+  type Launcher,
+} from '../../../foundation/platform/processes/index.ts'
 import { forwardModels } from './forward-models.ts'
 import { insidePort, redirected } from './models-door.ts'
-
-const program = fileURLToPath(
-  new URL(`./door-inside-main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-)
 
 /** How a process is started that reaches the model gateway and nothing else. */
 export interface ModelsOnly {
@@ -38,11 +38,7 @@ export async function openConfinedModels(
   const forwarder = forwardModels(server, inside.gateway)
   return {
     env: inside.env,
-    launcher: {
-      argv: [process.execPath, '--no-warnings', program, socket, String(insidePort)],
-      read: [process.execPath, program].map((path) => dirname(path)),
-      write: [folder],
-    },
+    launcher: doorInside(socket, insidePort),
     async close() {
       await forwarder.close()
       await rm(folder, { recursive: true, force: true })
