@@ -17,6 +17,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench | Standalone
   gateway: () => import('./benches/gateway.ts'),
   ingest: () => import('./benches/ingest.ts'),
   llm: () => import('./benches/llm.ts'),
+  churn: () => import('./benches/churn.ts'),
   migrate: () => import('./benches/migrate.ts'),
   streams: () => import('./benches/streams.ts'),
   peers: () => import('./benches/peers.ts'),
