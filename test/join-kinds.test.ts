@@ -178,6 +178,7 @@ test('what it keeps under a lease is kept for leases that it holds, and its key 
     expect(call).rejects.toSatisfy((error) => isAppError(error, 'lease-not-held'))
   const { signal } = new AbortController()
   await refused(other.keepContext(elsewhere, lease!.fence, { ...context, level: 'ok', change: null }))
+  await refused(other.expectContext(elsewhere, lease!.fence))
   await refused(other.openCall(elsewhere, lease!.fence, { resume: true, forMs: 1 }))
   await refused(other.callMessages(elsewhere, lease!.fence, 0, signal))
   await refused(other.closeCall(elsewhere, lease!.fence, 'no'))

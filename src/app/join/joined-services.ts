@@ -38,6 +38,7 @@ export function createJoinedServices({
             growth: growth === null ? null : Math.round(growth),
           }),
         ),
+      expected: async ({ fence }) => (contract() < 2 ? null : expectedBy(server.expectContext(runner(), fence))),
       drop: ({ fence }) => keep(() => server.dropContext(runner(), fence)),
     },
     clock,
@@ -82,6 +83,15 @@ function joinedCall(
     keepAccepted: (answer) => server.acceptCall(runner(), fence, answer),
     answer: (seq, answer) => server.answerCall(runner(), fence, seq, answer),
     close: (reason) => unlessLost(server.closeCall(runner(), fence, reason)),
+  }
+}
+
+async function expectedBy(answer: Promise<{ readonly growth: number | null }>): Promise<number | null> {
+  try {
+    return (await answer).growth
+  } catch (error) {
+    if (isAppError(error, 'lease-not-held')) return null
+    throw error
   }
 }
 

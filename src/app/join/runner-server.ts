@@ -32,6 +32,7 @@ export interface SentFile {
 export interface LeaseServices {
   keepContext(runner: string, fence: number, state: WireContext): Promise<void>
   dropContext(runner: string, fence: number): Promise<void>
+  expectContext(runner: string, fence: number): Promise<{ readonly growth: number | null }>
   openCall(
     runner: string,
     fence: number,

@@ -6,6 +6,7 @@ import {
   answerRunnerCall,
   closeRunnerCall,
   dropRunnerContext,
+  expectRunnerContext,
   keepRunnerContext,
   openRunnerCall,
   runnerCallMessages,
@@ -22,6 +23,8 @@ export function createLeaseServices(patiently: Ask): LeaseServices {
     dropContext: async (runner, fence) => {
       await patiently((each) => each.call(dropRunnerContext, { params: { runner, fence } }))
     },
+    expectContext: (runner, fence) =>
+      patiently((each) => each.call(expectRunnerContext, { params: { runner, fence } })),
     openCall: (runner, fence, body) =>
       patiently((each) => each.call(openRunnerCall, { params: { runner, fence }, body })) as never,
     acceptCall: async (runner, fence, answer) => {

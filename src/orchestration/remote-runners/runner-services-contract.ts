@@ -34,6 +34,18 @@ export const keepRunnerContext = endpoint({
 })
 export type WireContext = z.input<typeof keepRunnerContext.body & object>
 
+export const expectRunnerContext = endpoint({
+  method: 'GET',
+  path: '/api/v1/runners/:runner/leases/:fence/context',
+  summary: 'Says what a turn of the agent is expected to add to its context, by what former attempts have shown.',
+  params,
+  output: z.object({
+    /** Tokens; null: nobody knows. */
+    growth: z.number().min(0).nullable(),
+  }),
+  limit,
+})
+
 export const dropRunnerContext = endpoint({
   method: 'DELETE',
   path: '/api/v1/runners/:runner/leases/:fence/context',

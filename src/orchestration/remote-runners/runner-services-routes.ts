@@ -12,6 +12,7 @@ import {
   answerRunnerCall,
   closeRunnerCall,
   dropRunnerContext,
+  expectRunnerContext,
   keepRunnerContext,
   messagesWaitMs,
   openRunnerCall,
@@ -43,6 +44,14 @@ export function runnerServiceRoutes(runners: RemoteRunners, { contexts, calls }:
       permission,
       handle: async ({ principal, params, body: { change, ...state } }) =>
         contexts.keep(await held(principal, params), state, change),
+    }),
+    route({
+      ...expectRunnerContext,
+      permission,
+      handle: async ({ principal, params }) => {
+        const lease = await held(principal, params)
+        return { growth: (await contexts.expected?.(lease)) ?? null }
+      },
     }),
     route({
       ...dropRunnerContext,
