@@ -40,7 +40,9 @@ export async function followRun(context: CliContext, connection: Connection, opt
     }
   } catch (error) {
     if (error instanceof Interrupted && options.owns && connection.embedded) {
-      out.note(`${out.colors.cyan('next')}  leanvibe orchestrate --resume ${options.id}   goes on with the run`)
+      const next = `leanvibe orchestrate --resume ${options.id}`
+      out.document({ type: 'left', runId: options.id, next })
+      out.note(`${out.colors.cyan('next')}  ${next}   goes on with the run`)
     }
     throw error
   } finally {

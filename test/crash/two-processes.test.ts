@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
-import { type Cli, CrashPlace, failuresIn } from './crash-place.ts'
+import { CrashPlace, failuresIn } from './crash-place.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 })
 
@@ -65,23 +65,27 @@ test('where the first does not answer, the second is refused with its pid', asyn
   expect((await first.ended).code).toBe(0)
 })
 
-async function interrupted(name: string, signal: 'SIGINT' | 'SIGTERM'): Promise<{ cli: Cli; code: number | null }> {
+async function interrupted(
+  name: string,
+  signal: 'SIGINT' | 'SIGTERM',
+): Promise<{ stdout: string; code: number | null }> {
   const cli = place.cli(['orchestrate', workflow(name)])
   await until(() => startedBy(name))
   cli.child.kill(signal)
-  const { code } = await cli.ended
+  const { code, stdout } = await cli.ended
   expect(place.processes()).toEqual([])
-  return { cli, code }
+  return { stdout, code }
 }
 
 test('Ctrl-C cancels the run with its processes and does what comes finally; SIGTERM leaves it to be resumed', async () => {
   expect(await interrupted('cancelled', 'SIGINT')).toMatchObject({ code: 130 })
   expect(existsSync(join(place.folder, 'cancelled.tidied'))).toBe(true)
-  const { cli, code } = await interrupted('left', 'SIGTERM')
+  const { stdout, code } = await interrupted('left', 'SIGTERM')
   expect(code).toBe(143)
   expect(existsSync(join(place.folder, 'left.tidied'))).toBe(false)
   say('left')
-  const run = /"runId":"(run_[a-z0-9]+)"/.exec(cli.stdout())![1]!
+  // However early the signal came, it is told how to go on.
+  const run = /"type":"left","runId":"(run_[a-z0-9]+)"/.exec(stdout)![1]!
   const end = await place.cli(['orchestrate', '--resume', run]).ended
   expect(end.code, failuresIn(end)).toBe(0)
   expect(existsSync(join(place.folder, 'left.tidied'))).toBe(true)
