@@ -157,7 +157,10 @@ eachDatabase('budgets of people', (use) => {
       inputTokens: 10_000,
       outputTokens: 1_000,
     }
-    expect(await budgets.report(tenant, report)).toEqual({ recorded: true, microUsd: 2_100, tokens: 11_000 })
+    expect(await budgets.report(tenant, report)).toEqual({
+      ...{ recorded: true, microUsd: 2_100, tokens: 11_000 },
+      subscriptionShare: null,
+    })
     expect(await budgets.report(tenant, report)).toMatchObject({ recorded: false })
     expect(await budgets.show(tenant, root.id)).toMatchObject({
       ...{ spent: 2_100, left: 0, byEnforcement: { metered: 0, capped: 0, reported: 2_100 } },
