@@ -32,7 +32,12 @@ eachDatabase('ticks of one shard at the same time', (use) => {
         }
         // One call reports, three ask for more beside it.
         const plain = { reconcile: false }
-        return [worker.exchange(reports, plain), worker.exchange(), worker.exchange([], plain), worker.exchange([], plain)]
+        return [
+          worker.exchange(reports, plain),
+          worker.exchange(),
+          worker.exchange([], plain),
+          worker.exchange([], plain),
+        ]
       })
       await Promise.all(calls)
       await platform.check()

@@ -45,7 +45,9 @@ eachDatabase(
           const progress = [...worker.held.values()]
             .filter(() => chance(own, 0.3))
             .map((lease) => worker.progressOf(lease))
-          const reply = await forgiving(() => worker.exchange([...reports, ...twice], { progress, reconcile: chance(own, 0.5) }))
+          const reply = await forgiving(() =>
+            worker.exchange([...reports, ...twice], { progress, reconcile: chance(own, 0.5) }),
+          )
           for (const cancel of reply?.cancels ?? []) cancelled.add(cancel.fence)
           await breathe()
         }
