@@ -192,7 +192,7 @@ describe('an interrupt', () => {
     cli.child.kill('SIGINT')
     cli.child.kill('SIGTERM')
     expect((await cli.ended).code).toBeGreaterThanOrEqual(130)
-    await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false)
+    await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false)
   })
 })
 

@@ -1,5 +1,4 @@
 import { createOrchestration, type Orchestration } from '../../src/app/orchestration.ts'
-import type { Clock } from '../../src/foundation/kernel/clock.ts'
 import { type RunnerId, systemIds, type TenantId } from '../../src/foundation/kernel/ids.ts'
 import type { JsonValue } from '../../src/foundation/kernel/json.ts'
 import type { Random } from '../../src/foundation/kernel/random.ts'
@@ -13,6 +12,7 @@ import type { RunRow } from '../../src/orchestration/runs/run-rows.ts'
 import { findRun } from '../../src/orchestration/runs/runs-store.ts'
 import type { TestDatabase } from './databases.ts'
 import { checkInvariants } from './invariants.ts'
+import { type SteeredClock, steerClock } from './steered-clock.ts'
 import { type Answer, TestWorker, type WorkerOptions } from './worker.ts'
 
 export type { Answer } from './worker.ts'
@@ -42,16 +42,14 @@ export class TestPlatform {
   /** The id of the usual worker. */
   readonly runnerId = systemIds.next<RunnerId>('rnr')
   readonly #owner: TestDatabase['owner']
-  #ahead = 0
+  readonly #clock: SteeredClock
   #worker: TestWorker | undefined
 
   constructor(use: TestDatabase | Database, options: TestPlatformOptions = {}) {
     const db = 'db' in use ? use.db : use
     this.#owner = 'db' in use ? use.owner : () => Promise.reject(new Error('give the platform the whole test database'))
-    this.database = withClock(db, {
-      now: () => new Date(db.clock.now().getTime() + this.#ahead),
-      monotonic: () => db.clock.monotonic() + this.#ahead,
-    })
+    this.#clock = steerClock(db)
+    this.database = this.#clock.database
     this.parts = createOrchestration({
       database: this.database,
       definitions: {
@@ -70,8 +68,7 @@ export class TestPlatform {
 
   /** Moves the calendar and the monotonic clock forward. Loops that rest look soon. */
   advance(ms: number): void {
-    this.#ahead += ms
-    this.database.pulse.beat()
+    this.#clock.advance(ms)
   }
 
   /** A further worker, announced with one agent. */
@@ -181,18 +178,4 @@ export interface TaskState {
   readonly losses: number
   readonly output: JsonValue
   readonly error: { readonly code: string; readonly message: string } | null
-}
-
-function withClock(database: Database, clock: Clock): Database {
-  return {
-    kind: database.kind,
-    clock,
-    pulse: database.pulse,
-    forTenant: (id) => database.forTenant(id),
-    asSystem: (reason) => database.asSystem(reason),
-    listen: (channel, hint) => database.listen(channel, hint),
-    notify: (channel, payload) => database.notify(channel, payload),
-    close: () => database.close(),
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
-  }
 }

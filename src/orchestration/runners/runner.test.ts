@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { cpuTime } from '../../../test/support/cpu-time.ts'
 import { databaseErrors } from '../../foundation/platform/database/database-errors.ts'
 import type { ResolvedTask } from '../workflows/task-contract.ts'
 import { MemoryExchange } from './memory-exchange.fixture.ts'
@@ -47,11 +46,11 @@ describe('a runner', () => {
     const port = new MemoryExchange([agent.registration])
     const tasks = 40_000
     for (let index = 0; index < tasks; index++) port.enqueue(call('nothing'))
-    const from = cpuTime()
+    const from = performance.now()
     kit.runner(port, [agent])
     await port.settled(tasks)
-    const rate = tasks / ((cpuTime() - from) / 1_000)
-    // 20,000 a second is what it is made for; the test leaves room for a slower processor.
+    const rate = tasks / ((performance.now() - from) / 1_000)
+    // 20,000 a second is what it is made for; the test leaves room for a machine that does other work.
     expect(rate).toBeGreaterThan(5_000)
     expect(new Set(port.accepted.map((report) => report.fence)).size).toBe(tasks)
     expect(Math.max(...port.requests.map((request) => request.reports))).toBeLessThanOrEqual(500)
