@@ -231,7 +231,16 @@ async function perform({ gateway, kill }: Process, one: Call, said: string, leav
     ...(limit === null ? (wire === 'messages' ? { max_tokens: 40 } : {}) : { max_tokens: limit }),
   }
   const reply = await gateway.call({
-    ...{ wire, tenant, key: null, keyId: null, headers: {}, requestId: 'req', signal: leave.signal },
+    ...{
+      wire,
+      tenant,
+      key: null,
+      keyId: null,
+      headers: {},
+      requestId: 'req',
+      tookEffect: () => {},
+      signal: leave.signal,
+    },
     body: Buffer.from(JSON.stringify(body)),
   })
   if (typeof reply.body === 'string' || reply.body instanceof Uint8Array) return

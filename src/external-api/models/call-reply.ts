@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import type { RelayReply } from '../../foundation/platform/http/route.ts'
-import type { Outgoing } from './outgoing.ts'
+import type { Sending } from './call-settlement.ts'
 
 const passedHeaders = ['content-type', 'request-id', 'openai-version', 'openai-processing-ms', 'openai-model']
 
-/** The answer of an account to the caller, with who gave it. `limit`: of each answer, where something binds the call. */
+/** The answer of an account to the caller, with who gave it and under which id the call is listed. */
 export function replyOf(
-  { one, limit }: { readonly one: Outgoing; readonly limit: number | null },
+  { id, hold, one, limit }: Pick<Sending, 'id' | 'hold' | 'one' | 'limit'>,
   answer: IncomingMessage,
   status: number,
   body: string,
@@ -23,6 +23,7 @@ export function replyOf(
       'content-type': 'application/json',
       ...Object.fromEntries(passed),
       ...{ 'leanvibe-account': target.account.name, 'leanvibe-model': encodeURIComponent(target.model) },
+      ...(hold === null ? {} : { 'leanvibe-call': id }),
       ...(lowered ? { 'leanvibe-output-limit': String(limit) } : {}),
     },
     body,

@@ -52,6 +52,8 @@ export interface AskedCall {
   readonly headers: Fields
   readonly body: Uint8Array
   readonly requestId: string
+  /** Told once the call counts, so that no repeat of the request makes another one. */
+  readonly tookEffect: () => void
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal
 }

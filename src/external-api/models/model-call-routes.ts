@@ -27,10 +27,17 @@ export function modelCallRoutes(gateway: ModelGateway, keys: ModelKeys, catalog:
 function callRoute({ name, path }: Wire, gateway: ModelGateway, keys: ModelKeys): Route {
   return route({
     ...({ method: 'POST', path: path as `/${string}`, permission: 'models:write', reply: 'relay' } as const),
-    ...{ summary: summaries[name], rawBody: true, bodyLimit, failure: failureForm(dialectOf(name)) },
-    handle: async ({ principal, headers, rawBody, requestId, signal }) =>
+    ...{
+      summary: summaries[name],
+      rawBody: true,
+      outside: name !== 'count',
+      bodyLimit,
+      failure: failureForm(dialectOf(name)),
+    },
+    handle: async ({ principal, headers, rawBody, requestId, tookEffect, signal }) =>
       gateway.call({
-        ...{ wire: name, tenant: principal.tenant, keyId: principal.key ?? null, headers, requestId, signal },
+        ...{ wire: name, tenant: principal.tenant, keyId: principal.key ?? null, headers, requestId },
+        ...{ tookEffect, signal },
         key: await keys.bindingOf(headers),
         body: rawBody!,
       }),

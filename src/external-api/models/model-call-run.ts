@@ -1,8 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../../foundation/kernel/errors.ts'
 import type { IdSource, TenantId } from '../../foundation/kernel/ids.ts'
-import type { ModelPrice } from '../../foundation/kernel/model-price.ts'
-import type { Database } from '../../foundation/platform/database/database.ts'
 import type { RelayReply } from '../../foundation/platform/http/route.ts'
 import type { QuotaBrokerPort, QuotaPermit } from '../../orchestration/quotas/quota-port.ts'
 import type { AccountKeys } from './account-keys.ts'
@@ -10,40 +8,27 @@ import { acquireAccount } from './acquire-account.ts'
 import { headersFor, plainHeaders, waitOf } from './call-headers.ts'
 import type { CallHold } from './call-holds.ts'
 import { replyOf } from './call-reply.ts'
+import { CallSettlement, type CallSettlementOptions, type Sending } from './call-settlement.ts'
 import type { Target } from './catalog.ts'
-import type { AskedCall } from './gateway.ts'
-import { type CallEnd, modelCallOf, noUsage } from './model-call.ts'
-import type { ModelSettings } from './models-contract.ts'
+import { noUsage } from './model-call.ts'
 import { modelErrors } from './models-errors.ts'
 import type { Outgoing } from './outgoing.ts'
-import type { CallRecorder } from './recorder.ts'
 import { relayStream } from './relay-stream.ts'
 import { refusalText } from './translate/answers.ts'
 import { streamTranslation, translatedAnswer } from './translate/for-caller.ts'
 import { readAnswer, type Upstream, UpstreamLost, urlOf } from './upstream.ts'
 import { type Fields, parseFields } from './wire/fields.ts'
 import { dialectOf } from './wire/wires.ts'
-import { type CostAt, costOfUsage, tokensOf } from './worst-case.ts'
+import { tokensOf } from './worst-case.ts'
 
-export interface ModelCallRunOptions {
-  readonly database: Database
+export interface ModelCallRunOptions extends Omit<CallSettlementOptions, 'streamed'> {
   readonly config: { readonly waitMs: number }
   readonly quotas: QuotaBrokerPort
   readonly accountsOf: TenantId
-  readonly priceOf: (model: string, at: Date) => ModelPrice | null
-  readonly costAt: CostAt
-  readonly recorder: CallRecorder
   readonly upstream: Upstream
   readonly keys: AccountKeys
   readonly ids: IdSource
-  readonly asked: AskedCall
   readonly body: Fields
-  /** The name that was asked for. */
-  readonly name: string
-  readonly startedAt: Date
-  /** Takes work that nobody waits for. */
-  readonly spawn: (work: Promise<void>) => void
-  readonly onError: (error: unknown) => void
   /** Told of accounts that fail. */
   readonly onWarning: (fields: object, message: string) => void
 }
@@ -54,38 +39,19 @@ export interface Retryable {
   readonly error: AppError
 }
 
-/** One sending of the call to one target. */
-interface Sending {
-  readonly hold: CallHold | null
-  readonly one: Outgoing
-  readonly permit: QuotaPermit
-  readonly text: string
-  readonly leftAt: number
-  /** Of each answer, where something binds the call. */
-  readonly limit: number | null
-  firstByteAt: number | null
-}
-
 /** Of the words of a provider that refuses, only the beginning matters. */
 const mostRefusal = 1_048_576
 
 /** What becomes of one call: sent to one target after the other, settled and recorded. */
 export class ModelCallRun {
   readonly #options: ModelCallRunOptions
-  readonly #begun: number
   readonly #dialect: ReturnType<typeof dialectOf>
-  readonly #settings: Promise<ModelSettings>
-  /** Holds that have been settled or given back. */
-  readonly #ended = new Set<CallHold>()
+  readonly #settlement: CallSettlement
 
   constructor(options: ModelCallRunOptions) {
     this.#options = options
-    this.#begun = options.database.clock.monotonic()
     this.#dialect = dialectOf(options.asked.wire)
-    this.#settings = options.recorder.settingsOf(options.asked.tenant).catch((error: unknown) => {
-      options.onError(error)
-      return { keepContents: false, keepDays: 1 }
-    })
+    this.#settlement = new CallSettlement({ ...options, streamed: options.body.stream === true })
   }
 
   /** Errors: `model-busy`, `model-upstream-failed`, `model-account-unusable`; the hold is given back then. */
@@ -93,8 +59,7 @@ export class ModelCallRun {
     try {
       return await this.#tryAll(hold, targets)
     } catch (error) {
-      // Nobody has done anything for it.
-      if (hold !== null && !this.#ended.has(hold)) this.#options.spawn(hold.release())
+      if (hold !== null) this.#settlement.release(hold)
       throw error
     }
   }
@@ -130,11 +95,13 @@ export class ModelCallRun {
     one: Outgoing,
     permit: QuotaPermit,
   ): Promise<RelayReply | Retryable | AppError | Busy> {
-    const { asked, database, keys, upstream } = this.#options
+    const { asked, database, ids, keys, upstream } = this.#options
     const { account } = one.target
     const limit = hold?.limitFor(one) ?? null
     const text = limited(one, limit)
-    const sending: Sending = { hold, one, permit, text, limit, leftAt: database.clock.monotonic(), firstByteAt: null }
+    const id = ids.next<string>('mcl')
+    const leftAt = database.clock.monotonic()
+    const sending: Sending = { id, hold, one, permit, text, limit, leftAt, firstByteAt: null }
     let answer: IncomingMessage
     try {
       const key = await keys.of(account)
@@ -162,7 +129,12 @@ export class ModelCallRun {
     if (cause instanceof UpstreamLost && cause.unsent) {
       return this.#warn(sending, error)
     }
-    this.#finish(sending, { outcome: asked.signal.aborted ? 'cut' : 'failed', status: null, usage: null, answer: '' })
+    this.#settlement.finish(sending, {
+      outcome: asked.signal.aborted ? 'cut' : 'failed',
+      status: null,
+      usage: null,
+      answer: '',
+    })
     asked.signal.throwIfAborted()
     return { lost: one.target, error: this.#warn(sending, error) }
   }
@@ -191,7 +163,7 @@ export class ModelCallRun {
       const error = modelErrors['model-upstream-failed'](`the account ${account.name} answers ${status}`)
       return this.#warn(sending, error)
     }
-    this.#finish(sending, { outcome: 'refused', status, usage: noUsage, answer: text })
+    this.#settlement.finish(sending, { outcome: 'refused', status, usage: noUsage, answer: text })
     const same = dialectOf(sending.one.wire.name) === this.#dialect
     if (same && parseFields(text) !== null) return replyOf(sending, answer, status, text)
     throw modelErrors['model-upstream-refused'](refusalText(text))
@@ -217,19 +189,19 @@ export class ModelCallRun {
       headers: plainHeaders(answer),
       ...(usage === null ? {} : { tokens: tokensOf(usage) }),
     })
-    this.#finish(sending, { outcome: 'answered', status, usage, answer: text })
-    return replyOf(
-      sending,
-      answer,
-      status,
-      translatedAnswer(asked.wire, one.wire.name, fields, text, database.clock.now()),
-    )
+    this.#settlement.finish(sending, { outcome: 'answered', status, usage, answer: text })
+    const told = translatedAnswer(asked.wire, one.wire.name, fields, text, database.clock.now())
+    const reply = replyOf(sending, answer, status, told)
+    const mayKeep = sending.hold === null || (await this.#settlement.settings).keepContents
+    return mayKeep
+      ? reply
+      : { ...reply, unkept: `model call ${sending.id} was counted, and the tenant keeps no answers` }
   }
 
   async #stream(sending: Sending, answer: IncomingMessage, status: number): Promise<RelayReply> {
     const { asked, database } = this.#options
     const { one, permit } = sending
-    const { keepContents } = await this.#settings
+    const { keepContents } = await this.#settlement.settings
     const parts: string[] = []
     const body = relayStream({
       ...{
@@ -245,43 +217,16 @@ export class ModelCallRun {
       onEnd: ({ outcome, usage }) => {
         const tokens = usage === null ? {} : { tokens: tokensOf(usage) }
         permit.done({ status, headers: plainHeaders(answer), ...tokens })
-        this.#finish(sending, { outcome, status, usage, answer: parts.join('') })
+        this.#settlement.finish(sending, { outcome, status, usage, answer: parts.join('') })
       },
     })
     const reply = replyOf(sending, answer, status, '')
-    return { ...reply, headers: { ...reply.headers, 'content-type': 'text/event-stream; charset=utf-8' }, body }
-  }
-
-  /** Settles by the provider's count, or by all that was held, and writes it down. Nobody waits for it. */
-  #finish(sending: Sending, end: CallEnd): void {
-    const { hold, one } = sending
-    if (hold === null) return
-    this.#ended.add(hold)
-    const { database, priceOf, costAt, spawn } = this.#options
-    const { held } = hold
-    const price = priceOf(one.target.model, database.clock.now())
-    const { usage } = end
-    const cost = usage === null ? held['micro-usd'] : price === null ? 0 : costOfUsage(usage, price, costAt)
-    const tokens = usage === null ? held.tokens : tokensOf(usage)
-    // At once, so that whatever the caller asks for next finds it given back.
-    const settled = end.outcome === 'refused' ? hold.release() : hold.settle({ 'micro-usd': cost, tokens })
-    spawn(settled)
-    const known = price !== null && (usage !== null || one.unpriced === null)
-    spawn(this.#record(sending, end, known ? cost : null))
-  }
-
-  async #record(sending: Sending, end: CallEnd, microUsd: number | null): Promise<void> {
-    const { asked, database, ids, name, recorder, startedAt } = this.#options
-    const { hold, one, leftAt, firstByteAt } = sending
-    const { keepContents, keepDays } = await this.#settings
-    const whole = (ms: number) => Math.max(0, Math.round(ms))
-    const call = modelCallOf({
-      ...{ asked, name, target: one.target, end, microUsd, held: hold!.held, id: ids.next<string>('mcl') },
-      streamed: this.#options.body.stream === true,
-      ...{ startedAt, endedAt: database.clock.now(), waitMs: whole(leftAt - this.#begun) },
-      firstByteMs: firstByteAt === null ? null : whole(firstByteAt - leftAt),
-    })
-    recorder.add(call, keepContents ? { request: sending.text, answer: end.answer, days: keepDays } : null)
+    return {
+      ...reply,
+      headers: { ...reply.headers, 'content-type': 'text/event-stream; charset=utf-8' },
+      body,
+      unkept: `model call ${sending.id}`,
+    }
   }
 }
 

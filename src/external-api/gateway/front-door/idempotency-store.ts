@@ -30,14 +30,14 @@ export function createIdempotencyStore(options: IdempotencyOptions): Idempotency
   const { database, keepMs = 86_400_000, holdMs = 60_000, ids = systemIds } = options
   const after = (ms: number) => new Date(database.clock.now().getTime() + ms)
   return {
-    async begin({ tenant, caller, key, fingerprint }) {
+    async begin({ tenant, caller, key, fingerprint, outside }) {
       const holder = ids.next<string>('idm')
       const row = await database.forTenant(tenant).write(async (tx) => {
         const now = database.clock.now()
         // A row whose time is over, or whose process committed nothing within its hold, is taken over as if it were not there.
         const [found] = await tx.query<Row>(sql`
-          insert into idempotent_requests as r (tenant_id, caller, key, fingerprint, holder, held_until, expires_at)
-          values (${tenant}, ${caller}, ${key}, ${fingerprint}, ${holder}, ${after(holdMs)}, ${after(keepMs)})
+          insert into idempotent_requests as r (tenant_id, caller, key, fingerprint, holder, held_until, expires_at, wrote)
+          values (${tenant}, ${caller}, ${key}, ${fingerprint}, ${holder}, ${after(holdMs)}, ${after(keepMs)}, ${outside})
           on conflict (tenant_id, caller, key) do update set
             holder = case when r.status is null and not r.wrote and r.held_until <= ${now} and r.fingerprint = excluded.fingerprint
               or r.expires_at <= ${now} then excluded.holder else r.holder end,
@@ -45,7 +45,7 @@ export function createIdempotencyStore(options: IdempotencyOptions): Idempotency
             status = case when r.expires_at <= ${now} then null else r.status end,
             held_until = case when r.expires_at <= ${now} or r.status is null and r.held_until <= ${now}
               and not r.wrote and r.fingerprint = excluded.fingerprint then excluded.held_until else r.held_until end,
-            wrote = r.wrote and r.expires_at > ${now},
+            wrote = case when r.expires_at <= ${now} then excluded.wrote else r.wrote end,
             expires_at = case when r.expires_at <= ${now} then excluded.expires_at else r.expires_at end
           returning fingerprint, holder, status, headers, body, held_until as "heldUntil", wrote`)
         return found!
@@ -89,12 +89,12 @@ export function createIdempotencyStore(options: IdempotencyOptions): Idempotency
           where tenant_id = ${tenant} and caller = ${caller} and key = ${key} and holder = ${holder}`),
       )
     },
-    async release({ tenant, caller, key }, holder) {
+    async release({ tenant, caller, key, outside }, holder, effect) {
       await database.forTenant(tenant).write(async (tx) => {
         await tx.execute(sql`
           delete from idempotent_requests
           where tenant_id = ${tenant} and caller = ${caller} and key = ${key} and holder = ${holder}
-            and status is null and not wrote`)
+            and status is null and (not wrote or ${outside && !effect})`)
         await tx.execute(sql`
           update idempotent_requests set held_until = ${database.clock.now()}
           where tenant_id = ${tenant} and caller = ${caller} and key = ${key} and holder = ${holder} and status is null`)

@@ -68,6 +68,7 @@ async function answer(route: Route, params: Readonly<Record<string, string>>, ca
     ...{ query: undefined, body: undefined, principal: null, lastEventId: null, upgrade: null },
     ...{ requestId: call.requestId, trace: call.trace, ip: call.ip, headers, rawBody },
     idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
+    tookEffect: () => {},
     ifMatch: readIfMatch(headers['if-match']),
     // Few ask.
     get signal() {

@@ -89,14 +89,14 @@ export const httpErrors = defineErrors({
   'idempotency-unknown': {
     kind: 'conflict',
     retry: 'never',
-    when: 'a write took effect, but the process that did it ended before its answer was kept for repeats',
+    when: 'a write took effect, or may have (a model was called), and its answer was lost before it was kept for repeats',
     next: 'look whether what was asked for is there, then go on with a new key',
   },
   'idempotency-spent': {
     kind: 'conflict',
     retry: 'never',
-    when: 'a write whose answer holds a secret is repeated with the same Idempotency-Key: the answer was not kept',
-    next: 'look what the first one made, and rotate it if its secret was lost',
+    when: 'a write is repeated with the same Idempotency-Key whose answer was not kept: it held a secret, was a stream, or the tenant does not store what models are told',
+    next: 'look what the first one made, and rotate its secret if that was lost; to do it again, use a new key',
   },
   'precondition-failed': {
     kind: 'conflict',

@@ -18,6 +18,11 @@ export interface RepeatableWrite {
   readonly key: string
   /** SHA-256 of method, address and body. */
   readonly fingerprint: Buffer
+  /**
+   * It acts outside the database: from its beginning on nobody does it again, not even where the process dies, unless it is
+   * released as one of which nothing came.
+   */
+  readonly outside: boolean
 }
 
 export type Beginning =
@@ -25,7 +30,7 @@ export type Beginning =
   | { readonly kind: 'done'; readonly answer: PreparedAnswer }
   /** The first one is still under way. */
   | { readonly kind: 'busy'; readonly retryAfterMs: number }
-  /** It took effect, but whoever did it ended before the answer was kept. */
+  /** It took effect, or may have, and no answer is kept: whoever did it has ended, or failed, or has been at it for long. */
   | { readonly kind: 'unknown' }
   /** The key was used for another request. */
   | { readonly kind: 'other' }
@@ -40,8 +45,11 @@ export interface IdempotencyStore {
   perform<T>(write: RepeatableWrite, holder: string, fn: () => Promise<T>): Promise<T>
   /** Keeps the answer for repeats. Nothing happens where another holder has taken over. */
   keep(write: RepeatableWrite, holder: string, answer: PreparedAnswer): Promise<void>
-  /** Forgets a write that came to nothing, so that a repeat does it; one that took effect in part stays known. */
-  release(write: RepeatableWrite, holder: string): Promise<void>
+  /**
+   * Forgets a write that came to nothing, so that a repeat does it; one that took effect in part stays known.
+   * `effect`: whether one that acts outside the database did so.
+   */
+  release(write: RepeatableWrite, holder: string, effect: boolean): Promise<void>
 }
 
 /** The client's key, or null. Errors: `request-malformed` where it is longer than 255 characters or not printable. */
@@ -58,28 +66,32 @@ export function fingerprintOf(method: string, url: string, body: unknown): Buffe
   return createHash('sha256').update(`${method} ${url}\n`).update(text).digest()
 }
 
-/** What came of a write. `instead` is what repeats are given, where it is not the same. */
-export interface Performed {
-  readonly answer: PreparedAnswer
-  readonly keep: boolean
-  readonly instead?: PreparedAnswer
+/** What came of a write. */
+export interface Performed<T> {
+  readonly answer: T
+  /** What repeats are given; null: it is forgotten, and a repeat does it again. */
+  readonly kept: PreparedAnswer | null
 }
 
+/** The answer to this request, or what was kept of the first with its key. */
+export type Once<T> = { readonly answer: T } | { readonly replay: PreparedAnswer }
+
 /**
- * Does a write once per key. A repeat gets the first answer; failures that might pass another time are not kept. Where a
- * process dies in between, a repeat does what was not committed once the hold has run out, and is told `idempotency-unknown`
- * where it was.
+ * Does a write once per key. A repeat gets what was kept of the first; failures that might pass another time are not kept.
+ * Where a process dies in between, a repeat does what was not committed once the hold has run out, and is told
+ * `idempotency-unknown` where it was, or where the write acts outside the database. `perform` calls `tookEffect` once such a
+ * write cannot be taken back.
  */
-export async function doOnce(
+export async function doOnce<T>(
   store: IdempotencyStore,
   write: RepeatableWrite,
-  perform: () => Promise<Performed>,
-): Promise<PreparedAnswer> {
+  perform: (tookEffect: () => void) => Promise<Performed<T>>,
+): Promise<Once<T>> {
   const beginning = await store.begin(write)
   switch (beginning.kind) {
     case 'done': {
       const { answer } = beginning
-      return { ...answer, headers: { ...answer.headers, 'idempotency-replayed': 'true' } }
+      return { replay: { ...answer, headers: { ...answer.headers, 'idempotency-replayed': 'true' } } }
     }
     case 'busy':
       throw httpErrors['idempotency-busy']('the request with this Idempotency-Key is still under way', {
@@ -87,7 +99,9 @@ export async function doOnce(
       })
     case 'unknown':
       throw httpErrors['idempotency-unknown'](
-        'the first request with this Idempotency-Key was done; its answer was lost',
+        write.outside
+          ? 'the first request with this Idempotency-Key may have been done; its answer was lost, or is still to come'
+          : 'the first request with this Idempotency-Key was done; its answer was lost',
       )
     case 'other':
       throw httpErrors['idempotency-mismatch']('this Idempotency-Key was sent with another request before')
@@ -95,17 +109,22 @@ export async function doOnce(
       return performAs(beginning.holder)
   }
 
-  async function performAs(holder: string): Promise<PreparedAnswer> {
-    let done: Performed
+  async function performAs(holder: string): Promise<Once<T>> {
+    let effect = false
+    const act = () =>
+      perform(() => {
+        effect = true
+      })
+    let done: Performed<T>
     try {
-      done = await store.perform(write, holder, perform)
+      done = await (write.outside ? act() : store.perform(write, holder, act))
     } catch (error) {
-      await store.release(write, holder)
+      await store.release(write, holder, effect)
       throw error
     }
     failpoint('idempotency.done')
-    if (done.keep) await store.keep(write, holder, done.instead ?? done.answer)
-    else await store.release(write, holder)
-    return done.answer
+    if (done.kept !== null) await store.keep(write, holder, done.kept)
+    else await store.release(write, holder, effect)
+    return { answer: done.answer }
   }
 }

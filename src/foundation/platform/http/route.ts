@@ -37,6 +37,11 @@ export interface RelayReply {
   /** Lower-case names; nothing of hop-by-hop meaning. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: AsyncIterable<Uint8Array | string> | Uint8Array | string
+  /**
+   * Why the answer must not be kept for a repeat with the same Idempotency-Key: such a repeat is told so, with 409. Without
+   * it a whole answer is kept; one that comes in pieces never is.
+   */
+  readonly unkept?: string
 }
 
 /** How a failure is told to callers who expect another form than a problem document. */
@@ -83,6 +88,8 @@ export interface RouteRequest<P, Q, B, Who> {
   readonly ifMatch: ExpectedRevision
   /** The key under which a write may come again, else null. */
   readonly idempotencyKey: string | null
+  /** Says, on routes that act `outside`, that it cannot be taken back: a repeat does not do it again, whatever comes of this. */
+  readonly tookEffect: () => void
   readonly trace: TraceContext
   /** The address of the client, or of what stands before a trusted proxy. */
   readonly ip: string
@@ -112,6 +119,7 @@ export interface Route {
   readonly limit: string | null
   readonly deprecated: Deprecation | null
   readonly rawBody: boolean
+  readonly outside: boolean
   readonly failure: FailureForm | null
   // biome-ignore lint/suspicious/noExplicitAny: route() has tied these to the schemas above
   readonly handle: (request: RouteRequest<any, any, any, any>) => Promise<unknown>
@@ -139,6 +147,8 @@ export function route<
     readonly permission: Who
     /** Takes a body of any media type and leaves it as it came, for signatures; there can be no `body` schema. */
     readonly rawBody?: boolean
+    /** It acts outside the database: with an Idempotency-Key, it is not done again once it was begun, see `tookEffect`. */
+    readonly outside?: boolean
     /** Default: a problem document. */
     readonly failure?: FailureForm
     readonly handle: (
@@ -164,6 +174,7 @@ export function route<
     limit: definition.limit ?? null,
     deprecated: definition.deprecated ?? null,
     rawBody: definition.rawBody ?? false,
+    outside: definition.outside ?? false,
     failure: definition.failure ?? null,
     handle: async (request) => definition.handle(request),
   } satisfies Route)
