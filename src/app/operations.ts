@@ -13,6 +13,7 @@ import { nextPoolRev, readPoolFigures, setPoolSize } from '../orchestration/agen
 import { agentLimitId, keptLimits, limitAgents } from '../orchestration/budgets/agent-limits.ts'
 import { contextsOfAgent } from '../orchestration/context-growth/context-use-store.ts'
 import { runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
+import { explainWaiting } from '../orchestration/coordinator/explain-waiting.ts'
 import { admitWaiting, holdTasks } from '../orchestration/coordinator/sql/hold-tasks.ts'
 import { LivenessJob } from '../orchestration/liveness/liveness-jobs.ts'
 import { livenessRoutes } from '../orchestration/liveness/liveness-routes.ts'
@@ -76,7 +77,7 @@ export function createOperations(options: OperationsOptions): Operations {
     routes: [
       ...agentRoutes(agents),
       ...poolRoutes(database),
-      ...queueRoutes(database),
+      ...queueRoutes(database, explainWaiting),
       ...scalingRoutes(scaling),
       ...scheduleRoutes(schedules),
       ...livenessRoutes(liveness),

@@ -3,6 +3,7 @@ import { asId, type TenantId } from '../../src/foundation/kernel/ids.ts'
 import { explainWaiting } from '../../src/orchestration/coordinator/explain-waiting.ts'
 import { bulkOf } from '../../src/orchestration/coordinator/lane-contract.ts'
 import type { Assignment, AttemptReport } from '../../src/orchestration/runners/exchange-contract.ts'
+import { readUnserved } from '../../src/orchestration/runs/queue-routes.ts'
 import { eachDatabase } from '../support/databases.ts'
 import { TestPlatform, tenant } from '../support/platform.ts'
 import { TestWorker } from '../support/worker.ts'
@@ -38,6 +39,8 @@ steps:
     expect([...reasons.values()]).toEqual([
       'no agent of the pool default that could do it is in the region mars, or is free of the taint dear',
     ])
+    const unserved = await platform.database.forTenant(tenant).read((tx) => readUnserved(tx, tenant, explainWaiting))
+    expect(unserved).toEqual([{ pool: 'default', reason: [...reasons.values()][0], count: 1 }])
     await platform.check()
   })
 

@@ -8,7 +8,9 @@ export const queue: CliCommand = {
   configure(command, act) {
     command
       .command('show', { isDefault: true })
-      .description('show open tasks by pool and state, and what those that wait are waiting for')
+      .description(
+        'show open tasks by pool and state, what those that wait are waiting for, and why ready ones have no agent',
+      )
       .action(act(show))
   },
 }
@@ -22,13 +24,18 @@ async function show(context: CliContext): Promise<void> {
   })
 }
 
-function queueLines({ at, items, reasons }: QueueView): string[] {
+function queueLines({ at, items, reasons, unserved }: QueueView): string[] {
   if (items.length === 0) return ['the queue is empty']
   const rows = items.map((item) => [
     oneLine(item.pool, 40),
     `${item.count}${item.atLeast ? '+' : ''} ${item.state}`,
     `oldest ${formatDuration(Math.max(0, Date.parse(at) - Date.parse(item.oldestAt)))}`,
   ])
-  const waits = reasons.map((item) => ['', oneLine(item.pool, 40), String(item.count), oneLine(item.reason, 100)])
-  return [...table(rows), ...(waits.length === 0 ? [] : ['waiting for', ...table(waits)])]
+  return [...table(rows), ...reasonLines('waiting for', reasons), ...reasonLines('ready, but', unserved)]
+}
+
+function reasonLines(title: string, reasons: QueueView['reasons']): string[] {
+  if (reasons.length === 0) return []
+  const rows = reasons.map((item) => ['', oneLine(item.pool, 40), String(item.count), oneLine(item.reason, 200)])
+  return [title, ...table(rows)]
 }

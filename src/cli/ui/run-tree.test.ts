@@ -14,6 +14,7 @@ describe('the tree of a run', () => {
           stepOf('clone', 'succeeded'),
           stepOf('lint', 'running'),
           stepOf('next', 'running'),
+          stepOf('stuck', 'running'),
           stepOf('flaky', 'waiting', { reason: 'back-off' }),
           stepOf('test', 'failed'),
           stepOf('deploy', 'skipped', { reason: 'test failed' }),
@@ -22,16 +23,18 @@ describe('the tree of a run', () => {
         [
           taskOf('lint', 'running', { agentId: 'rnr_1a2b.agent_7', attempt: 2, startedAt: '2026-01-01T00:01:00.000Z' }),
           taskOf('next', 'ready', { startedAt: null }),
+          taskOf('stuck', 'ready', { startedAt: null, reason: 'no agent of the pool p offers review:9' }),
           taskOf('test', 'failed', { error: { code: 'exit-code', message: 'exit code 1\n\u001b[31mboom' } }),
         ],
       ),
       at(),
     )
-    expect(tree).toMatchObject({ title: 'checkup run_1', mood: 'live', status: 'running, 3/7 steps, 1m 30s' })
+    expect(tree).toMatchObject({ title: 'checkup run_1', mood: 'live', status: 'running, 3/8 steps, 1m 30s' })
     expect(tree.rows.map(({ label, mood, note, elapsed }) => [label, mood, note, elapsed])).toEqual([
       ['clone', 'good', '', '5.0s'],
       ['lint', 'live', 'agent_7, attempt 2', '30.0s'],
       ['next', 'open', 'queued', ''],
+      ['stuck', 'open', 'queued: no agent of the pool p offers review:9', ''],
       ['flaky', 'waiting', 'back-off', '1m 30s'],
       ['test', 'bad', 'exit code 1 ⏎ \\x1b[31mboom', '5.0s'],
       ['deploy', 'skipped', 'test failed', ''],
@@ -52,6 +55,19 @@ describe('the tree of a run', () => {
     ])
     const ended = stepOf('each', 'succeeded', { kind: 'map', total: 20, open: 0 })
     expect(buildRunTree(detailOf([ended], tasks), at()).rows).toHaveLength(1)
+  })
+
+  test('says what the items of a map wait for, of several reasons the most frequent', () => {
+    const waiting = (item: number, key: string) => taskOf('each', 'waiting', { item, reason: `concurrency:key:${key}` })
+    const tasks = [taskOf('each', 'running', { item: 0 }), waiting(1, 'b'), waiting(2, 'a'), waiting(3, 'a')]
+    const noteOf = (total: number, own: typeof tasks) => {
+      const step = stepOf('each', 'running', { kind: 'map', total, open: total })
+      return buildRunTree(detailOf([step], own), at()).rows[0]?.note
+    }
+    expect(noteOf(4, tasks)).toBe('0/4, 1 running, 2 waiting for concurrency:key:a')
+    const ready = (item: number) => taskOf('each', 'ready', { item, reason: 'all are busy' })
+    expect(noteOf(2, [ready(0), ready(1)])).toBe('queued: all are busy')
+    expect(noteOf(2, [taskOf('each', 'running', { item: 0 }), ready(1)])).toBe('0/2, 1 running, 1 queued: all are busy')
   })
 
   test('folds what is done, then what is to do; what runs or failed stays in sight', () => {

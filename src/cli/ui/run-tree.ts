@@ -75,7 +75,7 @@ function rowsOf(step: StepView, tasks: readonly TaskView[], { now, maxItems = 4 
     depth: 0,
     mood: queued ? 'open' : moodOf(step.state),
     label: oneLine(step.id, 60),
-    note: queued ? 'queued' : isMap ? mapNote(step, tasks) : taskNote(task, step.reason),
+    note: queued ? queuedNote(tasks) : isMap ? mapNote(step, tasks) : taskNote(task, step.reason),
     // What a task waited for an agent is not what it took.
     elapsed: queued
       ? ''
@@ -106,11 +106,29 @@ function isQueued(step: StepView, tasks: readonly TaskView[]): boolean {
   )
 }
 
+/** What it waits for, where that is known; the items of a map may wait for different things. */
+function queuedNote(tasks: readonly TaskView[]): string {
+  const reasons = [...new Set(tasks.flatMap(({ reason }) => (reason === null ? [] : [oneLine(reason)])))]
+  if (reasons.length === 0) return 'queued'
+  return `queued: ${reasons.slice(0, 2).join('; ')}${reasons.length > 2 ? '; ...' : ''}`
+}
+
+/** Of the items that have not begun: what most of those wait for of which it is known. */
+function heldUpNote(tasks: readonly TaskView[]): string | null {
+  const waiting = tasks.filter(({ state, reason }) => (state === 'ready' || state === 'waiting') && reason !== null)
+  const [most] = [...Map.groupBy(waiting, ({ reason }) => reason!)].sort(([, a], [, b]) => b.length - a.length)
+  if (most === undefined) return null
+  const [reason, items] = most
+  return `${items.length} ${items[0]!.state === 'waiting' ? 'waiting for' : 'queued:'} ${oneLine(reason)}`
+}
+
 function mapNote(step: StepView, tasks: readonly TaskView[]): string {
   const running = tasks.filter(({ state }) => moodOf(state) === 'live').length
   const parts = [`${step.total - step.open}/${step.total}`]
   if (running > 0) parts.push(`${running} running`)
   if (step.failed > 0) parts.push(`${step.failed} failed`)
+  const heldUp = heldUpNote(tasks)
+  if (heldUp !== null) parts.push(heldUp)
   if (step.reason !== null) parts.push(oneLine(step.reason))
   return parts.join(', ')
 }

@@ -15,12 +15,14 @@ export const queueSchema = z.object({
   ),
   /** What waiting tasks wait for, the most frequent first: `budget:...`, `concurrency:...`, `approval`, `timer`. */
   reasons: z.array(z.object({ pool: z.string(), reason: z.string(), count: z.int() })),
+  /** Why ready tasks have no agent, as far as something is in the way, the most frequent first: that all are busy, or what none has. */
+  unserved: z.array(z.object({ pool: z.string(), reason: z.string(), count: z.int() })),
 })
 export type QueueView = z.infer<typeof queueSchema>
 
 export const showQueue = endpoint({
   method: 'GET',
   path: '/api/v1/queue',
-  summary: 'Open tasks by pool and state, and what those that wait are waiting for.',
+  summary: 'Open tasks by pool and state, what those that wait are waiting for, and why ready ones have no agent.',
   output: queueSchema,
 })
