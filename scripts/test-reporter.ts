@@ -1,18 +1,28 @@
 import { writeFileSync } from 'node:fs'
 import type { SerializedError } from 'vitest'
-import type { Reporter, TestModule, Vitest } from 'vitest/node'
+import type { Reporter, TestCase, TestModule, Vitest } from 'vitest/node'
 
 /** What scripts/test.mjs prints at the end and judges by. */
 export interface TestSummary {
-  readonly passed: number
-  readonly failed: number
-  readonly skipped: number
-  /** One entry for each test that did not run, as `file > suite > test`. */
-  readonly skippedNames: readonly string[]
-  /** One entry for each file with a failure, with the failures in words. */
-  readonly failedFiles: readonly { readonly file: string; readonly text: string }[]
-  /** Errors that belong to no file. */
+  readonly files: readonly FileSummary[]
+  /** Errors that belong to no file. Each counts as a failure. */
   readonly unhandled: number
+  /** Files that were to be run and did not come to their end. */
+  readonly unfinished: number
+}
+
+/** Tests are named as `suite > test`. */
+export interface FileSummary {
+  readonly file: string
+  readonly passed: number
+  /** Tests, or 1 where the file could not be loaded or its hooks failed. */
+  readonly failed: number
+  readonly skippedNames: readonly string[]
+  readonly passedNames: readonly string[]
+  /** The tests that the file holds, as far as it could be loaded, but for those that it says are to be skipped. */
+  readonly toRun: readonly string[]
+  /** The failures in words. */
+  readonly text: string
 }
 
 /** Files that take less are not worth a place in the order of a run, s. */
@@ -57,12 +67,17 @@ export default class TestReporter implements Reporter {
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     for (const error of unhandled) this.#print(`unhandled error\n${indent(describe(error))}`)
-    const summary = summarise(modules, unhandled.length)
+    const files = modules.map(summarise)
+    const unfinished = this.#total - modules.filter((module) => hasEnded(module)).length
+    const summary: TestSummary = { files, unhandled: unhandled.length, unfinished }
     const file = process.env.TEST_SUMMARY_FILE
     const durations = process.env.TEST_DURATIONS_FILE
     if (durations) writeFileSync(durations, `${JSON.stringify(sorted(this.#durations), null, 2)}\n`)
     if (file) writeFileSync(file, JSON.stringify(summary))
-    else this.#print(`${summary.passed} passed, ${summary.failed} failed, ${summary.skipped} skipped`)
+    else {
+      const { passed, failed, skipped } = totalsOf(summary)
+      this.#print(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+    }
   }
 
   #print(text: string): void {
@@ -74,20 +89,32 @@ function sorted(durations: ReadonlyMap<string, number>): Record<string, number> 
   return Object.fromEntries([...durations].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function summarise(modules: readonly TestModule[], unhandled: number): TestSummary {
-  let passed = 0
-  let failed = unhandled
-  const skippedNames: string[] = []
-  const failedFiles: { file: string; text: string }[] = []
-  for (const module of modules) {
-    const counts = countModule(module)
-    passed += counts.passed
-    failed += counts.failed
-    if (counts.failed) failedFiles.push({ file: module.relativeModuleId, text: describeFailures(module) })
-    for (const test of module.children.allTests('skipped'))
-      skippedNames.push(`${module.relativeModuleId} > ${test.fullName}`)
+function hasEnded(module: TestModule): boolean {
+  const state = module.state()
+  return state !== 'pending' && state !== 'queued'
+}
+
+export function totalsOf({ files, unhandled }: Pick<TestSummary, 'files' | 'unhandled'>) {
+  const sum = (count: (file: FileSummary) => number) => files.reduce((total, file) => total + count(file), 0)
+  return {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed) + unhandled,
+    skipped: sum(({ skippedNames }) => skippedNames.length),
   }
-  return { passed, failed, skipped: skippedNames.length, skippedNames, failedFiles, unhandled }
+}
+
+function summarise(module: TestModule): FileSummary {
+  const { passed, failed } = countModule(module)
+  const tests = [...module.children.allTests()]
+  const names = (which: (test: TestCase) => boolean) => tests.filter(which).map(({ fullName }) => fullName)
+  const isPassed = (test: TestCase) => test.result().state === 'passed'
+  const isFailed = (test: TestCase) => test.result().state === 'failed'
+  return {
+    ...{ file: module.relativeModuleId, passed, failed, text: failed > 0 ? describeFailures(module) : '' },
+    skippedNames: names((test) => !isPassed(test) && !isFailed(test)),
+    passedNames: names(isPassed),
+    toRun: names(({ options }) => options.mode !== 'skip' && options.mode !== 'todo'),
+  }
 }
 
 /** A file that could not be loaded, or whose hooks failed, counts as one failure although no test of it failed. */

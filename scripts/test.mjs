@@ -5,14 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { filesToLookAt, settle } from './second-look.ts'
+import { totalsOf } from './test-reporter.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const limitMinutes = 60
-/** More failed files than these are no matter of a busy machine. */
-const mayBeUnsteady = 3
 const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1' }
 
-function runVitest(args, summaryFile) {
+function runVitest(args, summaryFile, env = process.env) {
   return new Promise((resolve) => {
     const child = spawn(
       process.execPath,
@@ -25,7 +25,7 @@ function runVitest(args, summaryFile) {
       ],
       {
         cwd: root,
-        env: { ...process.env, ...plain, TEST_SUMMARY_FILE: summaryFile },
+        env: { ...env, ...plain, TEST_SUMMARY_FILE: summaryFile },
         stdio: ['ignore', 'inherit', 'inherit'],
         detached: true,
       },
@@ -45,12 +45,12 @@ function runVitest(args, summaryFile) {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => endGroup(signal))
     child.on('error', (error) => {
       console.error(`test: vitest could not be started: ${error.message}`)
-      resolve(127)
+      resolve({ code: 127, signal: null })
     })
     child.on('close', (code, signal) => {
       clearTimeout(limit)
       if (signal) console.error(`test: vitest ended by ${signal}`)
-      resolve(code ?? 1)
+      resolve({ code, signal })
     })
   })
 }
@@ -63,21 +63,20 @@ function readSummary(file) {
   }
 }
 
-/** The exit code and the words that explain it. */
-function judge(summary, vitestCode) {
+/** What speaks against the run, in words. */
+function judge(summary, isSettled, ended) {
+  if (summary === null) return ['the run ended before its totals were known']
   const reasons = []
-  if (summary === null) reasons.push('the run ended before its totals were known')
-  else {
-    if (summary.failed > 0) reasons.push(`${summary.failed} failed`)
-    if (summary.passed === 0) reasons.push('no test passed: a run of nothing proves nothing')
-    if (process.env.CI && summary.skipped > 0) {
-      reasons.push(
-        `${summary.skipped} skipped, and under CI nothing may be:`,
-        ...summary.skippedNames.map((name) => `  ${name}`),
-      )
-    }
+  const { passed, failed, skipped } = totalsOf(summary)
+  if (failed > 0) reasons.push(`${failed} failed`)
+  if (summary.unfinished > 0) reasons.push(`${summary.unfinished} files did not come to their end`)
+  if (passed === 0) reasons.push('no test passed: a run of nothing proves nothing')
+  if (process.env.CI && skipped > 0) {
+    const names = summary.files.flatMap(({ file, skippedNames }) => skippedNames.map((name) => `  ${file} > ${name}`))
+    reasons.push(`${skipped} skipped, and under CI nothing may be:`, ...names)
   }
-  if (reasons.length === 0 && vitestCode !== 0) reasons.push(`vitest ended with exit code ${vitestCode}`)
+  if (reasons.length === 0 && !isSettled && ended.code !== 0)
+    reasons.push(`vitest ended with ${ended.signal ?? `exit code ${ended.code}`}`)
   return reasons
 }
 
@@ -85,47 +84,38 @@ function judge(summary, vitestCode) {
  * Runs alone, once more, the few files that failed beside the others. What passes then is counted as passed and named in
  * the last lines: its waits are tuned to a quiet machine, or it races, and somebody should look at it.
  */
-async function lookAgain(summary, args, file) {
-  const failed = summary.failedFiles
-  const whole = args.every((arg) => arg.startsWith('--'))
-  if (!whole || failed.length === 0 || failed.length > mayBeUnsteady || summary.unhandled > 0) return null
-  console.error(`test: once more, each alone: ${failed.map((entry) => entry.file).join(', ')}`)
+async function lookAgain(first, files, args, file) {
+  console.error(`test: once more, each alone: ${files.join(', ')}`)
   rmSync(file, { force: true })
-  await runVitest([...args, '--no-file-parallelism', ...failed.map((entry) => entry.file)], file)
-  return readSummary(file)
-}
-
-/** The totals after the second look: what passed then takes the place of what failed. */
-function settle(first, second) {
-  const still = new Set(second.failedFiles.map((entry) => entry.file))
-  const unsteady = first.failedFiles.filter((entry) => !still.has(entry.file))
-  const failed = second.failed
-  return {
-    summary: { ...first, failed, passed: first.passed + first.failed - failed, failedFiles: second.failedFiles },
-    unsteady,
-  }
+  // How long the files take is known from the first look.
+  const { TEST_DURATIONS_FILE: _, ...env } = process.env
+  const ended = await runVitest([...args, '--no-file-parallelism', ...files], file, env)
+  const { unsteady, ...settled } = settle(first, readSummary(file), ended)
+  for (const { file, text } of unsteady)
+    console.error(`test: unsteady, failed beside the others and passed alone: ${file}\n${text}`)
+  return settled
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'leanvibe-test-'))
 try {
   const file = join(folder, 'summary.json')
   const args = process.argv.slice(2)
-  let code = await runVitest(args, file)
+  const ended = await runVitest(args, file)
   let summary = readSummary(file)
-  const second = summary && (await lookAgain(summary, args, file))
-  if (second) {
-    const settled = settle(summary, second)
-    summary = settled.summary
-    if (summary.failed === 0) code = 0
-    for (const entry of settled.unsteady)
-      console.error(`test: unsteady, failed beside the others and passed alone: ${entry.file}\n${entry.text}`)
+  let isSettled = false
+  const again = filesToLookAt(summary, ended, args)
+  if (again.length > 0) {
+    const { files, isGood } = await lookAgain(summary, again, args, file)
+    summary = { ...summary, files }
+    isSettled = isGood
   }
   // Told again at the end: thousands of lines may lie between a failure and here.
-  for (const entry of summary?.failedFiles ?? []) console.error(`test: FAIL ${entry.file}\n${entry.text}`)
-  const reasons = judge(summary, code)
+  for (const entry of summary?.files ?? [])
+    if (entry.failed > 0) console.error(`test: FAIL ${entry.file}\n${entry.text}`)
+  const reasons = judge(summary, isSettled, ended)
   for (const reason of reasons) console.error(`test: ${reason}`)
   process.exitCode = reasons.length === 0 ? 0 : 1
-  const { passed, failed, skipped } = summary ?? { passed: 0, failed: 1, skipped: 0 }
+  const { passed, failed, skipped } = summary === null ? { passed: 0, failed: 1, skipped: 0 } : totalsOf(summary)
   console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`)
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -64,6 +64,32 @@ describe('npm test', () => {
     expect(broad.stderr).not.toContain('once more')
   })
 
+  test('takes for passed then only what passed, all that the files hold, and counts it right', () => {
+    const marker = (name: string) => JSON.stringify(join(folder, `was-here-${name}`))
+    const file = (name: string, first: string, then: string) =>
+      `import { existsSync, writeFileSync } from 'node:fs'
+import { beforeAll, expect, test } from 'vitest'
+const first = !existsSync(${marker(name)})
+writeFileSync(${marker(name)}, '')
+if (first) { ${first} } else { ${then} }
+test('one', () => {})
+test('other', () => {})
+`
+    const result = runSuite({
+      fewer: file('fewer', "test('bad', () => expect(1).toBe(2))", ''),
+      hooks: file('hooks', "beforeAll(() => { throw new Error('hook') })", ''),
+      load: file('load', "throw new Error('load')", ''),
+    })
+    expect(result).toMatchObject({ status: 1, lastLine: '6 passed, 1 failed' })
+    expect(result.stderr).toMatch(/unsteady, .*: suite\/hooks/)
+    expect(result.stderr).toMatch(/unsteady, .*: suite\/load/)
+    expect(result.stderr).toMatch(/FAIL suite\/fewer/)
+    const dying = "process.kill(process.pid, 'SIGKILL')"
+    const crashed = runSuite({ a: passing, dies: file('dies', "throw new Error('load')", dying) })
+    expect(crashed).toMatchObject({ status: 1, lastLine: '1 passed, 1 failed' })
+    expect(crashed.stderr).not.toContain('unsteady')
+  })
+
   test('counts a file that cannot be loaded, and an error outside all tests, as failures', () => {
     expect(runSuite({ a: passing, b: broken })).toMatchObject({ status: 1, lastLine: '1 passed, 1 failed' })
     expect(runSuite({ a: throwingLater })).toMatchObject({ status: 1, lastLine: '2 passed, 1 failed' })
