@@ -155,6 +155,29 @@ eachDatabase('scaling', (use) => {
     await platform.check()
   })
 
+  test('a policy goes on from the size that a person has set, before agents have followed it', async () => {
+    await makePool(use())
+    const { platform, scaling, look, registry, scaler, states } = replica(use())
+    await scaling.scale(tenant, 'default', 6, 'me')
+    await registry.look()
+    // Whatever the load, it keeps what is there: nothing is to be learned from it within this test.
+    const policy = { strategy: 'step', min: 1, max: 10, everyMs: 1_000, cooldownInMs: 3_600_000 } as const
+    await scaling.setPolicy(tenant, 'default', policy, 'me')
+    await scaling.scale(tenant, 'default', 2, 'me')
+    platform.advance(1_000)
+    await scaler.look()
+    const [explained] = await scaling.explain(tenant, 'default')
+    expect(explained).toMatchObject({ size: { desired: 2 }, last: { from: 2, to: 2, strategy: 'step' } })
+    expect(explained!.last!.steps[0]).toBe('2 were set by hand just now; it goes on from there')
+    platform.advance(1_000)
+    await look()
+    await look()
+    expect(await states()).toEqual(['healthy', 'healthy'])
+    platform.advance(60_000)
+    await scaler.look()
+    expect((await scaling.explain(tenant, 'default'))[0]).toMatchObject({ size: { desired: 2 }, last: { from: 2 } })
+  })
+
   test('drains before it stops: work under way ends where it is', async () => {
     await makePool(use())
     const { platform, scaling, look, working, releaseAll, states, host } = replica(use())

@@ -17,6 +17,7 @@ import {
   nextDueIn,
   type PolicyRow,
   pruneScaling,
+  readDecisions,
   readSamples,
   readSamplesAround,
   saveLook,
@@ -43,6 +44,8 @@ const keptSamplesMs = 8 * 86_400_000
 const keptDecisionsMs = 90 * 86_400_000
 const pruneEveryMs = 3_600_000
 const restMs = 15_000
+/** Agents follow a new size within this time, or need longer to start than a policy should wait for. */
+const followMs = 15_000
 const shortestRestMs = 50
 
 /** Looks at every pool with a policy when it is due, and sets its size. Any number of processes may run one. */
@@ -106,7 +109,9 @@ export class ScalingJob {
       await saveLook(tx, { ...row, dueAt })
       return false
     }
-    const { signals, counted } = measurePool(reading, row.counted, now)
+    const { signals: measured, counted } = measurePool(reading, row.counted, now)
+    const byHand = await this.#setByHand(tx, tenant, pool, reading.desired, now)
+    const signals = byHand === null ? measured : { ...measured, agents: byHand }
     const { stabiliseInMs, idleMs, targetTracking, everyMs } = policy
     // Further back than any window, so that it is seen to be full.
     const since =
@@ -115,10 +120,12 @@ export class ScalingJob {
     const history = { samples, ...(await lastChanges(tx, tenant, pool)) }
     const { forecaster } = this.#options
     const demand = await this.#demandBefore(tx, row, policy, now)
-    const decision = decideScale(signals, policy, history, now, {
+    const thought = decideScale(signals, policy, history, now, {
       demand,
       ...(forecaster === undefined ? {} : { forecaster }),
     })
+    const goesOn = `${byHand} were set by hand just now; it goes on from there`
+    const decision = byHand === null ? thought : { ...thought, steps: [goesOn, ...thought.steps] }
     const explanation = viewOf({ pool, strategy: policy.strategy, decision, signals, before: samples.at(-1) })
     await insertSample(tx, tenant, pool, { ...signals, recommended: decision.recommended })
     await saveLook(tx, { tenant, pool, dueAt, explanation, counted })
@@ -128,6 +135,13 @@ export class ScalingJob {
     const rev = await this.#options.pools.nextRev(tx, tenant, pool)
     await appendEvents(tx, [poolEvent(tenant, pool, 'pool.scaled', rev, now, decisionData(explanation))])
     return true
+  }
+
+  /** A size that a person has set and that agents may not have followed yet; null: there is none. */
+  async #setByHand(tx: Tx, tenant: TenantId, pool: string, desired: number | null, now: Date): Promise<number | null> {
+    const [last] = await readDecisions(tx, tenant, pool, 1)
+    if (last?.strategy !== 'manual' || last.to !== desired) return null
+    return now.getTime() - Date.parse(last.at) < followMs ? desired : null
   }
 
   async #demandBefore(tx: Tx, row: PolicyRow, policy: ScalingPolicy, now: Date): Promise<readonly SeriesPoint[]> {
