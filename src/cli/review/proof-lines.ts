@@ -70,9 +70,12 @@ function filesOf({ change }: Proof, colors: Colors): string[] {
 }
 
 function gateText({ step, verdict, checks }: Proof['gates'][number], colors: Colors): string {
-  const shown = checks.map(({ name, passed, summary }) => {
-    const mark = passed ? colors.green('✔') : colors.red('✘')
-    return `${mark} ${oneLine(name, 40)}${passed || summary === '' ? '' : ` (${oneLine(summary, 120)})`}`
+  const shown = checks.map(({ name, passed, summary, evidence }) => {
+    // What was done has left evidence; conditions have neither that nor words.
+    const nothingDone = passed && evidence === null && summary !== ''
+    const mark = nothingDone ? colors.dim('–') : passed ? colors.green('✔') : colors.red('✘')
+    const words = nothingDone ? summary.split(';')[0]! : passed ? '' : summary
+    return `${mark} ${oneLine(name, 40)}${words === '' ? '' : ` (${oneLine(words, 120)})`}`
   })
   return `${oneLine(step)}: ${verdict}  ${shown.join('  ')}`
 }

@@ -28,6 +28,8 @@ describe('coverage', () => {
     ['a summary', 'Statements : 80% ( 8/10 )\nLines        : 81.5% ( 9/11 )', 81.5],
     ['packages of Go', 'ok a 0.1s coverage: 80.0% of statements\nok b 0.1s coverage: 60.0% of statements', 70],
     ['tarpaulin', '85.71% coverage, 6/7 lines covered', 85.71],
+    ['node --test', 'ℹ a.mjs    |  50.00 | 10 | 20 | 3-9\nℹ all files | 91.67 |    75.00 |   80.00 | \n', 91.67],
+    ['node --test as TAP', '# all files | 64.10 |    75.00 |   80.00 | \n', 64.1],
     ['no figure', 'all good', null],
   ])('printed: %s', (_, text, percent) => {
     expect(coverageOfOutput(text)).toBe(percent)

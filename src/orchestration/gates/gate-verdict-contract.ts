@@ -63,6 +63,14 @@ function reportedChecks(output: JsonValue): ReadonlyMap<string, CheckReport> {
   return new Map((checks as unknown as CheckReport[]).map((check) => [check.name, check]))
 }
 
+/** The same with what each came to, for people: the names alone send them to the evidence for every word. */
+export function failureText({ checks }: GateVerdict): string {
+  const told = checks
+    .filter(({ passed }) => !passed)
+    .map(({ name, summary }) => (summary ? `${name} (${summary})` : name))
+  return told.join(', ')
+}
+
 export function failedChecks(verdict: GateVerdict): string {
   return verdict.checks
     .filter((check) => !check.passed)

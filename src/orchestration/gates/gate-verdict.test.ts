@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ResolvedCheck, ResolvedGate } from '../workflows/task-contract.ts'
-import { failedChecks, gateVerdict } from './gate-verdict-contract.ts'
+import { failedChecks, failureText, gateVerdict } from './gate-verdict-contract.ts'
 
 type OnFail = 'block' | 'review' | 'allow'
 
@@ -52,4 +52,10 @@ test.each([null, {}, { checks: 'none' }, []])('a report of %j says nothing', (ou
 test('a condition does not listen to what commands report', () => {
   const output = { checks: [{ name: 'a', passed: true }] }
   expect(gateVerdict(gate(condition('a', false, 'block')), output).verdict).toBe('block')
+})
+
+test('people are told what each failure came to', () => {
+  const output = { checks: [{ name: 'tests', passed: false, summary: 'npm run test: exit code 1' }] }
+  const verdict = gateVerdict(gate(command('tests', 'block'), condition('small', false, 'block')), output)
+  expect(failureText(verdict)).toBe('tests (npm run test: exit code 1), small')
 })

@@ -120,6 +120,7 @@ it('looks at the size, the risks and the findings of the change alone', async ()
 it('nothing changed is nothing to review', async () => {
   const same = await gate(first, check('size'), check('security'))
   expect(same.checks).toMatchObject({ size: { passed: true, facts: { lines: 0 } }, security: { passed: true } })
+  expect(same.evidence('security')).toMatch(/looked through 0 added lines of .*: .*AWS access key/)
 })
 
 it('a configured command and minimum outrank what is found', async () => {
@@ -182,5 +183,22 @@ it('of a repository of many packages the changed ones are checked, each in its f
   const broken = commitAs({ 'packages/b/check.js': 'process.exit(1)\n' })
   expect((await gate(broken, check('tests'))).checks.tests).toMatchObject({
     ...{ passed: false, level: 'block', summary: 'npm run test (in packages/b): exit code 1' },
+  })
+})
+
+it('a test command that finds nothing to run is for people, one that breaks is not', async () => {
+  const say = (text: string, code: number) => [
+    'node',
+    '-e',
+    `console.log(${JSON.stringify(text)}); process.exit(${code})`,
+  ]
+  const result = await gate(
+    first,
+    check('tests', { command: say('no tests ran in 0.01s', 5) }),
+    check('tests', { name: 'broken', command: say('no tests ran in 0.01s', 4) }),
+  )
+  expect(result.checks).toMatchObject({
+    tests: { passed: false, level: 'review', summary: expect.stringMatching(/: no tests ran$/) },
+    broken: { passed: false, level: 'block' },
   })
 })

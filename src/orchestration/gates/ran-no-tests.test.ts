@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ranNoTests } from './ran-no-tests.ts'
+import { failedForWantOfTests, ranNoTests } from './ran-no-tests.ts'
 
 test.each([
   ['unittest', '\n----\nRan 0 tests in 0.000s\n\nOK\n'],
@@ -21,4 +21,22 @@ test.each([
   ['nothing', ''],
 ])('%s ran something, as far as anybody knows', (_, output) => {
   expect(ranNoTests(output)).toBe(false)
+})
+
+test.each([
+  ['pytest', 'exit code 5', '\nno tests ran in 0.01s\n'],
+  ['pytest that was told what to leave out', 'exit code 5', '3 deselected in 0.02s\n'],
+  ['unittest of Python 3.12', 'exit code 5', 'Ran 0 tests in 0.000s\n\nNO TESTS RAN\n'],
+  ['Vitest', 'exit code 1', '\u001b[31mNo test files found, exiting with code 1\u001b[39m\n'],
+])('%s failed because there was nothing to run', (_, end, output) => {
+  expect(failedForWantOfTests(end, output)).toBe(true)
+})
+
+test.each([
+  ['a folder that is not there', 'exit code 4', 'no tests ran in 0.00s\nERROR: file or directory not found: x\n'],
+  ['a module that cannot be imported', 'exit code 2', 'no tests ran in 0.00s\n'],
+  ['a test that fails', 'exit code 1', '1 failed, 3 passed in 0.01s\n'],
+  ['a program that ends with 5 for its own reasons', 'exit code 5', 'out of cheese\n'],
+])('%s is a failure', (_, end, output) => {
+  expect(failedForWantOfTests(end, output)).toBe(false)
 })

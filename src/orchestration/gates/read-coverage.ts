@@ -52,9 +52,12 @@ function ofXml(text: string): number | null {
   return lines === undefined ? null : shareOf(Number(lines[2]), Number(lines[1]) + Number(lines[2]))
 }
 
-/** `All files | % Stmts | % Branch | % Funcs | % Lines |`, where the lines are the fourth figure, if there are so many. */
+/**
+ * `All files | % Stmts | % Branch | % Funcs | % Lines |`, where the lines are the fourth figure, if there are so many; or
+ * `ℹ all files | line % | branch % | funcs % |` of node --test, `#` before it as TAP, where they are the first.
+ */
 function ofIstanbulTable(text: string): number | null {
-  const row = [...text.matchAll(/^\s*All files\s*\|(.+)$/gm)].at(-1)?.[1]
+  const row = [...text.matchAll(/^\s*(?:[ℹ#]\s)?\s*all files\s*\|(.+)$/gim)].at(-1)?.[1]
   const cells = row?.split('|').map((cell) => Number.parseFloat(cell)) ?? []
   const figure = Number.isFinite(cells[3]) ? cells[3] : cells[0]
   return figure !== undefined && Number.isFinite(figure) ? figure : null

@@ -21,10 +21,10 @@ import { type CommandCheck, checkDefaults, type Severity } from './checks-contra
 import { confidenceOf, judgeConfidence, riskOf } from './confidence-contract.ts'
 import { type DetectedChecks, detectChecks } from './detect-checks.ts'
 import type { CheckReport } from './gate-verdict-contract.ts'
-import { ranNoTests } from './ran-no-tests.ts'
+import { failedForWantOfTests, ranNoTests } from './ran-no-tests.ts'
 import { coverageOfOutput, coverageOfReport, usualReports } from './read-coverage.ts'
 import { foldersWith, readFolder } from './read-folder.ts'
-import { findingsIn } from './security-findings.ts'
+import { findingsIn, whatIsLookedFor } from './security-findings.ts'
 
 export interface CheckTools {
   readonly git: Git
@@ -149,6 +149,8 @@ class Checks {
     for (const command of commands) {
       const end = await this.#start(command)
       if (end.passed) continue
+      if (kind === 'tests' && end.failure === null && failedForWantOfTests(end.text, end.output))
+        return { level: 'review', summary: `${commandText(command)}: no tests ran`, facts: { commands: lines } }
       const level = kind === 'lint' ? 'review' : 'block'
       return { level, summary: `${commandText(command)}: ${end.text}`, facts: { commands: lines } }
     }
@@ -223,7 +225,7 @@ class Checks {
           : `${count} findings: ${list.slice(0, 5).join('; ')}`,
       ...(looked ? { skipped: true } : {}),
       facts: { findings: count },
-      evidence: list.join('\n'),
+      ...(looked ? {} : { evidence: [...list, ...lookedThrough(diff, range)].join('\n') }),
     }
   }
 
@@ -334,6 +336,14 @@ class Checks {
   async #say(text: string): Promise<void> {
     await this.#place.context.log('stderr', Buffer.from(`${text}\n`))
   }
+}
+
+/** What an absence of findings is worth: how much was looked through, and for what. */
+function lookedThrough(diff: string, range: readonly string[] | null): readonly string[] {
+  if (range === null) return []
+  const added = diff.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++ ')).length
+  const span = range.map((commit) => commit.slice(0, 12)).join('..')
+  return [`looked through ${added} added lines of ${span} for: ${whatIsLookedFor.join(', ')}`]
 }
 
 /** No tests is something that a person should know of; the rest a repository may well do without. */

@@ -33,6 +33,9 @@ const rules: readonly Rule[] = [
   { name: 'piped into a shell', pattern: /\bcurl\b[^|\n]*\|\s*(?:sudo\s+)?(?:ba)?sh\b/ },
 ]
 
+/** The names of all rules. */
+export const whatIsLookedFor: readonly string[] = [...new Set(rules.map(({ name }) => name))]
+
 const mostFindings = 200
 
 /** Looks through the lines that a unified diff adds. What was there before is not held against it. */

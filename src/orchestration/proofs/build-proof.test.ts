@@ -113,6 +113,17 @@ test('words of strangers are no markup in what people read', () => {
   expect(outside).not.toMatch(/^# Approved|<script>/m)
 })
 
+test('a check that had nothing to do is not said to have passed', () => {
+  const { gates, ...rest } = recordOf({})
+  const checks = [
+    ...gates[0]!.verdict.checks,
+    { name: 'lint', passed: true, onFail: 'review' as const, summary: 'the repository names no command for lint; x' },
+    { name: 'small', passed: true, onFail: 'block' as const },
+  ]
+  const proof = buildProof({ ...rest, gates: [{ step: 'gate', verdict: { verdict: 'pass', checks } }] })
+  expect(proofMarkdown(proof, 'x')).toMatch(/- passed: tests.*\n- not done: lint: the repository.*\n- passed: small/)
+})
+
 describe('patches', () => {
   test('say what git says: files, lines, odd names, lines that look like headers', () => {
     const repository = join(folder.path, 'repository')

@@ -74,7 +74,9 @@ function costOf({ cost }: Proof): string {
 function gateOf({ step, verdict, checks }: Proof['gates'][number]): string {
   const lines = checks.map(({ name, passed, summary, evidence }) => {
     const where = evidence === null ? '' : ` (${code(evidence.name)}, ${code(evidence.sha256.slice(0, 12))})`
-    return `- ${passed ? 'passed' : '**failed**'}: ${inline(name)}${summary === '' ? '' : `: ${inline(summary)}`}${where}`
+    // What was done has left evidence; conditions have neither that nor words.
+    const state = !passed ? '**failed**' : evidence === null && summary !== '' ? 'not done' : 'passed'
+    return `- ${state}: ${inline(name)}${summary === '' ? '' : `: ${inline(summary)}`}${where}`
   })
   return [`${code(step)}: ${verdict}`, ...lines].join('\n')
 }

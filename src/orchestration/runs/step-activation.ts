@@ -3,7 +3,7 @@ import type { IdSource } from '../../foundation/kernel/ids.ts'
 import type { JsonValue } from '../../foundation/kernel/json.ts'
 import { holdsOf, type KnownBudget } from '../budgets/budget-rules-contract.ts'
 import { bulkOf, laneOf, requirementsOf } from '../coordinator/lane-contract.ts'
-import { failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
+import { failedChecks, failureText, gateVerdict } from '../gates/gate-verdict-contract.ts'
 import type { ResolvedCommand, ResolvedGate, ResolvedMap } from '../workflows/task-contract.ts'
 import type { ExpressionContext, ResolvedTask, WorkflowDefinition } from '../workflows/workflow-contract.ts'
 import type { RunChanges } from './run-changes.ts'
@@ -106,7 +106,7 @@ export function judge(
   const outputs = { verdict: verdict.verdict, failed, by: null, comment: null, checks }
   if (verdict.verdict === 'pass') return { ...step, state: 'succeeded', outputs, endedAt: now }
   if (verdict.verdict === 'block') {
-    const message = `the gate is closed: ${failed}`
+    const message = `the gate is closed: ${failureText(verdict)}`
     return {
       ...step,
       state: 'failed',
@@ -116,7 +116,7 @@ export function judge(
       endedAt: now,
     }
   }
-  askForReview(input, tools, changes, gate, failed)
+  askForReview(input, tools, changes, gate, failureText(verdict))
   return { ...step, state: 'waiting', total: step.total + 1, open: 1, outputs }
 }
 
