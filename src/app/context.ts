@@ -103,6 +103,7 @@ export async function openPlatform(
       namesOf: namesOfPrincipal,
       onRunEnd: config.onRunEnd,
       prices: config.prices,
+      accounts: config.models.accounts,
       onCommit: () => ticker?.poke(),
       onError,
     })

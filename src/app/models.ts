@@ -27,7 +27,7 @@ import type { Spending } from './spending.ts'
 export interface OpenModelsOptions {
   readonly loaded: LoadedConfig
   readonly database: Database
-  readonly spending: Pick<Spending, 'spender' | 'quotas' | 'prices'>
+  readonly spending: Pick<Spending, 'spender' | 'quotas' | 'prices' | 'drawForCalls'>
   readonly onCommit: () => void
   readonly onError: (error: unknown) => void
   readonly onWarning: (fields: object, message: string) => void
@@ -51,7 +51,12 @@ export async function openModels(options: OpenModelsOptions): Promise<Models> {
   const { spender, quotas, prices } = spending
   const priceOf = prices.priceOf.bind(prices)
   await prepareAccounts(loaded, database)
-  const recorder = new CallRecorder({ database, onCommit, onError })
+  const subscribed = new Map(config.accounts.map(({ name, subscription }) => [name, subscription]))
+  const subscriptions = {
+    subscriptionOf: (account: string) => subscribed.get(account) ?? null,
+    draw: spending.drawForCalls,
+  }
+  const recorder = new CallRecorder({ database, subscriptions, onCommit, onError })
   const keys = createModelKeys(database)
   const catalog = new ModelCatalog(config)
   const gateway = new ModelGateway({

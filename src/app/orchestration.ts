@@ -1,6 +1,7 @@
 import { type IdSource, systemIds } from '../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../foundation/kernel/model-price.ts'
 import { type Random, systemRandom } from '../foundation/kernel/random.ts'
+import type { ModelAccount } from '../foundation/platform/config/models.ts'
 import type { Database, Tx } from '../foundation/platform/database/database.ts'
 import { planLikeSystem } from '../foundation/platform/database/plan-settings.ts'
 import { isQuiet } from '../foundation/runtime/loop.ts'
@@ -86,6 +87,8 @@ export interface OrchestrationOptions {
   readonly onRunEnd?: readonly string[] | null
   /** Prices of models before those that come with the package. */
   readonly prices?: readonly ModelPrice[]
+  /** Accounts with providers: what calls draw on by themselves, attempts do not. */
+  readonly accounts?: readonly Pick<ModelAccount, 'subscription'>[]
   readonly ids?: IdSource
   readonly random?: Random
   readonly tick?: Partial<TickOptions>
@@ -241,7 +244,10 @@ export function createOrchestration(options: OrchestrationOptions) {
   const recording = {
     ...{ database, onCommit, spendersOf: spendersOfTasks },
     prices: new PriceTable(options.prices),
-    subscriptions: new ProviderSubscriptions(database),
+    subscriptions: new ProviderSubscriptions(
+      database,
+      new Set(options.accounts?.flatMap(({ subscription }) => subscription ?? [])),
+    ),
   }
   const tickShards = (shards: readonly Shard[]) =>
     database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))

@@ -6,6 +6,7 @@ import { followAttemptEnds } from '../orchestration/budgets/attempt-ends.ts'
 import { BudgetUpkeep, type WaitedFor } from '../orchestration/budgets/budget-upkeep.ts'
 import { budgetRoutes } from '../orchestration/budgets/budgets-routes.ts'
 import { BudgetsService } from '../orchestration/budgets/budgets-service.ts'
+import { drawForCalls, type SubscribedCall } from '../orchestration/budgets/draw-for-calls.ts'
 import { PriceTable } from '../orchestration/budgets/prices/price-table.ts'
 import { Spender } from '../orchestration/budgets/spender.ts'
 import type { SpenderPort } from '../orchestration/budgets/spender-port.ts'
@@ -37,6 +38,8 @@ export interface Spending {
   readonly budgets: BudgetsService
   readonly upkeep: BudgetUpkeep
   readonly routes: readonly Route[]
+  /** What calls of models took of the subscriptions of their accounts. */
+  drawForCalls(tx: Tx, calls: readonly SubscribedCall[], now: Date): Promise<void>
   /** Starts the upkeep; the caller stops it. */
   start(reader: EventReader): readonly { stop(): Promise<void> }[]
   close(): Promise<void>
@@ -74,6 +77,7 @@ export function createSpending({ database, dispatch, prices: own, onCommit, onEr
       ...quotaRoutes({ database, onCommit }),
       ...providerSubscriptionRoutes({ database, subscriptions, onCommit }),
     ],
+    drawForCalls: (tx, calls, now) => drawForCalls(tx, subscriptions, calls, now),
     start: (reader) => [upkeep.start(), followAttemptEnds({ database, reader, onError })],
     async close() {
       await quotas.close()

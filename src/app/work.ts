@@ -85,6 +85,7 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       checkpointEveryMs: config.checkpointEveryMs,
       onRunEnd: config.onRunEnd,
       prices: config.prices,
+      accounts: config.models.accounts,
       onCommit: () => ticker?.poke(),
       onError,
     })

@@ -52,7 +52,7 @@ models:
   accounts:
     oa: { provider: openai, url: '${openaiServer.url}', secret: OPENAI, models: ['gpt-*', 'text-embedding-*', dear, unpriced] }
     spare: { provider: openai, url: '${openaiServer.url}', secret: OPENAI, models: ['gpt-*'], headers: { x-account: spare } }
-    like: { provider: compatible, url: '${openaiServer.url}', secret: OPENAI, models: ['plain*'] }
+    like: { provider: compatible, url: '${openaiServer.url}', secret: OPENAI, models: ['plain*'], subscription: max }
     an: { provider: anthropic, url: '${anthropicServer.url}', secret: ANTHROPIC, models: ['claude-*'] }
     theirs: { provider: openai, url: '${openaiServer.url}', models: [hidden], tenants: [other] }
   aliases:

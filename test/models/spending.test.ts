@@ -2,8 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   listBudgets,
   listModelKeysEndpoint,
+  listProviderSubscriptions,
   revokeModelKeyEndpoint,
+  setBudget,
   setModelSettings,
+  setProviderSubscription,
   showLedger,
   showModelCall,
   showRunModels,
@@ -55,6 +58,34 @@ describe('a call', () => {
     expect(await settled(id)).toEqual({ held: 0, spent: 2 * 10 + 3 * 100 })
     const { items } = await place.api.owner.call(showLedger, { params: { id }, query: {} })
     expect(items).toMatchObject([{ state: 'settled', enforcement: 'metered', purpose: 'model:dear', spent: 320 }])
+  })
+
+  test('draws on the subscription that its account works on, once, for whoever it is made', async () => {
+    const { owner } = place.api
+    const share = { unit: 'subscription-share', window: '5h', hardLimit: 1 } as const
+    const all = await owner.call(setBudget, { body: { scope: 'tenant', ...share } })
+    const team = await owner.call(setBudget, { body: { scope: 'team', scopeId: 'core', ...share } })
+    const terms = { pools: [], window: '5h', tokens: 1_000 }
+    await owner.call(setProviderSubscription, { params: { name: 'max' }, body: terms })
+    const { openai } = place.clients(await place.keyFor({ team: 'core' }))
+    place.openaiServer.script([
+      { times: 1, reply: { usage: { input: 60, output: 40 } } },
+      { times: 1, reply: { usage: { input: 10, output: 15 } } },
+      { times: 1, reply: { status: 400 } },
+    ])
+    await openai.chat.completions.create({ ...chat, model: 'plain' })
+    await place.openai.chat.completions.create({ ...chat, model: 'plain' })
+    await refusal(openai.chat.completions.create({ ...chat, model: 'plain' }))
+    // An account without a subscription takes nothing of it.
+    await openai.chat.completions.create(chat)
+    await place.calls(4)
+    expect((await place.spent(team.id)).spent).toBe(0.1)
+    expect((await place.spent(all.id)).spent).toBe(0.125)
+    const { items } = await owner.call(listProviderSubscriptions, {})
+    expect(items).toMatchObject([{ name: 'max', usedShare: 0.125, usedTokens: 125, usedRequests: 2 }])
+    const ledger = await owner.call(showLedger, { params: { id: team.id }, query: {} })
+    expect(ledger.items).toMatchObject([{ enforcement: 'reported', purpose: 'subscription:max', spent: 0.1 }])
+    await checkLedger(place.use.owner)
   })
 
   test('gets an output limit where something binds it, and none where nothing does', async () => {

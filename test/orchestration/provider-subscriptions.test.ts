@@ -9,6 +9,7 @@ import {
   showBudget,
   showLedger,
 } from '../../src/contract.ts'
+import { ProviderSubscriptions } from '../../src/orchestration/quotas/provider-subscriptions.ts'
 import { putSubscription, readSubscriptions } from '../../src/orchestration/quotas/provider-subscriptions-store.ts'
 import type { AttemptSpending } from '../../src/orchestration/runners/exchange-contract.ts'
 import { startApi } from '../support/api.ts'
@@ -120,6 +121,21 @@ eachDatabase('subscriptions with providers', (use) => {
     expect((await show(':5h')).spent).toBe(0.625)
     const [row] = await platform.database.forTenant(tenant).read((tx) => readSubscriptions(tx, tenant))
     expect(row).toMatchObject({ usedRequests: 5, usedTokens: 50, usedPpm: 625_000 })
+    await spending.close()
+  })
+
+  test('that calls draw on by themselves are not drawn on again by the attempts that made the calls', async () => {
+    const { platform, spending, put } = open()
+    await put('max', { window: '5h', tokens: 1_000 })
+    await put('other', { window: '5h', tokens: 1_000 })
+    const now = platform.database.clock.now()
+    const port = new ProviderSubscriptions(platform.database, new Set(['max']))
+    const use = { tenant, pool: 'default', subscription: null, tokens: 100, requests: 1, percent: null, resetsAt: null }
+    const draws = await platform.database.forTenant(tenant).write(async (tx) => {
+      const locked = await port.lock(tx, [use])
+      return [{ ...use, metered: true }, use].map((one) => locked.draw(one, now).map((draw) => draw.subscription))
+    })
+    expect(draws).toEqual([['other'], ['max', 'other']])
     await spending.close()
   })
 })

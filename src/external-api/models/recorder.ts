@@ -1,11 +1,14 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { appendEvents, type NewEvent } from '../../foundation/runtime/event-log.ts'
+import { type CallsOnSubscriptions, drawCalls } from './calls-on-subscriptions.ts'
 import { type CallContents, insertCalls, insertContents, type ModelCall, readSettings } from './calls-store.ts'
 import type { ModelSettings } from './models-contract.ts'
 
 export interface RecorderOptions {
   readonly database: Database
+  /** Absent: all calls are paid one by one. */
+  readonly subscriptions?: CallsOnSubscriptions
   readonly onCommit?: () => void
   readonly onError: (error: unknown) => void
 }
@@ -87,23 +90,19 @@ export class CallRecorder implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const { database, onCommit, onError } = this.#options
+    const { database, subscriptions, onCommit, onError } = this.#options
     while (this.#queue.length > 0) {
       // Calls that end in the same moment go together: nobody waits for this.
       await this.#gather()
       const batch = this.#queue.splice(0, mostBatch)
       try {
+        const calls = batch.map(({ call }) => call)
         await database.asSystem('model-calls').write(async (tx) => {
-          await insertCalls(
-            tx,
-            batch.map(({ call }) => call),
-          )
+          await insertCalls(tx, calls)
+          if (subscriptions !== undefined) await drawCalls(tx, subscriptions, calls, database.clock.now())
           const contents = batch.flatMap((one) => (one.contents === null ? [] : [one.contents]))
           if (contents.length > 0) await insertContents(tx, contents)
-          await appendEvents(
-            tx,
-            batch.map(({ call }) => eventOf(call)),
-          )
+          await appendEvents(tx, calls.map(eventOf))
           if (onCommit !== undefined) tx.afterCommit(onCommit)
         })
       } catch (error) {

@@ -58,6 +58,7 @@ export async function recordAttempts(reports: readonly AttemptReport[], options:
         const { tenant, pool } = spender
         return {
           ...{ tenant, pool, subscription: null, ...subscribedUseOf(report.usage.spending ?? {}) },
+          metered: report.usage.spending?.metered === true,
           account: accountOf(spender, `rsv_lease_${report.fence}`),
         }
       })

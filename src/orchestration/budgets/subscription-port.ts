@@ -6,6 +6,8 @@ export interface SubscribedUse {
   readonly tenant: TenantId
   readonly pool: string | null
   readonly subscription: string | null
+  /** Its calls passed our gateway: subscriptions that are drawn on by calls leave it alone. */
+  readonly metered?: boolean
   readonly tokens: number
   readonly requests: number
   /** Percent of the window that is used up, as the provider tells; null: it tells nothing. */

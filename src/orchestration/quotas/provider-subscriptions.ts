@@ -23,10 +23,13 @@ const rememberMs = 5_000
 /** Turns what agents use into shares of the subscriptions that they work on. */
 export class ProviderSubscriptions implements SubscriptionPort {
   readonly #database: Database
+  readonly #byCalls: ReadonlySet<string>
   #known: { readonly at: number; readonly pools: Promise<ReadonlySet<string>> } | null = null
 
-  constructor(database: Database) {
+  /** @param byCalls subscriptions that calls through our gateway draw on by themselves */
+  constructor(database: Database, byCalls: ReadonlySet<string> = new Set()) {
     this.#database = database
+    this.#byCalls = byCalls
   }
 
   subscribedPools(): Promise<ReadonlySet<string>> {
@@ -51,7 +54,7 @@ export class ProviderSubscriptions implements SubscriptionPort {
       uses.flatMap(({ pool }) => (pool === null ? [] : [pool])),
       uses.flatMap(({ subscription }) => (subscription === null ? [] : [subscription])),
     )
-    return new LockedSubscriptions(tx, rows)
+    return new LockedSubscriptions(tx, rows, this.#byCalls)
   }
 
   async countedBy(tx: ReadTx, tenant: TenantId, window: string): Promise<readonly CountedSubscription[]> {
@@ -65,10 +68,12 @@ export class ProviderSubscriptions implements SubscriptionPort {
 class LockedSubscriptions implements OpenSubscriptions {
   readonly #tx: Tx
   readonly #rows: Map<string, SubscriptionRow>
+  readonly #byCalls: ReadonlySet<string>
   readonly #changed = new Set<string>()
 
-  constructor(tx: Tx, rows: readonly SubscriptionRow[]) {
+  constructor(tx: Tx, rows: readonly SubscriptionRow[], byCalls: ReadonlySet<string>) {
     this.#tx = tx
+    this.#byCalls = byCalls
     this.#rows = new Map(rows.map((row) => [`${row.tenant}/${row.name}`, row]))
   }
 
@@ -77,6 +82,7 @@ class LockedSubscriptions implements OpenSubscriptions {
       const isIts =
         use.subscription === null ? use.pool !== null && row.pools.includes(use.pool) : use.subscription === row.name
       if (row.tenant !== use.tenant || !isIts) return []
+      if (use.metered === true && this.#byCalls.has(row.name)) return []
       const { state, ppm } = drawOn(row, row, use, now)
       this.#rows.set(key, { ...row, ...state })
       this.#changed.add(key)

@@ -43,6 +43,18 @@ export async function findModelKey(tx: ReadTx, prefix: string): Promise<ModelKey
   return row ?? null
 }
 
+/** What keys spend on the account of, beside their run. */
+export async function readAccountsOfKeys(
+  tx: ReadTx,
+  keys: readonly { readonly tenant: TenantId; readonly keyId: string }[],
+): Promise<readonly (Pick<ModelKeyRow, 'tenant' | 'workflow' | 'team'> & { readonly keyId: string })[]> {
+  if (keys.length === 0) return []
+  return tx.query(sql`
+    select k.tenant_id as tenant, k.id as "keyId", k.workflow, k.team
+    from unnest(${keys.map((key) => key.tenant)}::text[], ${keys.map((key) => key.keyId)}::text[]) as i(tenant_id, id)
+    join model_keys k on k.tenant_id = i.tenant_id and k.id = i.id`)
+}
+
 /** Newest first; those that have ended too. */
 export async function listModelKeys(tx: ReadTx, tenant: TenantId, limit: number): Promise<readonly ModelKeyRow[]> {
   return tx.query<ModelKeyRow>(sql`

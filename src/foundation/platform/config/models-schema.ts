@@ -43,6 +43,8 @@ const accountSchema = (duration: z.ZodType<number>) =>
     /** The field by which output is limited. Default: `max_completion_tokens` for `openai`, else `max_tokens`. */
     outputField: z.enum(['max_tokens', 'max_completion_tokens']).optional(),
     timeout: duration.optional(),
+    /** The subscription that it works on, by its name among those of whoever calls (`quotas subscribe`). */
+    subscription: name.optional(),
   })
 
 /** `models:` of leanvibe.yaml. */

@@ -22,6 +22,8 @@ export interface ModelAccount {
   readonly outputField: 'max_tokens' | 'max_completion_tokens'
   /** After so long without a byte a call is given up. */
   readonly timeoutMs: number
+  /** The subscription that its calls draw on; null: they are paid by the call. */
+  readonly subscription: string | null
 }
 
 export interface ModelsConfig {
@@ -69,6 +71,7 @@ export function shapeModels(
       concurrent: account.concurrent ?? null,
       outputField: account.outputField ?? (account.provider === 'openai' ? 'max_completion_tokens' : 'max_tokens'),
       timeoutMs: account.timeout ?? 600_000,
+      subscription: account.subscription ?? null,
     }
   })
   const known = new Set(accounts.map(({ name }) => name))
