@@ -190,6 +190,49 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         await relay.stop()
         await link.close()
       })
+
+      test('outlives what a tenant has JetStream answer into the stream, and removes it', async () => {
+        const { publish, subscribe } = tenantPermissions('a')
+        const permissions = `publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)}`
+        await using nats = await startNats(
+          `authorization { users: [ { user: relay, password: pw }, { user: a, password: pw, permissions: { ${permissions} } } ] }`,
+        )
+        const errors: unknown[] = []
+        const tell = (error: unknown) => void errors.push(error)
+        const url = nats.url.replace('://', '://relay:pw@')
+        const link = await connectNats({ url, keepMs: 3_600_000, onError: tell })
+        const { db } = use()
+        await using feed = await NatsFeed.start({ database: db, link, lookMs: 60_000, onError: tell })
+        const state = relayState()
+        const relay = startRelay({ database: db, link, state, standbyMs: 10, onError: tell })
+        await using on = await openStreamPlatform(db, { feed })
+        const stop = new AbortController()
+        const seen: number[] = []
+        const reading = (async () => {
+          const args = { query: { from: 'start' }, signal: stop.signal } as never
+          for await (const { data } of on.client.events(tailStream, args)) seen.push(numberOf(data as CloudEvent))
+        })()
+        await emit(db, ...numbered(1, 3))
+        await eventually(() => state.published === 3)
+        const length = async () => (await link.manager.streams.info('LV')).state.last_seq
+        const own = await connect({ servers: nats.url, user: 'a', pass: 'pw', inboxPrefix: inboxPrefix('a') })
+        for (let n = 1; n <= 3; n++) {
+          const before = await length()
+          // The subject of the question is its own, that of the answer is anybody's.
+          own.publish(`$JS.API.CONSUMER.INFO.LV.${consumerName('a')}`, '', { reply: 'lv.b.forged' })
+          await eventually(async () => (await length()) === before + 1)
+        }
+        await emit(db, ...numbered(4, 6))
+        await eventually(() => state.published === 6 && seen.length === 6)
+        expect(seen).toEqual([1, 2, 3, 4, 5, 6])
+        expect((await readStream(link)).map(numberOf)).toEqual([1, 2, 3, 4, 5, 6])
+        expect(errors.map(String)).toEqual(['Error: 3 messages of the stream LV were not from the relay'])
+        stop.abort()
+        await reading
+        await own.close()
+        await relay.stop()
+        await link.close()
+      })
     },
     { kinds: ['postgres'] },
   )

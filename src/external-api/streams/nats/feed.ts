@@ -6,7 +6,7 @@ import { LogWindow, type Subscription } from '../../../foundation/runtime/log-wi
 import { createLoop, type Loop } from '../../../foundation/runtime/loop.ts'
 import type { EventFeed } from '../event-feed.ts'
 import type { NatsLink } from './connect.ts'
-import { comparePositions, decodeMessage } from './message.ts'
+import { comparePositions, decodeMessage, isEvent } from './message.ts'
 import { allSubjects, streamName } from './subjects.ts'
 
 export interface NatsFeedOptions {
@@ -75,7 +75,8 @@ export class NatsFeed implements EventFeed, AsyncDisposable {
     this.#messages = await consumer.consume({ max_messages: 1_000 })
     if (this.#closing.signal.aborted) this.#messages.stop()
     for await (const message of this.#messages) {
-      const { position, before, event } = decodeMessage(message.headers!, message.data)
+      if (!isEvent(message.headers)) continue
+      const { position, before, event } = decodeMessage(message.headers, message.data)
       const { head } = this.#window
       if (comparePositions(position, head) <= 0) continue
       // A gap, another epoch, or an event without its data: what is not whole is left to the log.

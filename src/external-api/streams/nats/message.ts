@@ -47,6 +47,15 @@ export interface Decoded {
   readonly event: LoggedEvent | null
 }
 
+/**
+ * Whether a message of the stream is one of the relay. Whoever may ask JetStream anything has its answers sent to any subject,
+ * those of the stream too, but such answers cannot carry a cursor.
+ */
+export function isEvent(head: MsgHdrs | undefined): head is MsgHdrs {
+  return head?.has(cursorHeader) === true
+}
+
+/** @param head of a message that `isEvent` */
 export function decodeMessage(head: MsgHdrs, body: Uint8Array): Decoded {
   const position = parseCursor(head.get(cursorHeader))
   const before = parseCursor(head.get(beforeHeader))

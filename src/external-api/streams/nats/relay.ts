@@ -1,3 +1,4 @@
+import type { StreamState } from '@nats-io/jetstream'
 import { failpoint } from '../../../foundation/kernel/failpoints.ts'
 import type { Database } from '../../../foundation/platform/database/database.ts'
 import { claimCursor, mapStoredPosition, saveCursor } from '../../../foundation/runtime/cursors.ts'
@@ -5,7 +6,7 @@ import { type LogPosition, readEvents } from '../../../foundation/runtime/event-
 import { createLoop, type Loop } from '../../../foundation/runtime/loop.ts'
 import { tickChannel } from '../../../foundation/runtime/ticker.ts'
 import type { NatsLink } from './connect.ts'
-import { comparePositions, encodeMessage, positionIn } from './message.ts'
+import { comparePositions, encodeMessage, isEvent, positionIn } from './message.ts'
 import { streamName, subjectOf } from './subjects.ts'
 
 /** How a relay fares, for status. */
@@ -50,6 +51,21 @@ export function startRelay(options: RelayOptions): Loop {
   let place: { position: LogPosition; sequence: number | null } | null = null
   let standbyUntil = 0
 
+  /** Of the newest event in the stream. What follows it was put there by others, and is removed. */
+  const findPublished = async (figures: StreamState): Promise<LogPosition | null> => {
+    let removed = 0
+    let found: LogPosition | null = null
+    for (let seq = figures.last_seq; found === null && figures.messages > 0 && seq >= figures.first_seq; seq--) {
+      const message = await link.manager.streams.getMessage(streamName, { seq })
+      if (message === null) continue
+      if (isEvent(message.header)) found = positionIn(message.header)
+      else if (await link.manager.streams.deleteMessage(streamName, seq)) removed += 1
+    }
+    if (removed > 0)
+      options.onError(new Error(`${removed} messages of the stream ${streamName} were not from the relay`))
+    return found
+  }
+
   const findPlace = async () => {
     const stored = await system.write(async (tx) => {
       const found = await claimCursor(tx, cursorName, database.clock.now())
@@ -57,9 +73,7 @@ export function startRelay(options: RelayOptions): Loop {
     })
     if (stored === null) return null
     const { state: figures } = await link.manager.streams.info(streamName)
-    const last =
-      figures.messages === 0 ? null : await link.manager.streams.getMessage(streamName, { seq: figures.last_seq })
-    const published = last === null ? null : positionIn(last.header)
+    const published = await findPublished(figures)
     // What was published and not noted is not published again; another epoch's numbers say nothing about ours.
     const position =
       published !== null && published.epoch === stored.epoch && comparePositions(published, stored) > 0
