@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AppError, createClient } from '../src/client/index.ts'
+import { createClient } from '../src/client/index.ts'
 import * as contract from '../src/contract.ts'
-import { systemIds } from '../src/foundation/kernel/ids.ts'
-import { makeTenant, startApi, type TestApi } from './support/api.ts'
+import { codeOf, makeTenant, startApi, type TestApi } from './support/api.ts'
 import { type DatabaseKind, openTestDatabase, type TestDatabase } from './support/databases.ts'
 
 const kinds: readonly DatabaseKind[] = ['pglite', 'postgres']
@@ -24,15 +23,7 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
   const clientOf = (token: string, tenant?: string) =>
     createClient({ url: api.server.localUrl, token, ...(tenant === undefined ? {} : { tenant }) })
   const me = (token: string) => clientOf(token).call(contract.whoAmI)
-  const newTenant = () => makeTenant(api, systemIds.next<string>('t').replace('_', '-'))
-  const codeOf = (call: Promise<unknown>) =>
-    call.then(
-      () => 'it was allowed',
-      (error: unknown) => {
-        if (error instanceof AppError) return error.code
-        throw error
-      },
-    )
+  const newTenant = () => makeTenant(api)
 
   describe('a key', () => {
     test('is shown once, and no row holds it', async () => {

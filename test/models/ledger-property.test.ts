@@ -12,8 +12,9 @@ import { Spender } from '../../src/orchestration/budgets/spender.ts'
 import { QuotaBroker } from '../../src/orchestration/quotas/quota-broker.ts'
 import { ensureAccounts } from '../../src/orchestration/quotas/quotas-store.ts'
 import { eachDatabase } from '../support/databases.ts'
-import { checkLedger, withMovingClock } from '../support/ledger.ts'
+import { checkLedger } from '../support/ledger.ts'
 import { compose, ModelServer, type Reply, type SeenRequest } from '../support/model-server/index.ts'
+import { steerClock } from '../support/steered-clock.ts'
 
 const tenant = 'default' as TenantId
 const price: ModelPrice = { model: 'dear', from: '2020-01-01', input: 3, output: 40, cacheRead: 1, cacheWrite: 5 }
@@ -67,7 +68,7 @@ eachDatabase('model calls under random answers, hang-ups and kills', (use) => {
         fc.constantFrom(1, 2, 1_000),
         async (rounds, limit, busyFrom) => {
           await use().reset()
-          const time = withMovingClock(use().db)
+          const time = steerClock(use().db)
           const problems: unknown[] = []
           const onError = (error: unknown) => {
             if (error !== died) problems.push(error)

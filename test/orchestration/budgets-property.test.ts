@@ -6,7 +6,8 @@ import { BudgetUpkeep } from '../../src/orchestration/budgets/budget-upkeep.ts'
 import { Spender } from '../../src/orchestration/budgets/spender.ts'
 import type { Reservation } from '../../src/orchestration/budgets/spender-port.ts'
 import { eachDatabase } from '../support/databases.ts'
-import { checkLedger, withMovingClock } from '../support/ledger.ts'
+import { checkLedger } from '../support/ledger.ts'
+import { steerClock } from '../support/steered-clock.ts'
 
 const tenant = 'default' as TenantId
 
@@ -40,7 +41,7 @@ eachDatabase('the ledger under random interleavings and crashes', (use) => {
         }),
         async (rounds, limits) => {
           await use().reset()
-          const time = withMovingClock(use().db)
+          const time = steerClock(use().db)
           const problems: unknown[] = []
           const onError = (error: unknown) => problems.push(error)
           const upkeep = new BudgetUpkeep({ database: time.database, onError })

@@ -4,7 +4,8 @@ import { BudgetUpkeep } from '../../src/orchestration/budgets/budget-upkeep.ts'
 import { Spender } from '../../src/orchestration/budgets/spender.ts'
 import type { ReserveRequest } from '../../src/orchestration/budgets/spender-port.ts'
 import { eachDatabase } from '../support/databases.ts'
-import { checkLedger, withMovingClock } from '../support/ledger.ts'
+import { checkLedger } from '../support/ledger.ts'
+import { steerClock } from '../support/steered-clock.ts'
 
 const tenant = 'default' as TenantId
 const until = (condition: () => boolean | Promise<boolean>) =>
@@ -12,11 +13,11 @@ const until = (condition: () => boolean | Promise<boolean>) =>
 const usd = (amount: number) => ({ 'micro-usd': amount })
 
 eachDatabase('reservations', (use) => {
-  let time: ReturnType<typeof withMovingClock>
+  let time: ReturnType<typeof steerClock>
   let problems: unknown[] = []
   beforeEach(() => {
     problems = []
-    time = withMovingClock(use().db)
+    time = steerClock(use().db)
   })
   afterEach(async () => {
     expect(problems).toEqual([])

@@ -8,21 +8,11 @@ import { spendersOfTasks } from '../../src/orchestration/runs/spenders-of-tasks.
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
 import { checkLedger } from '../support/ledger.ts'
 import { TestPlatform, tenant } from '../support/platform.ts'
+import { wideWorkflow } from './wide.fixture.ts'
 
 const hour = 3_600_000
 /** What an attempt holds: its 10 s and 5 s until its processes are certainly gone. */
 const wallHold = 15_000
-
-const wide = (count: number) => `
-name: wide
-defaults: { timeout: 10s }
-steps:
-  each:
-    map:
-      over: [${Array.from({ length: count }, (_, n) => n).join(', ')}]
-      tolerate: ${count}
-      step: { command: [do] }
-`
 
 /** A step of a history in which windows begin and end while leases and reservations are open. */
 const step = fc.record({
@@ -87,7 +77,7 @@ eachDatabase('windows of budgets', (use) => {
         await set('runs', '5h', 9)
         await set('micro-usd', '5h', 1_000)
         const worker = await platform.register(6)
-        await platform.start(wide(60))
+        await platform.start(wideWorkflow(60))
         const { spender, upkeep } = spending
         /** Of each open lease, by fence, and of each reservation: the windows in which it began. */
         const leases = new Map<number, ReadonlyMap<string, string>>()
@@ -202,7 +192,7 @@ eachDatabase('windows of budgets', (use) => {
     const { platform, spending, set } = start()
     await set('runs', '5h', 1)
     const worker = await platform.register()
-    await platform.start(wide(3))
+    await platform.start(wideWorkflow(3))
     const [first] = await worker.take()
     expect(worker.held.size).toBe(1)
     await spending.upkeep.look()
@@ -234,7 +224,7 @@ eachDatabase('windows of budgets', (use) => {
     const { platform, spending, set } = start()
     await set('wall-seconds', 'day', 600)
     const worker = await platform.register(1)
-    await platform.start(wide(2))
+    await platform.start(wideWorkflow(2))
     const [lease] = await worker.take()
     // As that version rolled: the lease's hold moves on with the row, and the window that is over keeps what it has spent.
     await use().owner(`insert into budget_windows (tenant_id, budget_id, window_start, window_end, held, spent, metered, reported)

@@ -2,18 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { eachDatabase } from '../support/databases.ts'
 import { TestPlatform } from '../support/platform.ts'
+import { wideWorkflow } from './wide.fixture.ts'
 
-const wide = (budget: string, count = 4, timeout = '10s') => `
-name: wide
-budget: { ${budget} }
-defaults: { timeout: ${timeout} }
-steps:
-  each:
-    map:
-      over: [${Array.from({ length: count }, (_, n) => n).join(', ')}]
-      tolerate: ${count}
-      step: { command: [do] }
-`
+const wide = (budget: string, count = 4, timeout = '10s') =>
+  wideWorkflow(count, { timeout, more: `budget: { ${budget} }` })
 
 eachDatabase('budgets', (use) => {
   const budgetsOf = (runId: string) =>

@@ -2,8 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openPlatform } from '../../src/app/context.ts'
 import { type RunningServer, startServer } from '../../src/app/server.ts'
-import { type Client, createClient } from '../../src/client/index.ts'
+import { AppError, type Client, createClient } from '../../src/client/index.ts'
 import { createTenant } from '../../src/contract.ts'
+import { systemIds } from '../../src/foundation/kernel/ids.ts'
 import { readEnv } from '../../src/foundation/platform/config/env.ts'
 import { loadConfig } from '../../src/foundation/platform/config/load-config.ts'
 import type { Database } from '../../src/foundation/platform/database/database.ts'
@@ -49,8 +50,22 @@ export async function startApi(database: Database, options: TestApiOptions = {})
   }
 }
 
-/** A tenant with the key of its owner. */
-export async function makeTenant({ owner, server }: TestApi, id: string): Promise<{ key: string; client: Client }> {
+/** A tenant with the key of its owner; by default one that nobody has. */
+export async function makeTenant(
+  { owner, server }: TestApi,
+  id = systemIds.next<string>('t').replace('_', '-'),
+): Promise<{ key: string; client: Client }> {
   const { ownerKey } = await owner.call(createTenant, { body: { id } })
   return { key: ownerKey.key, client: createClient({ url: server.localUrl, token: ownerKey.key }) }
+}
+
+/** The code of the error that a call is refused with. */
+export function codeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => 'it was allowed',
+    (error: unknown) => {
+      if (error instanceof AppError) return error.code
+      throw error
+    },
+  )
 }

@@ -1,6 +1,4 @@
 import { expect } from 'vitest'
-import type { Clock } from '../../src/foundation/kernel/clock.ts'
-import type { Database } from '../../src/foundation/platform/database/database.ts'
 import type { TestDatabase } from './databases.ts'
 
 /** Each names what must hold of budgets and reservations whenever no transaction is under way, and finds where it does not. */
@@ -43,29 +41,4 @@ export async function checkLedger(owner: TestDatabase['owner']): Promise<void> {
     .join('\nunion all\n')
   const rows = await owner<{ rule: string; rows: unknown }>(`${lines} ${text}`)
   expect(Object.fromEntries(rows.map((row) => [row.rule, row.rows]))).toEqual({})
-}
-
-/** A database whose clock can be moved forward. */
-export function withMovingClock(database: Database): { readonly database: Database; advance(ms: number): void } {
-  let ahead = 0
-  const clock: Clock = {
-    now: () => new Date(database.clock.now().getTime() + ahead),
-    monotonic: () => database.clock.monotonic() + ahead,
-  }
-  return {
-    database: {
-      kind: database.kind,
-      clock,
-      pulse: database.pulse,
-      forTenant: (id) => database.forTenant(id),
-      asSystem: (reason) => database.asSystem(reason),
-      listen: (channel, hint) => database.listen(channel, hint),
-      notify: (channel, payload) => database.notify(channel, payload),
-      close: () => database.close(),
-      [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
-    },
-    advance(ms) {
-      ahead += ms
-    },
-  }
 }

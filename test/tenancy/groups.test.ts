@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AppError, type Client, createClient } from '../../src/client/index.ts'
+import { type Client, createClient } from '../../src/client/index.ts'
 import * as contract from '../../src/contract.ts'
-import { systemIds } from '../../src/foundation/kernel/ids.ts'
-import { makeTenant, startApi, type TestApi } from '../support/api.ts'
+import { codeOf, makeTenant, startApi, type TestApi } from '../support/api.ts'
 import { type DatabaseKind, openTestDatabase, type TestDatabase } from '../support/databases.ts'
 
 const kinds: readonly DatabaseKind[] = ['pglite', 'postgres']
@@ -19,15 +18,7 @@ describe.each(kinds)('groups of members, on %s', (kind) => {
     await use.close()
   })
 
-  const newTenant = () => makeTenant(api, systemIds.next<string>('t').replace('_', '-'))
-  const codeOf = (call: Promise<unknown>) =>
-    call.then(
-      () => 'it was allowed',
-      (error: unknown) => {
-        if (error instanceof AppError) return error.code
-        throw error
-      },
-    )
+  const newTenant = () => makeTenant(api)
   /** A member, with a client that is it. */
   async function member(client: Client, name: string, role: 'operator' | 'admin' = 'operator') {
     const email = `${name}@house.example`
