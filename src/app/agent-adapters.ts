@@ -19,6 +19,7 @@ import { createSessionAdapter } from '../orchestration/agents/sessions/session-a
 import { withTierModel } from '../orchestration/agents/tier-model.ts'
 import type { ArtifactSink } from '../orchestration/runners/artifact-sink.ts'
 import type { OpenToolJournal } from '../orchestration/tool-calls/tool-journal.ts'
+import { enforcementOf } from './enforcement-of.ts'
 import { type AgentServices, createOwnDriver } from './own-agents.ts'
 import { packageFolder } from './package-info.ts'
 import { remoteAgentGuard } from './remote-agents.ts'
@@ -44,7 +45,8 @@ export interface AgentAdaptersOptions {
 
 /** What runs the work of a pool, by the kind of its agents. */
 export function createPoolAdapter(pool: PoolConfig, options: AgentAdaptersOptions): AgentAdapter {
-  return withTierModel(createPlacedOrPlain(pool, options), pool.tiers)
+  const adapter = createPlacedOrPlain(pool, options)
+  return withTierModel({ ...adapter, enforcement: enforcementOf(pool, options.host) }, pool.tiers)
 }
 
 /** What is inside a container or a pod knows no bounds of the host: it has its own. */

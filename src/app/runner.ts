@@ -192,7 +192,7 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
         pool: pool.name,
         kind: pool.kind,
         capabilities: pool.name === localPool && merge !== null ? [...pool.capabilities, 'merge'] : pool.capabilities,
-        labels: registrationLabels(pool, config.resources),
+        labels: registrationLabels(pool, config.resources, adapter.enforcement),
         slots: pool.slots,
         weight: pool.weight,
       },

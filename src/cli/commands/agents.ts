@@ -4,6 +4,7 @@ import type { Client } from '../../client/client.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import type { PoolConfig } from '../../foundation/platform/config/pools.ts'
 import {
+  type AgentPlacement,
   type AgentView,
   agentStateSchema,
   cordonAgent,
@@ -109,8 +110,9 @@ async function show(context: CliContext, id: string): Promise<void> {
   await withConnection(context, { work: false }, async ({ client }) => {
     const answer = await client.call(showAgent, { params: { id } })
     out.document(answer)
-    const { agent, leases } = answer
+    const { agent, placement, leases } = answer
     out.lines(cells(agent).join('  '), `  runner ${agent.runnerId}, last seen ${agent.lastSeenAt}`)
+    out.lines(...placementLines(placement))
     const rows = leases.map((lease) => [
       '',
       lease.taskId,
@@ -122,6 +124,26 @@ async function show(context: CliContext, id: string): Promise<void> {
     ])
     if (rows.length > 0) out.lines(...table(rows))
   })
+}
+
+const spendings = {
+  metered: 'metered: its model calls pass the gateway, and it reaches nothing else that costs',
+  capped: 'capped: it reaches no network, so it takes time alone',
+  reported: 'reported: it may reach what we do not see; limits of money stop its next start',
+} as const
+
+function placementLines({ labels, region, taints, weight, resources, enforcement }: AgentPlacement): string[] {
+  const pairs = (of: Readonly<Record<string, string | number>>) =>
+    Object.entries(of).map(([name, value]) => `${name}: ${value}`)
+  const rows: [string, string][] = [
+    ['labels', pairs(labels).join(', ')],
+    ['region', region ?? ''],
+    ['taints', taints.join(', ')],
+    ['weight', weight === 1 ? '' : String(weight)],
+    ['resources', resources === null ? '' : pairs(resources).join(', ')],
+    ['spending', enforcement === null ? '' : spendings[enforcement]],
+  ]
+  return table(rows.flatMap(([name, text]) => (text === '' ? [] : [[`  ${name}`, oneLine(text, 200)]])))
 }
 
 async function steer(context: CliContext, endpoint: typeof cordonAgent, id: string): Promise<void> {

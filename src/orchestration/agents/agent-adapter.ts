@@ -10,8 +10,10 @@ import type {
 import type { WorkspaceTree } from '../workspaces/workspace.ts'
 
 /**
- * How far a budget binds work of this kind. `metered`: every model call passes our gateway. `capped`: wall and CPU time
- * are bounded by the host. `reported`: the agent tells afterwards, so a hard limit only stops new starts.
+ * How far a budget binds work of this kind. `metered`: every model call passes our gateway, and nothing else can be reached.
+ * `capped`: it takes wall and CPU time, which the host bounds, and nothing else. `reported`: the agent tells afterwards, so
+ * a hard limit only stops new starts; what runs here has its time bounded all the same. What an adapter says holds for what
+ * it runs; a pool says what is true of it with its bounds on this host.
  */
 export type EnforcementClass = 'metered' | 'capped' | 'reported'
 
@@ -54,5 +56,7 @@ export interface AttemptEnd {
 export interface AgentAdapter {
   readonly kind: string
   readonly enforcement: EnforcementClass
+  /** Asked before anything is made for an attempt: the end of what has been done already. Absent: nothing ever has. */
+  known?(assignment: Assignment): Promise<AttemptEnd | null>
   run(assignment: Assignment, context: AttemptContext): Promise<AttemptEnd>
 }

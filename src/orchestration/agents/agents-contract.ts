@@ -36,8 +36,22 @@ export const listAgents = endpoint({
   output: z.object({ items: z.array(agentSchema) }),
 })
 
+/** What decides which work it gets, and how far budgets bind it. */
+export const agentPlacementSchema = z.object({
+  labels: z.record(z.string(), z.string()),
+  region: z.string().nullable(),
+  taints: z.array(z.string()),
+  weight: z.number(),
+  /** What it hands out; null: slots alone bind it. Cores, bytes, bytes, bytes a second. */
+  resources: z.record(z.string(), z.number()).nullable(),
+  /** Of money and tokens: every call passes our gateway, or it reaches nothing, or it tells afterwards. Null: its runner does not say. */
+  enforcement: z.enum(['metered', 'capped', 'reported']).nullable(),
+})
+export type AgentPlacement = z.infer<typeof agentPlacementSchema>
+
 export const agentDetailSchema = z.object({
   agent: agentSchema,
+  placement: agentPlacementSchema,
   /** What it works on. */
   leases: z.array(
     z.object({

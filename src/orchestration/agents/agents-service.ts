@@ -6,7 +6,7 @@ import type { AgentDetail, AgentView } from './agents-contract.ts'
 import { agentErrors } from './agents-errors.ts'
 import type { AgentEvent } from './agents-states-contract.ts'
 import { type AgentIntent, type AgentRow, changeAgents, deleteAgents, lockAgent } from './agents-store.ts'
-import { type AgentFilter, readAgent, readAgents } from './agents-view.ts'
+import { type AgentFilter, readAgent, readAgents, readPlacement } from './agents-view.ts'
 
 export interface AgentsServiceOptions {
   readonly database: Database
@@ -41,7 +41,8 @@ export class AgentsService {
       const leases = await this.#options.leasesOf(tx, tenant, agent)
       const contexts = (await this.#options.contextsOf?.(tx, tenant, id)) ?? []
       const contextOf = (taskId: string) => contexts.findLast((context) => context.taskId === taskId) ?? null
-      return { agent, leases: leases.map((lease) => ({ ...lease, context: contextOf(lease.taskId) })) }
+      const placement = await readPlacement(tx, tenant, id)
+      return { agent, placement, leases: leases.map((lease) => ({ ...lease, context: contextOf(lease.taskId) })) }
     })
   }
 

@@ -48,6 +48,29 @@ eachDatabase('the agents of a tenant', (use) => {
     expect(await list('', asId<TenantId>('stranger'))).toEqual([])
   })
 
+  test('show what decides which work they get; what other versions register is taken as far as it is understood', async () => {
+    const labels = {
+      zone: 'a',
+      region: 'eu',
+      taints: ['dear'],
+      resources: { cpu: 2, disk: 'much' },
+      'runner-resources': {},
+    }
+    const put = (id: string, more: object) =>
+      use().owner(
+        `insert into agents (tenant_id, id, pool, kind, state, slots, used, runner_id, registered_at, last_seen_at, weight, labels)
+          values ('default', $1, 'p', 'command', 'healthy', 4, 0, 'rnr_1', now(), now(), 2, $2)`,
+        [id, JSON.stringify({ ...labels, ...more })],
+      )
+    await put('known', { enforcement: 'metered' })
+    await put('newer', { enforcement: 'prophesied' })
+    const options = { database: use().db, leasesOf: async () => [], onShards: async () => {} }
+    const show = async (id: string) => (await new AgentsService(options).show(tenant, id)).placement
+    const known = { labels: { zone: 'a' }, region: 'eu', taints: ['dear'], weight: 2, resources: { cpu: 2 } }
+    expect(await show('known')).toEqual({ ...known, enforcement: 'metered' })
+    expect(await show('newer')).toEqual({ ...known, enforcement: null })
+  })
+
   test('are filtered by pool and state, and offline ones offer no slots', async () => {
     await use().owner(`insert into agents (tenant_id, id, pool, kind, state, slots, used, runner_id, registered_at, last_seen_at)
       select 'default', pool || '/' || state, pool, 'command', state, 4, 1, 'rnr_1', now(), now()

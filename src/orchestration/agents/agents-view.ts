@@ -1,7 +1,8 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { type Query, sql } from '../../foundation/platform/database/sql.ts'
-import type { AgentView } from './agents-contract.ts'
+import type { AgentPlacement, AgentView } from './agents-contract.ts'
 
 /** Agents shown at once, at most. */
 const most = 10_000
@@ -29,6 +30,40 @@ export async function readAgent(tx: ReadTx, tenant: TenantId, id: string): Promi
     select ${columns} from agents a left join runners r on r.id = a.runner_id
     where a.tenant_id = ${tenant} and a.id = ${id}`)
   return rows[0] === undefined ? null : toView(rows[0])
+}
+
+/** Names in the labels of a registration that are none of the user's. */
+const notLabels: ReadonlySet<string> = new Set(['region', 'taints', 'resources', 'runner-resources', 'enforcement'])
+
+/** What its registration said. */
+export async function readPlacement(tx: ReadTx, tenant: TenantId, id: string): Promise<AgentPlacement> {
+  const [row] = await tx.query<{ labels: JsonObject; weight: number }>(sql`
+    select labels, weight::float8 as weight from agents where tenant_id = ${tenant} and id = ${id}`)
+  const { labels = {}, weight = 1 } = row ?? {}
+  const own = Object.entries(labels).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string' && !notLabels.has(entry[0]),
+  )
+  const { region, taints, resources, enforcement } = labels
+  return {
+    labels: Object.fromEntries(own),
+    region: typeof region === 'string' ? region : null,
+    taints: Array.isArray(taints) ? taints.filter((taint) => typeof taint === 'string') : [],
+    weight,
+    resources: isObject(resources) ? numbersOf(resources) : null,
+    enforcement:
+      enforcement === 'metered' || enforcement === 'capped' || enforcement === 'reported' ? enforcement : null,
+  }
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Registrations of other versions are input. */
+function numbersOf(amounts: JsonObject): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(amounts).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  )
 }
 
 const columns: Query = sql`a.id, a.pool, a.kind, a.state, a.intent, a.capabilities, a.slots, a.used,

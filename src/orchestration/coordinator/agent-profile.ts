@@ -20,9 +20,9 @@ export interface AgentProfile {
 /**
  * Registrations carry labels as JSON; these names in it are not labels of the user but say what the agent is: `region`
  * (text, a label as well), `taints` (list), `resources` and `runner-resources` (`cpu` in cores, `memory` and `disk` in
- * bytes, `network` in bytes a second).
+ * bytes, `network` in bytes a second), `enforcement` (how far budgets of money bind it).
  */
-export const reservedLabels = ['taints', 'resources', 'runner-resources'] as const
+export const reservedLabels = ['taints', 'resources', 'runner-resources', 'enforcement'] as const
 
 export function profileOf(capabilities: readonly string[], labels: JsonObject): AgentProfile {
   const plain = Object.entries(labels).filter(
@@ -49,6 +49,7 @@ export function registrationLabels(
     readonly resources: SomeResources | null
   },
   runnerResources: SomeResources | null,
+  enforcement?: string,
 ): JsonObject {
   return {
     ...agent.labels,
@@ -56,6 +57,7 @@ export function registrationLabels(
     ...(agent.taints.length === 0 ? {} : { taints: agent.taints }),
     ...(agent.resources === null ? {} : { resources: { ...agent.resources } }),
     ...(runnerResources === null ? {} : { 'runner-resources': { ...runnerResources } }),
+    ...(enforcement === undefined ? {} : { enforcement }),
   }
 }
 

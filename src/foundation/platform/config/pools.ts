@@ -170,7 +170,7 @@ export function shapeResources(file: ConfigFile['resources']): ResourceConfig | 
 
 const bytesOfMegabit = 125_000
 /** Settings of a pool that registrations carry beside its labels. */
-const notLabels = ['region', 'taints', 'resources', 'runner-resources']
+const notLabels = ['region', 'taints', 'resources', 'runner-resources', 'enforcement']
 
 function shapeLabels(name: string, pool: FilePool, complain: Complain): Readonly<Record<string, string>> {
   const labels = pool.labels ?? {}
