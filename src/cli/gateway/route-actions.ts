@@ -181,7 +181,7 @@ function linesOf(figures: RouteFigures): string[] {
         `breaker ${upstream.breaker}`,
         upstream.health,
         `${upstream.requests} requests, ${upstream.failures} failures`,
-        oneLine(upstream.lastError ?? upstream.url, 100),
+        oneLine(upstream.lastError === null ? upstream.url : `last failure: ${upstream.lastError}`, 100),
       ]),
     ),
   ]

@@ -9,7 +9,7 @@ import { cliErrors } from '../cli-errors.ts'
 import type { CliContext } from '../command.ts'
 import { type GatewayCliOptions, need } from './gateway-options.ts'
 
-/** `cookie`, or the name of a header. */
+/** `cookie`, the name of a header, or `none`. */
 export type AffinityInput = string
 export type GatewayRouteInput = z.input<typeof writeGatewayRouteSchema>
 
@@ -42,14 +42,18 @@ function given(
     ...(Object.keys(match).length === 0 ? {} : { match }),
     ...(upstream === undefined ? {} : { targets: targetsOf(options) }),
     ...(strategy === undefined ? {} : { strategy }),
-    ...(rewrite === undefined ? {} : { rewrite }),
-    ...(affinity === undefined
-      ? {}
-      : { affinity: affinity === 'cookie' ? { by: 'cookie' } : { by: 'header', header: affinity } }),
-    ...(health === undefined ? {} : { health: { path: health } }),
-    ...(rate === undefined ? {} : { rate: rateOf(rate) }),
+    ...unlessNone('rewrite', rewrite, (path) => path),
+    ...unlessNone('affinity', affinity, (how) => (how === 'cookie' ? { by: how } : { by: 'header', header: how })),
+    ...unlessNone('health', health, (path) => ({ path })),
+    ...unlessNone('rate', rate, rateOf),
     ...(permission === undefined ? {} : { permission }),
   }
+}
+
+/** `none` takes away what the file, or the route that is there, says. */
+function unlessNone(name: string, text: string | undefined, read: (text: string) => unknown): object {
+  if (text === undefined) return {}
+  return { [name]: text === 'none' ? null : read(text) }
 }
 
 /** With a canary, its weight is its percentage of all requests. */
@@ -65,7 +69,7 @@ function targetsOf({ upstream = [], canary = [], canaryWeight = 10 }: GatewayCli
 function rateOf(text: string): { requests: number; seconds: number } {
   const [, requests, time] = /^(\d{1,9})\/(.+)$/.exec(text) ?? []
   if (requests === undefined || time === undefined)
-    throw cliErrors.usage('--rate: expected requests in a time, such as 100/1m')
+    throw cliErrors.usage('--rate: expected requests in a time, such as 100/1m, or none')
   return { requests: Number(requests), seconds: Math.ceil(parseDuration(time) / 1_000) }
 }
 
