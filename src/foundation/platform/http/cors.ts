@@ -18,9 +18,12 @@ const requestHeaders = [
   ...['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'last-event-id'],
   ...['x-api-key', 'x-request-id', 'traceparent', 'tracestate', 'leanvibe-tenant'],
 ]
+/** Beside those, what upstreams and model providers take: nobody but them knows these names. */
+const mostAsked = 1_000
 const exposed = [
   ...['etag', 'x-request-id', 'traceresponse', 'retry-after', 'ratelimit', 'ratelimit-policy', 'location'],
   ...['idempotency-replayed', 'deprecation', 'sunset', 'link', 'content-disposition'],
+  ...['leanvibe-call', 'leanvibe-account', 'leanvibe-model', 'leanvibe-output-limit'],
 ].join(', ')
 
 /**
@@ -43,9 +46,17 @@ export function createCors({ origins, maxAge = 600 }: CorsOptions) {
         ...own,
         vary: 'origin, access-control-request-method, access-control-request-headers',
         'access-control-allow-methods': methods,
-        'access-control-allow-headers': requestHeaders.join(', '),
+        'access-control-allow-headers': [...new Set([...requestHeaders, ...namesIn(headers)])].join(', '),
         'access-control-max-age': String(maxAge),
       },
     }
   }
+}
+
+/** The headers that a preflight asks for. */
+function namesIn(headers: IncomingHttpHeaders): readonly string[] {
+  const asked = headers['access-control-request-headers']
+  if (typeof asked !== 'string' || asked.length > mostAsked) return []
+  const names = asked.split(',').map((name) => name.trim().toLowerCase())
+  return names.filter((name) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name))
 }

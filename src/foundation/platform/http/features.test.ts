@@ -41,6 +41,18 @@ describe('CORS', () => {
       expect(reply.headers['access-control-allow-headers']).toContain(name)
   })
 
+  test('headers that only an upstream knows may be sent, and nothing is answered that is no name', async () => {
+    const asking = (names: string, origin = preflight.headers.origin) =>
+      serverOf([at('/a')], { cors }).inject({
+        ...preflight,
+        headers: { ...preflight.headers, origin, 'access-control-request-headers': names },
+      })
+    const allowed = (await asking('X-Conversation, leanvibe-capabilities, a b, x\u00e9')).headers
+    expect(allowed['access-control-allow-headers']).toMatch(/leanvibe-tenant, x-conversation, leanvibe-capabilities$/)
+    expect((await asking('x'.repeat(2_000))).headers['access-control-allow-headers']).toMatch(/leanvibe-tenant$/)
+    expect((await asking('x-a', 'https://evil.example')).headers['access-control-allow-headers']).toBeUndefined()
+  })
+
   test('others get no permission, and answers differ by origin', async () => {
     const server = serverOf([at('/a')], { cors })
     const stranger = await server.inject({
