@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createJoinedServers } from '../src/cli/join/joined-servers.ts'
 import { createClient } from '../src/client/index.ts'
-import { listBudgets, listModelCalls, listQuestions, showRun, startRun } from '../src/contract.ts'
+import {
+  listBudgets,
+  listModelCalls,
+  listQuestions,
+  runToolCalls,
+  runToolUse,
+  showRun,
+  startRun,
+} from '../src/contract.ts'
 import { isAppError } from '../src/foundation/kernel/errors.ts'
 import { type A2aPeer, startA2aPeer } from '../src/orchestration/agents/a2a/a2a-peer.fixture.ts'
 import { testContainers } from '../src/orchestration/agents/container/containers.fixture.ts'
@@ -117,6 +125,37 @@ test('a program, a session, a tool of a server and a remote agent do their work 
   expect(session).toEqual(succeeded('from a session'))
   expect(tool).toEqual(succeeded('from a tool'))
   expect(remote).toEqual(succeeded('from a friend'))
+})
+
+test('the tool calls of a session there are events of its run, and listed, as those of a session here', async () => {
+  const { id, ended } = await begin(
+    'session',
+    script({ ask: 'look around', kind: 'read' }, { ask: 'another mode', kind: 'switch_mode' }),
+  )
+  expect(await ended()).toMatchObject({ state: 'succeeded' })
+  const { items } = await api.owner.call(runToolCalls, { params: { id }, query: {} })
+  expect(items.toReversed()).toMatchObject([
+    { runId: id, step: 'it', attempt: 1, source: 'acp', kind: 'read', title: 'look around', state: 'completed' },
+    { runId: id, step: 'it', attempt: 1, source: 'acp', kind: 'switch_mode', title: 'another mode', state: 'refused' },
+  ])
+  const told = await use.owner<{ type: string; data: { title: string; state?: string; step: string } }>(
+    `select type, data from events where run_id = $1 and type like 'tool-call.%' order by seq`,
+    [id],
+  )
+  const byCall = Map.groupBy(told, ({ data }) => data.title)
+  expect([...byCall].map(([title, events]) => [title, ...events.map(({ type }) => type)])).toEqual([
+    ['look around', 'tool-call.started', 'tool-call.ended'],
+    ['another mode', 'tool-call.started', 'tool-call.ended'],
+  ])
+  expect(told.filter(({ type }) => type === 'tool-call.ended').map(({ data }) => [data.step, data.state])).toEqual([
+    ['it', 'completed'],
+    ['it', 'refused'],
+  ])
+  const uses = await api.owner.call(runToolUse, { params: { id } })
+  expect(uses.items.map(({ calls, refused }) => [calls, refused]).sort()).toEqual([
+    [1, 0],
+    [1, 1],
+  ])
 })
 
 test.skipIf('reason' in containers)('a container is started there', async () => {
