@@ -107,7 +107,7 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
     test('is used from its networks alone', async () => {
       const { client } = await newTenant()
       const create = (networks: string[]) => client.call(contract.createKeyEndpoint, { body: { name: 'x', networks } })
-      expect(await codeOf(me((await create(['10.0.0.0/8', '2001:db8::/32'])).key))).toBe('forbidden')
+      expect(await codeOf(me((await create(['10.0.0.0/8', '2001:db8::/32'])).key))).toBe('key-network-refused')
       expect(await codeOf(me((await create(['127.0.0.1'])).key))).toBe('it was allowed')
       expect(await codeOf(create(['10.0.0.0/33']))).toBe('key-networks-invalid')
       expect(await codeOf(create(['example.org']))).toBe('key-networks-invalid')
@@ -253,7 +253,7 @@ describe.each(kinds)('keys, members and tenants, on %s', (kind) => {
         body: { reason: 'unpaid' },
       })
       expect(suspended).toMatchObject({ state: 'suspended', reason: 'unpaid' })
-      expect(await codeOf(me(key))).toBe('forbidden')
+      expect(await codeOf(me(key))).toBe('tenant-suspended')
       const above = clientOf(api.server.token, tenant)
       const stateOf = async () => (await above.call(contract.showRun, { params: { id: run.id } })).run.state
       expect(await stateOf()).toBe('paused')

@@ -1,7 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { type Authenticate, readCredential } from '../../foundation/platform/http/bearer-token.ts'
-import { httpErrors } from '../../foundation/platform/http/http-errors.ts'
 import type { Principal } from '../../foundation/platform/http/principal.ts'
 import type { LoggedEvent } from '../../foundation/runtime/event-log.ts'
 import type { EventReader } from '../../foundation/runtime/event-reader.ts'
@@ -9,6 +8,7 @@ import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import { permissionsOfRole, type Role, runnerPermissions } from '../authz/roles-contract.ts'
 import { isKey, prefixOf } from './key-format.ts'
 import { keyStateAt } from './keys.ts'
+import { keyErrors } from './keys-errors.ts'
 import { accessChannel } from './keys-service.ts'
 import { dropOldRunnerTokens, findByPrefix, type KeyRow, touchKeys } from './keys-store.ts'
 import { isWithin } from './networks.ts'
@@ -93,9 +93,10 @@ export class Authenticator {
     const now = this.#options.database.clock.now()
     if (keyStateAt(key, now) !== 'active') return null
     if (key.networks !== null && !isWithin(key.networks, ip)) {
-      throw httpErrors.forbidden(`${key.id} may not be used from this address`)
+      throw keyErrors['key-network-refused'](`${key.id} may not be used from ${ip}`)
     }
-    if (standing.tenantState === 'suspended') throw httpErrors.forbidden(`the tenant ${key.tenant} is suspended`)
+    if (standing.tenantState === 'suspended')
+      throw keyErrors['tenant-suspended'](`the tenant ${key.tenant} is suspended`)
     if (standing.tenantState !== 'active') return null
     if (key.memberId !== null && standing.memberRole === null) return null
     this.#uses.set(`${key.tenant}/${key.id}`, { tenant: key.tenant, id: key.id, at: now })

@@ -48,7 +48,7 @@ export const createKeySchema = z.object({
   /** Seconds from now; null: never. */
   expiresIn: z
     .int()
-    .min(60)
+    .min(60, 'a key lasts for a minute at least')
     .max(3_650 * day)
     .nullable()
     .default(365 * day),

@@ -25,6 +25,18 @@ export const keyErrors = defineErrors({
     when: 'an address or range of an allow-list is not one',
     next: 'write addresses as 192.0.2.7 or 2001:db8::7, ranges as 10.0.0.0/8',
   },
+  'key-network-refused': {
+    kind: 'forbidden',
+    retry: 'never',
+    when: 'a key is used from an address outside of the networks that it was made for',
+    next: 'call from one of its networks, or have a key made for this one: `leanvibe keys create --network`',
+  },
+  'tenant-suspended': {
+    kind: 'forbidden',
+    retry: 'never',
+    when: 'somebody calls for a tenant that is suspended',
+    next: 'ask who runs the installation; `leanvibe tenants resume` lets everybody in again, and nothing is lost',
+  },
   'not-a-runner': {
     kind: 'forbidden',
     retry: 'never',
