@@ -629,8 +629,12 @@ create table merges (
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   history jsonb not null default '[]'::jsonb,
+  batch text collate "C",
+  most integer,
+  landed jsonb,
   constraint merges_pkey PRIMARY KEY (tenant_id, task_id)
 ) with (fillfactor=70);
+CREATE INDEX merges_batch ON merges USING btree (tenant_id, batch) WHERE ((batch IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX merges_open ON merges USING btree (tenant_id, repo, branch, seq) WHERE (ended_at IS NULL);
 CREATE INDEX merges_recent ON merges USING btree (tenant_id, queued_at DESC);
 CREATE INDEX merges_run ON merges USING btree (tenant_id, run_id);

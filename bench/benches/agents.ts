@@ -7,7 +7,9 @@ import { mergesPerMinute } from '../ours/merge-line.ts'
 import { worktreeTimes } from '../ours/worktree-times.ts'
 
 const files = 10_000
-const merges = 20
+const merges = 24
+/** As it is configured by default. */
+const batch = 8
 const sessions = 100
 /** Attempts of each kind in a round, after one that warms up. */
 const samples = 4
@@ -27,7 +29,11 @@ export const bench: StandaloneBench = {
     const { made, removed } = await worktreeTimes(files, rounds)
     note('worktrees: done')
     const perMinute: number[] = []
-    for (let round = 0; round < Math.min(rounds, 3); round++) perMinute.push(await mergesPerMinute(merges))
+    const together: number[] = []
+    for (let round = 0; round < Math.min(rounds, 3); round++) {
+      perMinute.push(await mergesPerMinute(merges, 1))
+      together.push(await mergesPerMinute(merges, batch))
+    }
     note('merges: done')
     const idle = await memoryOfIdleSessions(sessions)
     note('idle sessions: done')
@@ -36,7 +42,8 @@ export const bench: StandaloneBench = {
         ...[...times].flatMap(([kind, all]) => spreadResults(`lease to first message, ${kind}`, all, 'ms')),
         ...spreadResults(`worktree of ${files} files, made`, made, 'ms'),
         ...spreadResults(`worktree of ${files} files, removed`, removed, 'ms'),
-        ...spreadResults('merges through one queue', perMinute, 'a minute'),
+        ...spreadResults('merges through one queue, one by one', perMinute, 'a minute'),
+        ...spreadResults(`merges through one queue, ${batch} together`, together, 'a minute'),
         { name: `${sessions} idle ACP sessions, ours`, value: Math.round(idle.ours * 10) / 10, unit: 'MiB' },
         {
           name: `${sessions} idle ACP sessions, supervisor`,

@@ -5,34 +5,17 @@ import { makeRepository, rawGit } from '../../src/foundation/platform/git/git.fi
 import { createGit } from '../../src/foundation/platform/git/index.ts'
 import { createCommandAdapter } from '../../src/orchestration/agents/command-adapter.ts'
 import { runChecks } from '../../src/orchestration/gates/run-checks.ts'
-import type { MergeJournal } from '../../src/orchestration/merges/merge-journal.ts'
-import { type MergeState, mergeStates } from '../../src/orchestration/merges/merge-states-contract.ts'
+import { MemoryQueueJournal } from '../../src/orchestration/merges/memory-journal.fixture.ts'
 import { createMergeWorker } from '../../src/orchestration/merges/merge-worker.ts'
 import { MemoryExchange } from '../../src/orchestration/runners/memory-exchange.fixture.ts'
 import { commandSpec, RunnerKit, registration } from '../../src/orchestration/runners/runner-kit.fixture.ts'
 import type { ResolvedMerge } from '../../src/orchestration/workflows/task-contract.ts'
 
-/** The states of each merge, as the table of the product has them, in memory. */
-function memoryJournal(): MergeJournal {
-  const entries = new Map<string, { state: MergeState; target: string | null; candidate: string | null }>()
-  const of = (taskId: string) => entries.get(taskId) ?? { state: 'queued' as const, target: null, candidate: null }
-  return {
-    read: async ({ taskId }) => of(taskId),
-    weigh: async (_, reports) => reports,
-    async note({ taskId }, event, note = {}) {
-      const now = of(taskId)
-      const state = mergeStates[now.state][event]
-      if (state === null) throw new Error(`${now.state} does not take ${event}`)
-      entries.set(taskId, { state, target: note.target ?? now.target, candidate: note.candidate ?? now.candidate })
-    },
-  }
-}
-
 /**
  * Merges a minute into one branch: commits that all began at the same place, each rebased, checked by a small command and
- * merged, one after another.
+ * merged, one after another or `batch` together.
  */
-export async function mergesPerMinute(count: number): Promise<number> {
+export async function mergesPerMinute(count: number, batch: number): Promise<number> {
   const kit = new RunnerKit()
   try {
     const repository = join(kit.folder, 'repository')
@@ -51,8 +34,9 @@ export async function mergesPerMinute(count: number): Promise<number> {
     })
     const git = createGit()
     const tools = { git, artifacts: kit.artifacts }
+    const journal = new MemoryQueueJournal()
     const merge = createMergeWorker({
-      ...{ git, journal: memoryJournal(), clock: systemClock },
+      ...{ git, journal, clock: systemClock, batch },
       runChecks: (checks, place) => runChecks(checks, place, tools),
     })
     const adapter = createCommandAdapter({ supervisor: kit.supervisor, artifacts: kit.artifacts, workers: { merge } })
@@ -65,7 +49,7 @@ export async function mergesPerMinute(count: number): Promise<number> {
         ...{ kind: 'merge', workspace: 'worktree', base: 'refs/heads/main', commit, into: 'main', method: 'rebase' },
         ...{ checks: [{ name: 'tests', onFail: 'block', argv: ['true'] }], onConflict: 'fail', message: null },
       } as unknown as ResolvedMerge
-      port.enqueue(spec, { repo: { path: repository, commit: first } })
+      journal.enter(port.enqueue(spec, { repo: { path: repository, commit: first } }), spec, spec.stepId)
     }
     kit.runner(port, [hosted], { pollMs: 20 })
     await port.settled(count)

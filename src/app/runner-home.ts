@@ -59,6 +59,8 @@ export interface RunnerHome {
   createMerger(
     git: Git,
     run: (...args: [Parameters<typeof runChecks>[0], Parameters<typeof runChecks>[1]]) => ReturnType<typeof runChecks>,
+    /** How many merges are tested together at most. */
+    batch: number,
   ): TaskWorker | null
   /** Takes runners that are gone for good off the list. */
   giveUp(runnerIds: readonly string[]): Promise<void>
@@ -100,8 +102,8 @@ export function databaseHome(options: DatabaseHomeOptions): RunnerHome {
       return runnerId
     },
     grantFor: ({ models }) => (models === null ? undefined : (options.modelGrant ?? noModels)(models)),
-    createMerger: (git, run) =>
-      createMergeWorker({ git, journal: openMerges(database), runChecks: run, clock: database.clock }),
+    createMerger: (git, run, batch) =>
+      createMergeWorker({ git, journal: openMerges(database), runChecks: run, clock: database.clock, batch }),
     giveUp: (runnerIds) => orchestration.reaper.giveUp(runnerIds),
   }
 }

@@ -101,7 +101,7 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
   const merge = home.createMerger(git, (wanted, place) => runChecks(wanted, place, checks))
   const workers = { gate: createGateWorker(checks), ...(merge === null ? {} : { merge }) }
   const confinement = config.pools.some(({ confine }) => confine.mode !== 'off')
-    ? await detectConfinement(loaded.env.path)
+    ? await detectConfinement(loaded.env.path, undefined, [loaded.env.settings.home ?? config.dataFolder])
     : { bubblewrap: null, unshare: null, problem: null }
   const places = new Map(config.pools.map((pool) => [pool.name, openAgentPlaces(pool, loaded, supervisor)]))
   const templates = new Map(config.pools.map((pool) => [pool.name, templateOf(pool, supervisor)]))

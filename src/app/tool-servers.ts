@@ -49,7 +49,11 @@ export async function listPoolTools(
   const supervisor = new Supervisor({ folder: join(folder, 'processes') })
   const bounds = placeConfinement(pool.confine, (path) => resolve(config.project.root, path), env.homeFolder)
   const rules = { ...bounds, read: [...bounds.read, packageFolder, dirname(process.execPath)] }
-  const processes = { supervisor, host: await detectConfinement(env.path), rules }
+  const processes = {
+    supervisor,
+    host: await detectConfinement(env.path, undefined, [env.settings.home ?? config.dataFolder]),
+    rules,
+  }
   const { assignment, context } = trial(
     folder,
     { ...hostEnvironment(config.env, (name) => env.variable(name)) },

@@ -60,7 +60,8 @@ const points = [
 /** Places on ways that no run of a workflow takes; the tests of their parts kill at them. */
 const ofOthers = [
   'idempotency.done',
-  ...['gate', 'land', 'rebase'].flatMap((step) => [`merge.${step}.after`, `merge.${step}.before`]),
+  ...['batch', 'gate', 'land', 'rebase'].flatMap((step) => [`merge.${step}.after`, `merge.${step}.before`]),
+  'merge.told.after',
   'move.batch',
   'proof.keep.before',
   'relay.published',

@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { explainMerges, listMerges, showRun, startRun } from '../../src/contract.ts'
+import { cancelTaskOfRun, explainMerges, listMerges, showRun, startRun } from '../../src/contract.ts'
 import { makeRepository, rawGit } from '../../src/foundation/platform/git/git.fixture.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase, type TestDatabase } from '../support/databases.ts'
@@ -73,6 +73,8 @@ let repository: string
 beforeAll(async () => {
   repository = join(scratch.path, 'repository')
   makeRepository(repository, { 'check.sh': check, 'list.txt': 'zero\n' })
+  const count = `echo run >> "${scratch.path}/$1.runs"; while [ -e "${scratch.path}/$1.hold" ]; do sleep 0.05; done\n`
+  writeFileSync(join(scratch.path, 'count.sh'), count)
   const workflows = join(scratch.path, 'workflows')
   mkdirSync(workflows)
   writeFileSync(join(workflows, 'bring-in.yaml'), bringIn)
@@ -115,7 +117,7 @@ test('order, wait, what was put on what, checks and results are told of a run an
     /Nothing was before it[\s\S]*main has not moved since the work began[\s\S]*tests passed[\s\S]*merged: main is at/,
   )
   expect(of('m2').story.join('\n')).toMatch(
-    /is put on top of main at \w{12}, where m[134] of run_\w+ left it[\s\S]*1 commit rebased/,
+    /is put on top of (?:main at )?\w{12}, where m[134] of run_\w+ left it[\s\S]*1 commit rebased/,
   )
   expect(of('m3')).toMatchObject({ merge: { state: 'conflict', files: ['list.txt'] } })
   expect(of('m3').story.join('\n')).toContain('not merged: 1 files are in conflict: list.txt')
@@ -152,4 +154,85 @@ test('checks of confidence learn from what became of merges: five that went well
   // 6 of 7 are no longer more than nine of ten.
   expect((await run(sure('doubted', '0.5', 1))).states).toEqual(['refused'])
   expect(api!.errors).toEqual([])
+})
+
+/** Works side by side, and merges that become due at once; each run of the checks is a line, and may be held up. */
+const crowd = (name: string, bad: number) => `name: ${name}
+steps:
+  work:
+    map:
+      over: [0, 1, 2, 3, 4]
+      as: n
+      step: { workspace: worktree, env: { N: '\${{ n }}' }, script: "echo $N > ${name}-$N; if [ $N = ${bad} ]; then echo red > kind-p; echo red > kind-q; fi" }
+  deliver:
+    needs: work
+    map:
+      over: \${{ steps.work.outputs.commit }}
+      as: commit
+      step:
+        merge:
+          commit: \${{ commit }}
+          checks: [{ name: counted, command: [sh, ${scratch.path}/count.sh, ${name}] }, { name: tests, command: [sh, check.sh] }]
+          onConflict: hand-back
+outputs: { states: '\${{ steps.deliver.outputs.state }}', conflicts: '\${{ steps.deliver.outputs.conflict }}' }
+`
+const runsOf = (name: string) =>
+  readFileSync(join(scratch.path, `${name}.runs`), 'utf8')
+    .trimEnd()
+    .split('\n').length
+
+test('those that become due at once are tested together; one that is bad is found and comes back alone, and all of it is told', async () => {
+  const good = await run(crowd('good', -1))
+  expect(good.states).toEqual(Array(5).fill('merged'))
+  expect(runsOf('good')).toBe(1)
+
+  const { states, conflicts } = (await run(crowd('mixed', 3))) as unknown as { states: string[]; conflicts: string[] }
+  expect(states).toEqual(['merged', 'merged', 'merged', 'refused', 'merged'])
+  expect(conflicts[3]).toContain('two of a kind')
+  // All five; the first two; then those that were left, halved: the third, the bad one, and the last.
+  expect(runsOf('mixed')).toBe(5)
+  for (const n of [0, 1, 2, 4]) expect(rawGit(repository, 'show', `main:mixed-${n}`)).toBe(String(n))
+  const { items } = await api!.owner.call(listMerges, { query: { limit: 5 } })
+  const { items: told } = await api!.owner.call(explainMerges, { params: { id: items[0]!.runId } })
+  expect(told.map(({ merge }) => merge.item)).toEqual([0, 1, 2, 3, 4])
+  const story = (n: number) => told[n]!.story.join('\n')
+  expect(story(0)).toMatch(
+    /checked together with deliver\[1\] of run_\w+, .*: number 1 of 5[\s\S]*number 1 of 2[\s\S]*main moves to the result of all 2 at once/,
+  )
+  expect(story(1)).toMatch(/deliver\[0\] of run_\w+, whose turn it is, takes it along/)
+  expect(story(3)).toMatch(
+    /back to the queue: tested together with deliver\[0\].*these checks do not pass: tests[\s\S]*not merged: .*tests did not pass/,
+  )
+  // What was found for all of them stands with each.
+  const { tasks } = await api!.owner.call(showRun, { params: { id: items[0]!.runId } })
+  const second = tasks.find(({ step, item }) => step === 'deliver' && item === 1)!
+  expect(second.output).toMatchObject({
+    checks: [
+      { name: 'counted', passed: true },
+      { name: 'tests', passed: true },
+    ],
+  })
+  const kept = await use!.owner<{ name: string }>(
+    `select name from artifacts where task_id = '${second.id}' order by name`,
+  )
+  expect(kept.map(({ name }) => name)).toContain('gate/deliver-1/tests.txt')
+})
+
+test('who is cancelled while several are tested together stays out; the others get in', async () => {
+  writeFileSync(join(scratch.path, 'held.hold'), '')
+  const source = { text: crowd('held', -1), fileName: 'flow.yaml' }
+  const { id } = await api!.owner.call(startRun, { body: { source, repo: repository, inputs: {}, labels: {} } })
+  await expect.poll(() => existsSync(join(scratch.path, 'held.runs')), { timeout: 60_000 }).toBe(true)
+  const { items: underWay } = await api!.owner.call(listMerges, { query: { run: id } })
+  expect(underWay.map(({ state }) => state)).toEqual(Array(5).fill('testing'))
+  await api!.owner.call(cancelTaskOfRun, { params: { id, task: 'deliver[2]' }, body: {} })
+  rmSync(join(scratch.path, 'held.hold'))
+  const detail = () => api!.owner.call(showRun, { params: { id } })
+  await expect.poll(async () => (await detail()).run.endedAt, { timeout: 90_000, interval: 100 }).not.toBeNull()
+  const merged = await api!.owner.call(listMerges, { query: { run: id } })
+  expect(merged.items.map(({ item, state }) => [item, state]).toSorted()).toEqual(
+    [0, 1, 2, 3, 4].map((n) => [n, n === 2 ? 'cancelled' : 'merged']),
+  )
+  const files = rawGit(repository, 'ls-tree', '--name-only', 'main').split('\n')
+  expect(files.filter((name) => name.startsWith('held-'))).toEqual(['held-0', 'held-1', 'held-3', 'held-4'])
 })

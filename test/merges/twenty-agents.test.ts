@@ -160,18 +160,22 @@ test('20 agents on one repository with overlapping edits: every state of main pa
 
 test('a kill -9 at each step of a merge leaves no broken branch and merges nothing twice; the next start goes on', async () => {
   const { cwd, repository } = project('killed')
-  const work = (agent: string) =>
-    `{ workspace: worktree, env: { AGENT: '${agent}' }, script: ${JSON.stringify(edit('$AGENT'))} }`
-  const merge = (step: string, needs: string) =>
-    `{ needs: ${needs}, merge: { commit: '\${{ steps.${step}.outputs.commit }}', checks: [{ name: tests, command: [sh, check.sh] }] } }`
+  const script = JSON.stringify(edit('$AGENT'))
+  const checks = 'checks: [{ name: tests, command: [sh, check.sh] }]'
+  const several = (items: readonly number[], needs: string) => {
+    const over = `'\${{ [${items.map((n) => `steps.others.outputs.commit[${n}]`).join(', ')}] }}'`
+    return `{ needs: ${needs}, map: { over: ${over}, as: commit, step: { merge: { commit: '\${{ commit }}', ${checks} } } } }`
+  }
   writeFileSync(
-    join(cwd, 'two.yaml'),
-    `name: two
+    join(cwd, 'five.yaml'),
+    `name: five
 steps:
-  one: ${work('3')}
-  other: ${work('4')}
-  first: ${merge('one', '[one, other]')}
-  second: ${merge('other', 'first')}
+  one: { workspace: worktree, env: { AGENT: '3' }, script: ${script} }
+  others:
+    map: { over: [4, 5, 6, 7], as: agent, step: { workspace: worktree, env: { AGENT: '\${{ agent }}' }, script: ${script} } }
+  first: { needs: [one, others], merge: { commit: '\${{ steps.one.outputs.commit }}', ${checks} } }
+  some: ${several([0, 1], 'first')}
+  rest: ${several([2, 3], 'some')}
 `,
   )
   const killAt = async (args: readonly string[], point: string) => {
@@ -179,19 +183,23 @@ steps:
     expect(killed.code, `${point} was not passed: ${killed.stderr}`).toBeNull()
     checkEveryCommit(repository)
   }
-  await killAt(['orchestrate', 'two.yaml', '--repo', repository], 'merge.gate.before')
+  await killAt(['orchestrate', 'five.yaml', '--repo', repository], 'merge.gate.before')
   const [known] = documentsOf((await runCli(['runs', 'list', '--json'], { cwd })).stdout) as { id: string }[]
   const resume = ['orchestrate', '--resume', known!.id]
-  // The first keeps its commit as it is; the second, from the next point on, is put on top of it.
-  for (const point of ['gate.after', 'land.after', 'rebase.before', 'rebase.after', 'land.before', 'land.after'])
+  for (const point of ['rebase.after', 'land.before', 'land.after']) await killAt(resume, `merge.${point}`)
+  // Those after it are put on top of it, and tested together.
+  for (const point of ['rebase.before', 'batch.after', 'gate.after', 'land.after'])
     await killAt(resume, `merge.${point}`)
+  for (const point of ['batch.before', 'land.before', 'told.after']) await killAt(resume, `merge.${point}`)
   const end = await runCli(resume, { cwd })
   expect(end.code, end.stderr + end.stdout.slice(-2_000)).toBe(0)
-  expect(checkEveryCommit(repository)).toBe(3)
+  expect(checkEveryCommit(repository)).toBe(6)
   expect(rawGit(repository, 'status', '--porcelain')).toBe('')
-  for (const agent of [3, 4])
+  for (const agent of [3, 4, 5, 6, 7])
     expect(readFileSync(join(repository, `agent-${agent}.txt`), 'utf8')).toBe(`work of ${agent}\n`)
   const explained = await runCli(['merges', 'explain', known!.id], { cwd })
-  expect(explained.stdout.match(/merged: main is at/g)).toHaveLength(2)
+  expect(explained.stdout.match(/merged: main is at/g)).toHaveLength(5)
+  expect(explained.stdout).toMatch(/did not come to its end/)
+  expect(explained.stdout).toMatch(/checked together with (?:some|rest)/)
   expect(explained.stdout).toContain('back to the queue: its runner was lost; it begins again')
 })

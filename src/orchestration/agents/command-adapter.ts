@@ -54,6 +54,7 @@ export function createCommandAdapter(options: CommandAdapterOptions): AgentAdapt
   return {
     kind: 'command',
     enforcement: 'capped',
+    known: async (assignment) => (await options.workers?.[assignment.spec.kind]?.known?.(assignment)) ?? null,
     async run(assignment, context) {
       const { spec } = assignment
       try {

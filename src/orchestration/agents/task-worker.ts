@@ -21,5 +21,7 @@ export type StartProcess = (argv: readonly string[], folder?: string) => Promise
 
 /** Work that is part of the product (the checks of a gate, a merge), with processes that an adapter starts for it. */
 export interface TaskWorker {
+  /** The end of what has been done already, for which no folder is made. Absent: nothing ever has. */
+  known?(assignment: Assignment): Promise<AttemptEnd | null>
   run(assignment: Assignment, context: AttemptContext, start: StartProcess): Promise<AttemptEnd>
 }

@@ -33,6 +33,12 @@ const committer = { GIT_COMMITTER_NAME: 'LeanVibe', GIT_COMMITTER_EMAIL: 'leanvi
 /** Marks that also show what both sides started from. */
 const marks = [['merge.conflictStyle', 'diff3'] as const]
 
+/** A worktree as if nothing had been done in it; what is ignored, such as installed dependencies, stays. */
+export async function settleAt(git: Git, place: MergeTree, commit: string, options: GitOptions): Promise<void> {
+  await git.run(place, ['reset', '--quiet', '--hard', commit], options)
+  await git.run(place, ['clean', '-ffdq'], options)
+}
+
 /**
  * What the branch would become: the commit on top of it, by replaying each commit, by a merge commit, or as one. Only the
  * worktree of the merge is touched; it is left at the result, with HEAD there.
@@ -68,10 +74,8 @@ class CandidateBuild {
     return method === 'merge' ? this.#merge() : this.#squash()
   }
 
-  /** A worktree as if nothing had been done in it; what is ignored, such as installed dependencies, stays. */
-  async #settle(commit: string): Promise<void> {
-    await this.#run(['reset', '--quiet', '--hard', commit])
-    await this.#run(['clean', '-ffdq'])
+  #settle(commit: string): Promise<void> {
+    return settleAt(this.#git, this.#request.place, commit, this.#options)
   }
 
   /** What the commit brings, the oldest first. */

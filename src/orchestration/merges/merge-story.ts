@@ -15,7 +15,7 @@ export function tellMerge({ merge, waitedFor, waitedMs, history }: MergeFacts, m
         ? `It has waited ${seconds(waitedMs)}: ${merge.explanation}.`
         : `It never began: ${merge.explanation}.`
       : `It began after ${seconds(waitedMs)}.`,
-    ...history.map((step, index) => `${step.at}: ${sentenceOf(step, history[index - 1], merge.branch, makerOf)}`),
+    ...history.map((step, index) => `${step.at}: ${sentenceOf(step, history[index - 1], merge, makerOf)}`),
     ...(history.length > 0 || merge.startedAt === null ? [] : [`It is ${merge.state}: ${merge.explanation}.`]),
   ]
 }
@@ -30,8 +30,13 @@ function orderOf(branch: string, waitedFor: readonly MergeNeighbour[]): string {
   return `${waitedFor.length} came before it in the queue of ${branch}, and go first: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}.`
 }
 
-function sentenceOf(step: MergeStep, before: MergeStep | undefined, branch: string, makerOf: MakerOf): string {
-  const { state, target, candidate, placed, checks, reason, files } = step
+function sentenceOf(
+  step: MergeStep,
+  before: MergeStep | undefined,
+  { id, branch }: MergeFacts['merge'],
+  makerOf: MakerOf,
+): string {
+  const { state, target, candidate, placed, checks, reason, files, batch } = step
   const maker = target === undefined ? undefined : makerOf(target)
   switch (state) {
     case 'rebasing': {
@@ -39,11 +44,16 @@ function sentenceOf(step: MergeStep, before: MergeStep | undefined, branch: stri
         before?.state === 'landing' && before.target !== target
           ? 'somebody else moved the branch meanwhile, so it '
           : 'it '
-      return `${why}is put on top of ${branch} at ${short(target)}${maker === undefined ? '' : `, where ${nameOf(maker)} left it`}.`
+      const where = maker === undefined ? '' : `, where ${nameOf(maker)} left it`
+      if (batch !== undefined && batch.leader !== id)
+        return `${nameOf(batch.members[0]!)}, whose turn it is, takes it along: ${why}is put on top of ${short(target)}${where}.`
+      return `${why}is put on top of ${branch} at ${short(target)}${where}.`
     }
     case 'testing':
-      return `${placedText(placed, branch)} The result is ${short(candidate)}, and is checked.`
+      return `${placedText(placed, branch)} The result is ${short(candidate)}, and is checked${togetherText(batch, id)}.`
     case 'landing':
+      if (batch !== undefined)
+        return `${checksText(checks)} ${branch} moves to the result of all ${batch.members.length} at once, unless somebody else moved it.`
       return `${checksText(checks)} ${branch} moves from ${short(target)} to ${short(candidate)}, unless somebody else moved it.`
     case 'merged':
       return candidate === target ? `${branch} holds it already.` : `merged: ${branch} is at ${short(candidate)}.`
@@ -58,8 +68,15 @@ function sentenceOf(step: MergeStep, before: MergeStep | undefined, branch: stri
   }
 }
 
+/** Of several that are put on one another in their order, one run of the checks tells of all. */
+function togetherText(batch: MergeStep['batch'], id: string): string {
+  if (batch === undefined) return ''
+  const others = batch.members.filter((member) => member.id !== id).map(nameOf)
+  return ` together with ${others.join(', ')}: number ${batch.members.findIndex((member) => member.id === id) + 1} of ${batch.members.length}, put on one another in the order of the queue`
+}
+
 function placedText(placed: MergeStep['placed'], branch: string): string {
-  if (placed === undefined) return 'it was put on top.'
+  if (placed === undefined) return 'what it brings is there already.'
   const commits = placed.commits === 1 ? '1 commit' : `${placed.commits} commits`
   const left = placed.leftOut === 0 ? '' : ` ${placed.leftOut} left out, as ${branch} has what they do.`
   switch (placed.how) {

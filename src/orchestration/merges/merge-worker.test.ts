@@ -30,6 +30,16 @@ class MemoryJournal implements MergeJournal {
     return this.onWeigh(reports)
   }
 
+  async behind() {
+    return []
+  }
+
+  async noteAll() {
+    return false
+  }
+
+  async part() {}
+
   async note(_assignment: unknown, event: keyof (typeof mergeStates)['queued'], note: MergeNote = {}) {
     const next = mergeStates[this.state][event]
     if (next === null) throw new Error(`${this.state} does not take ${event}`)

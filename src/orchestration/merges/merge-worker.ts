@@ -5,15 +5,16 @@ import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { Git } from '../../foundation/platform/git/index.ts'
 import type { AttemptContext, AttemptEnd } from '../agents/agent-adapter.ts'
 import type { StartProcess, TaskWorker } from '../agents/task-worker.ts'
-import { type CheckResult, failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
+import { type CheckReport, type CheckResult, failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
 import type { CheckPlace, ChecksDone } from '../gates/run-checks.ts'
 import type { Assignment } from '../runners/exchange-contract.ts'
 import type { ResolvedCheck, ResolvedMerge } from '../workflows/task-contract.ts'
+import { splitBatch } from './batch-rules.ts'
 import { checkoutsOf, follow, refuseDirty } from './branch-checkout.ts'
-import { buildCandidate, type Candidate } from './build-candidate.ts'
+import { buildCandidate, type Candidate, settleAt } from './build-candidate.ts'
 import { mergeErrors } from './merge-errors.ts'
-import type { MergeJournal } from './merge-journal.ts'
-import type { Placement } from './merges-contract.ts'
+import type { BatchNote, Landed, MergeJournal, MergeNote, MergeRecord, WaitingMerge } from './merge-journal.ts'
+import { batchOf, isOfChange, type StackEntry, stackUp, tellAs } from './merge-stack.ts'
 
 export interface MergeWorkerOptions {
   readonly git: Git
@@ -21,14 +22,23 @@ export interface MergeWorkerOptions {
   /** Does the checks; the `gates` part provides it. */
   readonly runChecks: (checks: readonly ResolvedCheck[], place: CheckPlace) => Promise<ChecksDone>
   readonly clock: Clock
+  /** How many merges are tested together at most. Default 1: each by itself. */
+  readonly batch?: number
 }
 
 /** How often it begins again because others moved the branch. */
 const mostRounds = 5
 
-/** Brings commits into branches, one at a time: on top, tested, and then by compare-and-swap of the branch. */
+/**
+ * Brings commits into branches: on top, tested, and then by compare-and-swap of the branch. Those that wait behind it are put
+ * on top of it, tested together with it, and brought in with it; what does not pass together is halved until it does.
+ */
 export function createMergeWorker(options: MergeWorkerOptions): TaskWorker {
   return {
+    async known(assignment) {
+      const record = await options.journal.read(assignment)
+      return record?.state === 'merged' ? knownEnd(assignment.spec as ResolvedMerge, record) : null
+    },
     async run(assignment, context, start) {
       try {
         return await new Merge(options, assignment, context, start).run()
@@ -52,7 +62,12 @@ class Merge {
   readonly #start: StartProcess
   readonly #from = performance.now()
   readonly #tree: { readonly gitDir: string; readonly workTree: string; readonly commonDir: string }
+  readonly #self: WaitingMerge
   #done: ChecksDone | null = null
+  /** What the checks of several found, as this one has it. */
+  #together: Landed | null = null
+  /** It has turned out that others do not go with it. */
+  #alone = false
 
   constructor(options: MergeWorkerOptions, assignment: Assignment, context: AttemptContext, start: StartProcess) {
     if (context.tree === null) throw new Error('a merge is done in a worktree')
@@ -61,6 +76,8 @@ class Merge {
     this.#spec = assignment.spec as ResolvedMerge
     this.#context = context
     this.#start = start
+    const { taskId, runId, step, item } = assignment
+    this.#self = { taskId, runId, step, item, spec: this.#spec }
     this.#tree = { gitDir: context.tree.gitDir, workTree: context.workdir, commonDir: context.tree.commonDir }
   }
 
@@ -74,13 +91,15 @@ class Merge {
       await journal.note(this.#assignment, 'begin', { target })
       failpoint('merge.rebase.before')
       this.#context.progress(`on top of ${target.slice(0, 12)}`)
-      const candidate = await this.#build(target, commit, round === 1 && this.#context.tree?.base === target)
-      if (candidate.kind === 'already') return this.#merged(target, target)
+      const fresh = round === 1 && this.#context.tree?.base === target
+      const candidate = await this.#build(this.#spec, commit, target, fresh)
+      if (candidate.kind === 'already') return this.#merged(target, target, [])
       if (candidate.kind === 'conflict') return this.#conflict(target, candidate)
       failpoint('merge.rebase.after')
-      const ended = await this.#test(target, candidate.commit, candidate.placed)
-      if (ended !== null) return ended
-      if (await this.#land(target, candidate.commit)) return this.#merged(target, candidate.commit)
+      const own = { merge: this.#self, target, candidate: candidate.commit, placed: candidate.placed, own: nothing }
+      const passed = await this.#test(await this.#takeAlong(own))
+      if ('outcome' in passed) return passed
+      if (await this.#land(target, passed)) return this.#merged(target, candidate.commit, passed)
     }
     throw mergeErrors['merge-target-moving'](`${this.#spec.into} moved ${mostRounds} times while results were tested`)
   }
@@ -93,11 +112,11 @@ class Merge {
     if (!(await this.#isIn(candidate, await this.#branchTip()))) return null
     await this.#options.journal.note(this.#assignment, 'begin', { target, candidate })
     await this.#followAll(target, candidate)
-    return this.#merged(target, candidate)
+    return this.#merged(target, candidate, [])
   }
 
-  #build(target: string, commit: string, fresh: boolean): Promise<Candidate> {
-    const { into, method, message } = this.#spec
+  #build(spec: ResolvedMerge, commit: string, target: string, fresh: boolean): Promise<Candidate> {
+    const { into, method, message } = spec
     const { gitDir, workTree } = this.#tree
     const { signal } = this.#context
     const at = this.#options.clock.now().toISOString()
@@ -106,14 +125,96 @@ class Merge {
     })
   }
 
-  /** Null where the checks pass. */
-  async #test(target: string, candidate: string, placed: Placement): Promise<AttemptEnd | null> {
-    const { journal, runChecks } = this.#options
-    await journal.note(this.#assignment, 'test', { target, candidate, placed })
+  /** Those that wait behind this one, put on top of it as far as they fit. */
+  async #takeAlong(own: StackEntry): Promise<readonly StackEntry[]> {
+    const { journal, batch = 1 } = this.#options
+    if (batch < 2 || this.#alone) return [own]
+    const line = await journal.behind(this.#assignment, batch)
+    if (line.length === 0) return [own]
+    failpoint('merge.batch.before')
+    const checked = await this.#checkChange(own)
+    if (checked === null) return [own]
+    const { stack, clean } = await stackUp({ ...own, own: checked }, line, {
+      commitOf: (name) => this.#find(name),
+      build: (spec, commit, target) => this.#build(spec, commit, target, true),
+      check: (entry) => this.#checkChange(entry),
+    })
+    if (!clean) await this.#settle(stack)
+    failpoint('merge.batch.after')
+    return stack
+  }
+
+  /** Tests a stack as one; what does not pass together is halved. What is left passed, or is this merge alone, which did not. */
+  async #test(stack: readonly StackEntry[]): Promise<readonly StackEntry[] | AttemptEnd> {
+    let group = stack
+    let doubtful: readonly StackEntry[] = []
+    while (group.length > 1) {
+      const failed = await this.#testTogether(group)
+      if (failed === '') return group
+      const { first, rest } = splitBatch(group.length)
+      // What is left of its time must do for itself.
+      const kept = failed === null || (performance.now() - this.#from) * 3 > this.#spec.timeoutMs ? 1 : first
+      const parted = group.slice(kept)
+      if (failed === null) await this.#giveBack(parted, null, 'one of those that were to be tested together is gone')
+      else {
+        // That these do not pass says nothing of those that were tested with them before.
+        const reason = `tested together with ${nameOf(group)}, ${failed}`
+        await this.#say(`${reason}: ${group.length - parted.length} of them are tested again`)
+        await this.#giveBack(doubtful, null, '')
+        await this.#giveBack(parted, rest, reason)
+        doubtful = parted
+      }
+      group = group.slice(0, kept)
+      await this.#settle(group)
+      if (group.length === 1) await this.#options.journal.note(this.#assignment, 'begin', { target: group[0]!.target })
+    }
+    const ended = await this.#testAlone(group[0]!)
+    if (ended !== null) await this.#giveBack(doubtful, null, '')
+    return ended ?? group
+  }
+
+  /** Empty where the checks pass, null where one of the merges is no longer to be had, else what does not pass. */
+  async #testTogether(group: readonly StackEntry[]): Promise<string | null> {
+    const [first] = group as readonly [StackEntry]
+    const top = group.at(-1)!
+    if (!(await this.#options.journal.noteAll(this.#assignment, 'test', notesOf(group)))) return null
     failpoint('merge.gate.before')
-    const change = { from: target, to: candidate }
-    const place = { assignment: this.#assignment, context: this.#context, start: this.#start, change }
-    const done = await runChecks(this.#spec.checks, place)
+    this.#context.progress(`${group.length} are tested together`)
+    const shared = this.#spec.checks.filter((check) => !isOfChange(check))
+    const done = await this.#runChecks(shared, this.#assignment, first.target, top.candidate)
+    this.#context.signal.throwIfAborted()
+    failpoint('merge.gate.after')
+    this.#together = { checks: done.reports, artifacts: done.artifacts }
+    const { checks: reports, artifacts } = tellAs(this.#together, this.#self, first)
+    this.#done = { ...done, reports, artifacts }
+    if (done.failure !== null) return `the checks came to no end: ${done.failure.message}`
+    const verdict = gateVerdict(this.#spec, { checks: this.#done.reports as unknown as JsonValue })
+    return verdict.verdict === 'pass' ? '' : `these checks do not pass: ${failedChecks(verdict)}`
+  }
+
+  /** Checks of one change alone, under its own name. Null where they do not pass, or could not be done. */
+  async #checkChange({ merge, target, candidate }: Omit<StackEntry, 'own'>): Promise<Landed | null> {
+    const checks = merge.spec.checks.filter(isOfChange)
+    if (checks.length === 0) return nothing
+    const { taskId, runId, step, item } = merge
+    const named = { ...this.#assignment, taskId, runId, step, item } as Assignment
+    const { reports, artifacts, failure } = await this.#runChecks(checks, named, target, candidate)
+    const verdict = gateVerdict({ checks }, { checks: reports as unknown as JsonValue })
+    return failure === null && verdict.verdict === 'pass' ? { checks: reports, artifacts } : null
+  }
+
+  #runChecks(checks: readonly ResolvedCheck[], assignment: Assignment, from: string, to: string): Promise<ChecksDone> {
+    const place = { assignment, context: this.#context, start: this.#start, change: { from, to } }
+    return this.#options.runChecks(checks, place)
+  }
+
+  /** Null where the checks pass. */
+  async #testAlone({ target, candidate, placed }: StackEntry): Promise<AttemptEnd | null> {
+    const { journal } = this.#options
+    this.#together = null
+    await journal.note(this.#assignment, 'test', { target, candidate, ...(placed === undefined ? {} : { placed }) })
+    failpoint('merge.gate.before')
+    const done = await this.#runChecks(this.#spec.checks, this.#assignment, target, candidate)
     this.#done = done
     this.#context.signal.throwIfAborted()
     if (done.failure !== null) return this.#end('failed', null, done.failure)
@@ -127,29 +228,64 @@ class Merge {
     const atFault = verdict.checks.some(
       ({ name, passed, onFail }) => !passed && onFail !== 'allow' && !this.#isOpinion(name),
     )
-    await journal.note(this.#assignment, 'refuse', { target, candidate, reason, checks: this.#checked(), atFault })
+    const checks = checkedOf(this.#done.reports)
+    await journal.note(this.#assignment, 'refuse', { target, candidate, reason, checks, atFault })
     const output = { state: 'refused', target, failed, candidate, conflict: refusalText(reason, verdict.checks) }
     return this.#handBack(output, mergeErrors['merge-refused'](reason))
   }
 
-  /** False where somebody else moved the branch meanwhile. */
-  async #land(target: string, candidate: string): Promise<boolean> {
-    const { git, journal } = this.#options
+  /** False where somebody else moved the branch meanwhile, or where those that were tested together do not go in together. */
+  async #land(target: string, group: readonly StackEntry[]): Promise<boolean> {
+    const { git } = this.#options
     const { into } = this.#spec
+    const candidate = group.at(-1)!.candidate
     const checkouts = await checkoutsOf(git, this.#tree.commonDir, into)
-    for (const path of checkouts) await refuseDirty(git, path, into, target, candidate)
+    try {
+      for (const path of checkouts) await refuseDirty(git, path, into, target, candidate)
+    } catch (error) {
+      if (group.length === 1 || !isAppError(error, 'merge-target-dirty')) throw error
+      return this.#goAlone(group, error.message)
+    }
     this.#context.signal.throwIfAborted()
-    await journal.note(this.#assignment, 'land', { target, candidate, checks: this.#checked() })
+    if (!(await this.#noteLanding(group))) return this.#goAlone(group, 'one of those that were tested together is gone')
     failpoint('merge.land.before')
     const args = ['update-ref', '-m', `leanvibe: ${this.#assignment.taskId}`, `refs/heads/${into}`, candidate, target]
     const { exitCode } = await git.run(this.#tree.commonDir, args, { exitCodes: [0, 1, 128] })
     failpoint('merge.land.after')
     if (exitCode !== 0) {
       if ((await this.#branchTip()) === target) throw mergeErrors['merge-target-moving'](`${into} is locked by others`)
+      await this.#giveBack(group.slice(1), null, 'somebody else moved the branch meanwhile')
       return false
     }
     await this.#followAll(target, candidate)
     return true
+  }
+
+  async #noteLanding(group: readonly StackEntry[]): Promise<boolean> {
+    const { journal } = this.#options
+    const checks = checkedOf(this.#done?.reports ?? [])
+    const [{ target, candidate }] = group as readonly [StackEntry]
+    if (group.length > 1) return journal.noteAll(this.#assignment, 'land', notesOf(group, { checks }))
+    await journal.note(this.#assignment, 'land', { target, candidate, checks })
+    return true
+  }
+
+  async #goAlone(group: readonly StackEntry[], reason: string): Promise<false> {
+    this.#alone = true
+    await this.#giveBack(group.slice(1), null, reason)
+    return false
+  }
+
+  async #giveBack(entries: readonly StackEntry[], most: number | null, reason: string): Promise<void> {
+    if (entries.length === 0) return
+    const merges = entries.map(({ merge: { taskId } }) => ({ taskId, most }))
+    await this.#options.journal.part(this.#assignment, merges, reason)
+  }
+
+  #settle(group: readonly StackEntry[]): Promise<void> {
+    const { gitDir, workTree } = this.#tree
+    const options = { signal: this.#context.signal, timeoutMs: 600_000 }
+    return settleAt(this.#options.git, { gitDir, workTree }, group.at(-1)!.candidate, options)
   }
 
   async #followAll(target: string, candidate: string): Promise<void> {
@@ -170,9 +306,21 @@ class Merge {
     return this.#handBack(output, mergeErrors['merge-conflict'](reason))
   }
 
-  async #merged(target: string, commit: string): Promise<AttemptEnd> {
-    await this.#options.journal.note(this.#assignment, 'merge', { target, candidate: commit })
-    await this.#say(`${this.#spec.into} is at ${commit}`)
+  /** `group`: what went in together. */
+  async #merged(target: string, commit: string, group: readonly StackEntry[]): Promise<AttemptEnd> {
+    const { journal } = this.#options
+    const shared = this.#together
+    if (group.length < 2 || shared === null)
+      await journal.note(this.#assignment, 'merge', { target, candidate: commit })
+    else {
+      const notes = notesOf(group).map(({ taskId, note }, index) => ({
+        taskId,
+        note: index === 0 ? note : { ...note, landed: tellAs(shared, this.#self, group[index]!) },
+      }))
+      await journal.noteAll(this.#assignment, 'merge', notes)
+    }
+    failpoint('merge.told.after')
+    await this.#say(`${this.#spec.into} is at ${group.at(-1)?.candidate ?? commit}`)
     return this.#end('succeeded', { state: 'merged', merged: true, commit, target }, null)
   }
 
@@ -183,12 +331,10 @@ class Merge {
   }
 
   #end(outcome: AttemptEnd['outcome'], output: JsonObject | null, error: AttemptEnd['error']): AttemptEnd {
-    const nothing = { merged: false, commit: null, candidate: null, conflict: null, files: [], failed: '' }
-    const checks = (this.#done?.reports ?? []) as unknown as JsonValue
     const usage = this.#done?.usage ?? { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 }
     return {
       outcome,
-      output: output === null ? null : { ...nothing, into: this.#spec.into, checks, ...output },
+      output: output === null ? null : outputOf(this.#spec, this.#done?.reports ?? [], output),
       error,
       usage: { ...usage, wallSeconds: (performance.now() - this.#from) / 1_000 },
       artifacts: this.#done?.artifacts ?? [],
@@ -201,13 +347,6 @@ class Merge {
     const { runId, taskId } = this.#assignment
     const args = ['update-ref', `refs/leanvibe/${runId}/${taskId}/candidate`, candidate]
     await this.#options.git.run(this.#tree.commonDir, args)
-  }
-
-  #checked(): { name: string; passed: boolean; summary?: string }[] {
-    return (this.#done?.reports ?? []).map(({ name, passed, summary }) => ({
-      ...{ name, passed },
-      ...(summary === undefined ? {} : { summary: summary.slice(0, 500) }),
-    }))
   }
 
   /** A check of how sure somebody is says nothing of whether the work is right. */
@@ -241,6 +380,47 @@ class Merge {
   async #say(text: string): Promise<void> {
     await this.#context.log('stderr', Buffer.from(`${text}\n`))
   }
+}
+
+const nothing: Landed = { checks: [], artifacts: [] }
+
+function outputOf(spec: ResolvedMerge, reports: readonly CheckReport[], output: JsonObject): JsonObject {
+  const none = { merged: false, commit: null, candidate: null, conflict: null, files: [], failed: '' }
+  return { ...none, into: spec.into, checks: reports as unknown as JsonValue, ...output }
+}
+
+/** Of what the attempt of another has brought in, or a former one whose report was lost. */
+function knownEnd(spec: ResolvedMerge, { target, candidate, landed }: MergeRecord): AttemptEnd {
+  const output = { state: 'merged', merged: true, commit: candidate, target }
+  return {
+    outcome: 'succeeded',
+    output: outputOf(spec, landed?.checks ?? [], output),
+    error: null,
+    usage: { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 },
+    artifacts: landed?.artifacts ?? [],
+    survivors: 0,
+  }
+}
+
+function notesOf(group: readonly StackEntry[], more: MergeNote = {}): BatchNote[] {
+  const batch = batchOf(group)
+  return group.map(({ merge: { taskId }, target, candidate, placed }) => ({
+    taskId,
+    note: { target, candidate, ...(placed === undefined ? {} : { placed }), batch, ...more },
+  }))
+}
+
+function nameOf(group: readonly StackEntry[]): string {
+  return group
+    .map(({ merge: { step, item, runId } }) => `${step}${item === null ? '' : `[${item}]`} of ${runId}`)
+    .join(', ')
+}
+
+function checkedOf(reports: readonly CheckReport[]): { name: string; passed: boolean; summary?: string }[] {
+  return reports.map(({ name, passed, summary }) => ({
+    ...{ name, passed },
+    ...(summary === undefined ? {} : { summary: summary.slice(0, 500) }),
+  }))
 }
 
 /** What did not pass, with the end of what it printed, for whoever is to correct it. */

@@ -43,10 +43,21 @@ export const mergeSchema = z.object({
 })
 export type MergeView = z.infer<typeof mergeSchema>
 
+/** Merges that are put on one another and tested together. */
+export const batchSchema = z.object({
+  /** The merge whose attempt does it. */
+  leader: z.string(),
+  /** All of them, in the order in which they are put on one another; the leader is the first. */
+  members: z.array(z.object({ id: z.string(), runId: z.string(), step: z.string(), item: z.int().nullable() })),
+})
+export type MergeBatch = z.infer<typeof batchSchema>
+
 /** One thing that happened to a merge. */
 export const mergeStepSchema = z.object({
   at: z.iso.datetime(),
   state: z.enum(mergeStateNames),
+  /** With which it was tested; absent: alone. */
+  batch: batchSchema.optional(),
   target: z.string().optional(),
   candidate: z.string().optional(),
   placed: placementSchema.optional(),

@@ -58,6 +58,7 @@ export interface MergeDetailRow {
   readonly first_state: MergeState | null
   readonly target: string | null
   readonly candidate: string | null
+  readonly batch: string | null
   readonly files: string[]
   readonly reason: string | null
   readonly history: MergeStep[]
@@ -89,7 +90,7 @@ export function mergeViewOf(row: MergeDetailRow): MergeView {
   }
 }
 
-/** Merges of a branch are done one at a time, in the order in which their steps became due. */
+/** Merges of a branch are done in the order in which their steps became due, one at a time or several together. */
 function explain(row: MergeDetailRow): string {
   const short = (commit: string | null) => commit?.slice(0, 12) ?? ''
   switch (row.state) {
@@ -99,7 +100,7 @@ function explain(row: MergeDetailRow): string {
     case 'rebasing':
       return `is put on top of ${row.branch} at ${short(row.target)}`
     case 'testing':
-      return `${short(row.candidate)} is being checked, on top of ${short(row.target)}`
+      return `${short(row.candidate)} is being checked, on top of ${short(row.target)}${row.batch === null || row.batch === row.task_id ? '' : `, together with ${row.batch}`}`
     case 'landing':
       return `${row.branch} moves from ${short(row.target)} to ${short(row.candidate)}`
     case 'merged':

@@ -43,6 +43,8 @@ export async function performAttempt(
 ): Promise<AttemptReport> {
   attempt.startedAt = isoNow(services.clock)
   if (agent.folders === false) return reportOf(attempt, await runAdapter(attempt, agent), null, services.clock)
+  const known = await knownEnd(attempt, agent)
+  if (known !== null) return reportOf(attempt, known, null, services.clock)
   let workspace: Workspace | null = null
   let end: AttemptEnd
   let commit: string | null = null
@@ -73,6 +75,15 @@ export async function performAttempt(
 async function runAdapter(attempt: Attempt, agent: HostedAgent): Promise<AttemptEnd> {
   try {
     return await agent.adapter.run(attempt.assignment, attempt)
+  } catch (error) {
+    return failure(attemptErrorOf(error))
+  }
+}
+
+async function knownEnd({ assignment }: Attempt, { adapter }: HostedAgent): Promise<AttemptEnd | null> {
+  if (adapter.known === undefined) return null
+  try {
+    return await adapter.known(assignment)
   } catch (error) {
     return failure(attemptErrorOf(error))
   }
@@ -112,6 +123,7 @@ async function createWorkspace(attempt: Attempt, services: AttemptServices): Pro
     id: `${taskId}.${fence}`,
     kind: 'workspace' in spec && spec.workspace === 'worktree' ? 'worktree' : 'scratch',
     repo,
+    ...(spec.kind === 'merge' ? { needsRepository: true } : {}),
     ...('base' in spec && spec.base !== undefined ? { base: spec.base } : {}),
     signal: attempt.signal,
   })

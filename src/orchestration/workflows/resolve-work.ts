@@ -207,6 +207,7 @@ function resolveMerge(
     ),
     onConflict: merge.onConflict ?? 'fail',
     message: merge.message === undefined ? null : cleanText(evaluateText(merge.message, context), `${stepId}.merge`),
+    ...(merge.batch === undefined ? {} : { batch: merge.batch }),
   }
 }
 

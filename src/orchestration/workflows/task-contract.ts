@@ -218,6 +218,8 @@ export interface ResolvedMerge extends ResolvedWork {
   readonly checks: readonly ResolvedCheck[]
   readonly onConflict: 'fail' | 'hand-back'
   readonly message: string | null
+  /** With how many others of its queue it may be tested, itself included; absent: as the installation says. */
+  readonly batch?: number
 }
 
 export interface ResolvedWait extends ResolvedCommon {

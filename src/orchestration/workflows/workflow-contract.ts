@@ -318,6 +318,12 @@ export const mergeStepSchema = closed({
       .optional()
       .describe('hand-back: the step ends well and puts the conflict out, for a next step to solve. Default fail.'),
     message: textField.optional().describe('Of a merge commit, or of one squashed. May hold ${{ }}.'),
+    batch: z
+      .int()
+      .min(1)
+      .max(50)
+      .optional()
+      .describe('How many merges of the queue may be tested together with it, itself included; 1: it goes alone.'),
   }),
   ...commonShape,
   retry: retrySchema.optional(),

@@ -152,6 +152,7 @@ export const configFileSchema = z.strictObject({
     .optional(),
   a2a: z.strictObject(a2aShape).optional(),
   gateway: z.strictObject(gatewayShape).optional(),
+  merges: z.strictObject({ batch: z.int().min(1).max(50).optional() }).optional(),
   onRunEnd: argv.optional(),
   /** Go before the prices that come with the package. */
   prices: z.array(modelPriceSchema).max(1_000).optional(),

@@ -66,6 +66,10 @@ export interface Config {
     readonly keepMs: number
   }
   readonly gateway: GatewayConfig
+  readonly merges: {
+    /** How many merges of a queue are tested together at most. */
+    readonly batch: number
+  }
   /** Program and arguments told when any run ends; null: nobody. */
   readonly onRunEnd: readonly string[] | null
   /** Prices of models besides and before those that come with the package. */
@@ -155,6 +159,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     events: { keepMs: values.events?.keep ?? 30 * day, resumeMs: values.events?.resume ?? day },
     webhooks: { allow: values.webhooks?.allow ?? [], keepMs: values.webhooks?.keep ?? 30 * day },
     gateway: { allow: values.gateway?.allow ?? [], secrets: values.gateway?.secrets ?? [] },
+    merges: { batch: values.merges?.batch ?? 8 },
     onRunEnd: values.onRunEnd ?? null,
     prices: values.prices ?? [],
     models: shapeModels(values.models, Object.keys(values.secrets ?? {}), complain),

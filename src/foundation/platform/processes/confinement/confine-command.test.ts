@@ -9,6 +9,7 @@ import { makeRepository, rawGit } from '../../git/git.fixture.ts'
 import { confineCommand } from './confine-command.ts'
 import { type Confinement, enforcedBy, type HostConfinement, lackOf, unconfined } from './confinement.ts'
 import { detectConfinement } from './detect-confinement.ts'
+import { privateFilesIn } from './private-files.ts'
 
 const host = await detectConfinement('/usr/local/bin:/usr/bin:/bin')
 const none: HostConfinement = { bubblewrap: null, unshare: null, problem: 'bubblewrap is not installed' }
@@ -60,10 +61,10 @@ describe.skipIf(host.bubblewrap === null)('under bubblewrap', () => {
   })
   afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-  async function run(script: string, rules: Confinement = auto, path = '/usr/local/bin:/usr/bin:/bin') {
+  async function run(script: string, rules: Confinement = auto, path = '/usr/local/bin:/usr/bin:/bin', on = host) {
     const env = { PATH: path, HOME: home }
     const gitDir = join(repository, '.git', 'worktrees', 'tree')
-    const { file, args } = confineCommand(host, rules, {
+    const { file, args } = confineCommand(on, rules, {
       ...{ file: 'bash', args: ['-c', script], env, cwd: worktree, folders: [worktree, outdir] },
       git: { gitDir, commonDir: join(repository, '.git') },
     })
@@ -92,6 +93,37 @@ describe.skipIf(host.bubblewrap === null)('under bubblewrap', () => {
     const script = `cat ${root}/elsewhere; echo new > ~/.agent/token; (echo x > ${root}/elsewhere) 2>/dev/null || echo no`
     expect(await run(script, rules)).toBe('of the hostno')
     expect(await run('cat ~/.agent/token', rules)).toBe('new')
+  })
+
+  it('a data folder is empty but for what belongs to the attempt, also where what lies around it is shown', async () => {
+    writeFileSync(join(root, 'work', 'token'), 'of the server')
+    const on = { ...host, hidden: [join(root, 'work')] }
+    const around = { ...auto, read: [root], write: [home] }
+    const script = `cat ${root}/elsewhere; cat ${root}/work/token 2>&1 | grep -c 'No such file'; ls ${root}/work; echo x > ${outdir}/y && cat a.txt`
+    expect(await run(script, around, undefined, on)).toMatch(/^of the host1\nout\ntree\n/)
+    expect(await run(`cat ${root}/work/token`, around)).toBe('of the server')
+    const written = `(echo x > ${root}/work/planted) ; ls ${root}/work`
+    await run(written, { ...around, write: [root] }, undefined, on)
+    expect(existsSync(join(root, 'work', 'planted'))).toBe(false)
+    rmSync(join(root, 'work', 'token'))
+  })
+
+  it('who is root gets at no setting of the kernel, and at no file of the system that is for root alone', async () => {
+    for (const path of ['/proc/sys/kernel/core_pattern', '/proc/sys/kernel/modprobe', '/proc/sys/vm/drop_caches'])
+      expect(await run(`test -w ${path} && echo open || echo refused`)).toBe('refused')
+    mkdirSync(join(root, 'etc', 'inner'), { recursive: true })
+    for (const [name, mode] of [
+      ['secret', 0o600],
+      ['inner/group', 0o640],
+      ['inner/all', 0o644],
+    ] as const)
+      writeFileSync(join(root, 'etc', name), name, { mode })
+    const hidden = await privateFilesIn(join(root, 'etc'))
+    expect(hidden.toSorted()).toEqual([join(root, 'etc', 'inner', 'group'), join(root, 'etc', 'secret')])
+    const script = `cd ${root}/etc; cat inner/all; cat secret inner/group 2>/dev/null | wc -c`
+    expect(await run(script, { ...auto, read: [root] }, undefined, { ...host, hidden })).toBe('inner/all0')
+    if (process.getuid?.() !== 0) return
+    expect(host.hidden).toContain('/etc/shadow')
   })
 
   it('programs are found behind links, whether they lie in the worktree or elsewhere', async () => {

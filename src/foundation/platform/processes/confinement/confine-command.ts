@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Confinement, HostConfinement } from './confinement.ts'
 import { unshareNetwork } from './detect-confinement.ts'
@@ -59,14 +59,29 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     ...rules.write,
     ...(launcher?.write ?? []),
   ]
+  const hidden = (host.hidden ?? []).map(realPath)
+  const isHidden = (path: string) => hidden.some((folder) => realPath(path).startsWith(`${folder}/`))
   const args = [
     ...['--die-with-parent', '--unshare-user', '--unshare-ipc', '--unshare-uts', '--unshare-pid'],
     ...['--unshare-cgroup-try', '--cap-drop', 'ALL'],
     ...(rules.network === 'open' ? [] : ['--unshare-net']),
-    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/run', '--tmpfs', '/var/tmp'],
+    // For the kernel root is root also in a namespace without rights: only the mount keeps settings of the host from it.
+    ...[
+      '--proc',
+      '/proc',
+      '--remount-ro',
+      '/proc',
+      '--dev',
+      '/dev',
+      '--tmpfs',
+      '/tmp',
+      '--tmpfs',
+      '/run',
+      '--tmpfs',
+      '/var/tmp',
+    ],
     ...readOnly([...system, ...resolvers]),
-    ...hiddenFiles.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', '/dev/null', path]),
-    ...hiddenFolders.filter((path) => existsSync(path)).flatMap((path) => ['--tmpfs', path]),
+    ...hide([...hiddenFiles, ...hiddenFolders]),
     ...homeOf(command.env),
     ...readOnly([
       ...programFolders(command).flatMap((path) => throughLinks(path, shown)),
@@ -75,6 +90,10 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     ]),
     ...(command.git === null ? [] : readOnly([command.git.commonDir])),
     ...writable(shown),
+    // What is to be seen of a hidden folder is put on top of the empty one that stands for it.
+    ...hide(hidden),
+    ...readOnly([...(command.git === null ? [] : [command.git.commonDir]), ...(launcher?.read ?? [])].filter(isHidden)),
+    ...writable(shown.filter(isHidden)),
     ...['--chdir', command.cwd, '--'],
   ]
   return { file: host.bubblewrap, args: [...args, ...(launcher?.argv ?? []), command.file, ...command.args] }
@@ -96,6 +115,20 @@ function readOnly(paths: readonly string[]): string[] {
 
 function writable(paths: readonly string[]): string[] {
   return unique(paths).flatMap((path) => ['--bind-try', path, path])
+}
+
+/** Mounts are made on what a path leads to: by another name it would be there all the same. */
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path
+}
+
+/** Nothing in the place of a file, an empty folder in that of a folder; what is not there needs neither. */
+function hide(paths: readonly string[]): string[] {
+  return unique(paths).flatMap((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    if (stat === undefined) return []
+    return stat.isDirectory() ? ['--tmpfs', path] : ['--ro-bind', '/dev/null', path]
+  })
 }
 
 function homeOf(env: Readonly<Record<string, string>>): string[] {

@@ -6,6 +6,8 @@ export interface HostConfinement {
   readonly unshare: string | null
   /** Why there is no bubblewrap. */
   readonly problem: string | null
+  /** What no work may see, whatever is shown around it: data folders, and files that root alone may read. Default: none. */
+  readonly hidden?: readonly string[]
 }
 
 /**

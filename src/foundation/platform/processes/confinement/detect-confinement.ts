@@ -2,11 +2,19 @@ import { execFile } from 'node:child_process'
 import { platform } from 'node:os'
 import { findProgram } from '../find-program.ts'
 import type { HostConfinement } from './confinement.ts'
+import { privateFilesIn } from './private-files.ts'
 
 const patienceMs = 10_000
 
-/** Tries what this host can do. Programs are looked for on the search path; nothing is changed. */
-export async function detectConfinement(searchPath: string, system: string = platform()): Promise<HostConfinement> {
+/**
+ * Tries what this host can do. Programs are looked for on the search path; nothing is changed.
+ * @param hidden what no work may see: data folders
+ */
+export async function detectConfinement(
+  searchPath: string,
+  system: string = platform(),
+  hidden: readonly string[] = [],
+): Promise<HostConfinement> {
   if (system !== 'linux') {
     return { bubblewrap: null, unshare: null, problem: `${system} has no namespaces that could be used` }
   }
@@ -19,7 +27,9 @@ export async function detectConfinement(searchPath: string, system: string = pla
       : bwrap === null
         ? 'bubblewrap is not installed'
         : 'bubblewrap is installed, but may not make namespaces here'
-  return { bubblewrap, unshare: plain, problem }
+  const isRoot = process.getuid?.() === 0
+  const ofRoot = isRoot && bubblewrap !== null ? await privateFilesIn('/etc') : []
+  return { bubblewrap, unshare: plain, problem, hidden: [...hidden, ...ofRoot] }
 }
 
 export const unshareNetwork: readonly string[] = ['--user', '--map-current-user', '--net', '--']
