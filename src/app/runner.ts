@@ -98,7 +98,7 @@ export async function startRunner(options: RunnerSettings & { readonly home: Run
   })
   const toolCalls = new ToolCallNotes({ keep: home.keepToolCalls, clock, onError })
   const checks = { git, artifacts }
-  const merge = home.createMerger(git, (wanted, place) => runChecks(wanted, place, checks))
+  const merge = home.createMerger(git, (wanted, place) => runChecks(wanted, place, checks), config.merges.batch)
   const workers = { gate: createGateWorker(checks), ...(merge === null ? {} : { merge }) }
   const confinement = config.pools.some(({ confine }) => confine.mode !== 'off')
     ? await detectConfinement(loaded.env.path, undefined, [loaded.env.settings.home ?? config.dataFolder])
