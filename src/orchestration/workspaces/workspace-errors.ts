@@ -7,6 +7,12 @@ export const workspaceErrors = defineErrors({
     when: 'a step asks for a worktree, but the run has no repository, or the repository has no commit yet',
     next: 'start the run with --repo on a repository that has a commit, or take `workspace: worktree` out of the step',
   },
+  'repository-elsewhere': {
+    kind: 'input',
+    retry: 'later',
+    when: 'a step that works on a repository, or merges into it, came to a machine where its path does not exist',
+    next: 'let the runner there join by the address of a server (`leanvibe work --join https://HOST`): repositories come over to it, and merges stay where they are; or put the repository at the same path there, or keep its agents away by `pool`, labels or `leanvibe agents cordon`',
+  },
   'workspace-failed': {
     kind: 'unavailable',
     retry: 'later',

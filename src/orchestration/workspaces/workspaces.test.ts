@@ -110,8 +110,11 @@ describe('a worktree', () => {
       [{ repo: null }, 'workspace-impossible'],
       [{ repo: { path: empty, commit: null } }, 'workspace-impossible'],
       [{ repo: { path: root.path, commit: null } }, 'not-a-repository'],
+      [{ repo: { path: join(root.path, 'of another machine'), commit: null } }, 'repository-elsewhere'],
       [{ repo: { path: repository, commit: '0123456789012345678901234567890123456789' } }, 'workspace-failed'],
     ]
+    const merge = { kind: 'scratch', needsRepository: true } as const
+    refused.push([{ ...merge, repo: { path: join(root.path, 'nowhere'), commit: null } }, 'repository-elsewhere'])
     for (const [more, code] of refused) {
       await expect(workspaces.create(worktree('x', more))).rejects.toMatchObject({ code })
     }

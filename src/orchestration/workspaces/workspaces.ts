@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Clock, systemClock } from '../../foundation/kernel/clock.ts'
@@ -43,6 +45,8 @@ export interface CreateWorkspace {
   readonly id: string
   readonly kind: 'scratch' | 'worktree'
   readonly repo: { readonly path: string; readonly commit: string | null } | null
+  /** The work is done in the repository itself, whatever its folder: it must be here. */
+  readonly needsRepository?: boolean
   /** The commit or branch that a worktree starts from. Default: the commit of `repo`. */
   readonly base?: string
   /** A branch for the worktree, such as `leanvibe/<run>/<step>`. Default: none, HEAD is detached. */
@@ -56,6 +60,14 @@ export interface CommitWorkspace {
   readonly ref: string
   readonly author?: { readonly name: string; readonly email: string }
   readonly signal?: AbortSignal
+}
+
+/** A run names the repository by its path on the machine of a server; a runner that joined the database may have none there. */
+function mustBeHere(path: string): void {
+  if (existsSync(path)) return
+  throw workspaceErrors['repository-elsewhere'](
+    `the repository ${path} is not on ${hostname()}: a runner that joined by the address of a server gets repositories by itself, one that joined the database has them at the same paths`,
+  )
 }
 
 const passing = /\.lock'?: File exists|cannot lock ref|failed to read worktrees\/|could not create directory of/i
@@ -86,10 +98,11 @@ export class Workspaces {
     this.#owner = { pid: process.pid, start, scope: processScope() }
   }
 
-  /** @throws workspace-impossible, workspace-failed, not-a-repository, git-missing */
+  /** @throws workspace-impossible, workspace-failed, repository-elsewhere, not-a-repository, git-missing */
   async create(request: CreateWorkspace): Promise<Workspace> {
     if (!/^[\w.-]{1,200}$/.test(request.id)) throw new Error(`${request.id} is not a name for a workspace`)
     const home = join(this.#folder, request.id)
+    if (request.needsRepository === true && request.repo !== null) mustBeHere(request.repo.path)
     const repository = request.kind === 'worktree' ? await this.#repositoryOf(request) : null
     const base = repository === null ? null : await this.#baseOf(request, repository)
     const tree =
@@ -210,6 +223,7 @@ export class Workspaces {
     // Where a repository is does not change while it is worked on; which commit its HEAD is does.
     const known = this.#repositories.get(repo.path)
     if (known !== undefined && repo.commit !== null) return known
+    mustBeHere(repo.path)
     const asked = this.#git.inspect(repo.path)
     this.#repositories.set(repo.path, asked)
     asked.catch(() => this.#repositories.delete(repo.path))
