@@ -1,3 +1,5 @@
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Client, ProtocolError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../../src/client/index.ts'
@@ -255,5 +257,94 @@ describe('what stands before the tools', () => {
     stop.abort(new Error('never mind'))
     await expect(waiting).rejects.toThrow()
     expect((await call(client, 'show_run', { run: id })).failed).toBe(false)
+  })
+})
+
+describe('a stream that breaks', () => {
+  /** Passes on to the server, and cuts the first answer that streams once it has said something. */
+  async function cuttingProxy() {
+    const seen: { method: string; lastEventId: string | undefined; status: number }[] = []
+    let cuts = 0
+    const server = createServer((request, response) => {
+      const { url, headers, method = '' } = request
+      const target = httpRequest(
+        new URL(url!, api.server.url),
+        { method, headers: { ...headers, host: new URL(api.server.url).host } },
+        (answer) => {
+          seen.push({ method, lastEventId: headers['last-event-id'] as string | undefined, status: answer.statusCode! })
+          response.writeHead(answer.statusCode!, answer.headers)
+          answer.on('data', (chunk: Buffer) => {
+            response.write(chunk)
+            if (cuts > 0 || !chunk.includes('notifications/progress')) return
+            cuts += 1
+            setImmediate(() => {
+              response.destroy()
+              target.destroy()
+            })
+          })
+          answer.on('end', () => response.end())
+          answer.on('error', () => response.destroy())
+        },
+      )
+      target.on('error', () => response.destroy())
+      request.pipe(target)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    return { url: `http://127.0.0.1:${port}`, seen, cuts: () => cuts, close: () => server.close() }
+  }
+
+  test('is taken up again by the SDK where it broke: nothing is missed, nothing comes twice', async () => {
+    const proxy = await cuttingProxy()
+    const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'legacy' } })
+    const requestInit = { headers: { authorization: `Bearer ${key}` } }
+    await client.connect(new StreamableHTTPClientTransport(new URL('/mcp', proxy.url), { requestInit }))
+    try {
+      const owner = createClient({ url: api.server.localUrl, token: key })
+      const source = { text: `name: slow\nsteps: { one: { script: 'sleep 3' } }\n`, fileName: 'slow.yaml' }
+      const { id } = await owner.call(startRun, { body: { source } })
+      const progress: string[] = []
+      const waited = await client.callTool(
+        { name: 'wait_run', arguments: { run: id, seconds: 60 } },
+        { onprogress: ({ message }) => void progress.push(message ?? '') },
+      )
+      expect(proxy.cuts()).toBe(1)
+      expect(waited.structuredContent).toMatchObject({ run: { id, state: 'succeeded' } })
+      expect(progress.at(-1)).toBe('succeeded: 1 of 1 steps')
+      expect(progress).toEqual([...new Set(progress)])
+      const resumed = proxy.seen.filter(({ lastEventId }) => lastEventId !== undefined)
+      expect(resumed).toMatchObject([{ method: 'GET', status: 200 }])
+    } finally {
+      await client.close()
+      proxy.close()
+    }
+  })
+
+  test('belongs to whoever asked: another key, and an unknown place, are told that there is nothing', async () => {
+    const ask = (token: string, init: { method: string; body?: string; last?: string }) =>
+      fetch(new URL('/mcp', api.server.url), {
+        method: init.method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: 'application/json, text/event-stream',
+          'content-type': 'application/json',
+          'mcp-protocol-version': '2025-11-25',
+          ...(init.last === undefined ? {} : { 'last-event-id': init.last }),
+        },
+        ...(init.body === undefined ? {} : { body: init.body }),
+      })
+    const params = { name: 'list_workflows', arguments: {} }
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'tools/call', params })
+    const text = await (await ask(key, { method: 'POST', body })).text()
+    const ids = [...text.matchAll(/^id: (\S+)$/gm)].map((match) => match[1]!)
+    expect(ids).toHaveLength(2)
+    // The answer again, by the name of the event before it; and nothing more behind the last.
+    const again = await ask(key, { method: 'GET', last: ids[0]! })
+    expect(await again.text()).toContain('"id":7')
+    expect(await (await ask(key, { method: 'GET', last: ids[1]! })).text()).toBe('')
+    const other = (await api.owner.call(createKeyEndpoint, { body: { name: 'other', role: 'owner' } })).key
+    expect((await ask(other, { method: 'GET', last: ids[0]! })).status).toBe(404)
+    expect((await ask(key, { method: 'GET', last: 'mcs_none.1' })).status).toBe(404)
+    expect((await ask(key, { method: 'GET' })).status).toBe(405)
   })
 })
