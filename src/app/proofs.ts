@@ -12,6 +12,7 @@ import { listQuestions } from '../orchestration/questions/questions-store.ts'
 import { readStepOutputs } from '../orchestration/runs/run-context.ts'
 import { requestersOf } from '../orchestration/runs/run-requesters.ts'
 import { findRun } from '../orchestration/runs/runs-store.ts'
+import { runsUnder } from '../orchestration/runs/runs-under.ts'
 import { readFormerAttempts, readTaskRecords } from '../orchestration/runs/task-records.ts'
 import { toolCallsOfTask } from '../orchestration/tool-calls/tool-calls-store.ts'
 import type { Orchestration } from './orchestration.ts'
@@ -22,6 +23,7 @@ const most = 1_000
 /** Proofs of work, with what each part knows of a task. */
 export function createProofs(database: Database, orchestration: Orchestration, storage: Storage): ProofsService {
   return new ProofsService({
+    runsUnder,
     database,
     blobs: storage.blobs,
     sink: storage.artifacts,

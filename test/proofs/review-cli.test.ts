@@ -90,3 +90,21 @@ test('review shows a run, takes the answers of a person, and a kill while a bund
     },
   ])
 })
+
+test('review of a run shows what the runs that it called have left', async () => {
+  const cwd = join(scratch.path, 'caller')
+  const repository = join(cwd, 'repository')
+  mkdirSync(join(cwd, 'workflows'), { recursive: true })
+  makeRepository(repository, { 'a.txt': 'broken\n' })
+  writeFileSync(join(cwd, 'leanvibe.yaml'), 'agents: 2\n')
+  const inner = "name: inner\nsteps: { fix: { workspace: worktree, command: [sh, -c, 'echo fixed > a.txt'] } }\n"
+  writeFileSync(join(cwd, 'workflows', 'inner.yaml'), inner)
+  writeFileSync(join(cwd, 'workflows', 'outer.yaml'), 'name: outer\nsteps: { part: { workflow: { name: inner } } }\n')
+  const ran = await runCli(['orchestrate', 'outer', '--repo', repository, '--json'], { cwd })
+  expect(ran.code, ran.stderr).toBe(0)
+  const { run } = documentsOf(ran.stdout).at(-1) as { run: { id: string } }
+  const all = await runCli(['review', run.id], { cwd })
+  expect(all.stdout).toContain('1 file, +1 -1')
+  const one = await runCli(['review', run.id, '--task', 'fix'], { cwd })
+  expect(one.stdout).toContain('+fixed')
+})

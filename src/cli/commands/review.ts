@@ -45,7 +45,8 @@ async function show(context: CliContext, id: string, options: ReviewOptions): Pr
     const { colors } = out
     const full = options.task !== undefined || options.diff === true
     out.lines(`${colors.bold(id)}  ${oneLine(detail.run.workflow)}  ${detail.run.state}`)
-    if (items.length === 0) out.lines('no task of it has left a commit; --task STEP shows any task')
+    if (items.length === 0)
+      out.lines('no task of it, or of a run that it called, has left a commit; --task STEP shows any task')
     for (const item of items) out.lines('', ...proofLines(item, { colors, full }))
     if (more > 0) out.lines('', `and ${more} more; --task shows each`)
     const answered = await answer(context, client, pending, options, () => {
@@ -62,9 +63,16 @@ async function proofsOf(
   { run, tasks }: RunDetail,
   wanted: string | undefined,
 ): Promise<{ readonly items: readonly NamedProof[]; readonly more: number }> {
-  if (wanted === undefined) return client.call(runProofs, { params: { id: run.id }, query: {} })
+  const all = () => client.call(runProofs, { params: { id: run.id }, query: {} })
+  if (wanted === undefined) return all()
   const named = tasks.filter((task) => task.id === wanted || task.step === wanted || nameOf(task) === wanted)
   if (named.length === 0) {
+    // Of a run that it called, perhaps.
+    const { items } = await all()
+    const called = items.filter(
+      ({ proof: { task } }) => task.id === wanted || nameOf(task) === wanted || task.step === wanted,
+    )
+    if (called.length > 0) return { items: called, more: 0 }
     const known = [...new Set(tasks.map(({ step }) => step))].join(', ')
     throw cliErrors['task-unknown'](`${run.id} has no task ${oneLine(wanted)}; its steps are ${known}`)
   }
@@ -77,7 +85,7 @@ async function proofsOf(
 
 const mostTasks = 50
 
-function nameOf({ step, item }: RunDetail['tasks'][number]): string {
+function nameOf({ step, item }: { readonly step: string; readonly item: number | null }): string {
   return item === null ? step : `${step}[${item}]`
 }
 

@@ -1,6 +1,6 @@
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import { failpoint } from '../../foundation/kernel/failpoints.ts'
-import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { BlobStore } from '../../foundation/platform/blobs/blob-store.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import type { LoggedEvent } from '../../foundation/runtime/event-log.ts'
@@ -27,6 +27,8 @@ export interface ProofsServiceOptions {
   readonly blobs: BlobStore
   readonly sink: ArtifactSink
   readonly sources: ProofSources
+  /** A run and those that it called; the `runs` part provides it. */
+  readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
   /** Which of these tasks have kept an artifact of this name; the `artifacts` part provides it. */
   readonly tasksWith: (
     tx: ReadTx,
@@ -51,6 +53,7 @@ const batch = 20
 const restMs = 60_000
 /** Tasks of one run that are answered at a time. */
 const mostTasks = 100
+const mostRuns = 500
 
 /** Proofs of work: made from the record when a task has left a change, and again when more is known of it. */
 export class ProofsService {
@@ -112,15 +115,19 @@ export class ProofsService {
     return { named: { sha256, artifact, proof }, json: text, markdown: proofMarkdown(proof, sha256) }
   }
 
-  /** Those of all tasks of a run that left a change. */
+  /** Those of all tasks of a run, and of the runs that it called, that left a change. */
   async ofRun(tenant: TenantId, runId: string): Promise<{ readonly items: NamedProof[]; readonly more: number }> {
-    const { database, sources } = this.#options
+    const { database, sources, runsUnder } = this.#options
     const changed = await database.forTenant(tenant).read(async (tx) => {
-      const artifacts = await sources.artifactsOf(tx, tenant, runId)
-      return [...new Set(artifacts.filter(({ name }) => name === diffName).map(({ taskId }) => taskId))]
+      const tasks = new Map<string, string>()
+      for (const run of await runsUnder(tx, tenant, runId as RunId, mostRuns)) {
+        const artifacts = await sources.artifactsOf(tx, tenant, run)
+        for (const { name, taskId } of artifacts) if (name === diffName) tasks.set(taskId, run)
+      }
+      return [...tasks]
     })
     const items: NamedProof[] = []
-    for (const taskId of changed.slice(0, mostTasks)) items.push((await this.show(tenant, runId, taskId)).named)
+    for (const [taskId, run] of changed.slice(0, mostTasks)) items.push((await this.show(tenant, run, taskId)).named)
     return { items, more: Math.max(0, changed.length - mostTasks) }
   }
 
