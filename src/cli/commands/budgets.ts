@@ -10,11 +10,11 @@ import {
   showBudget,
   showLedger,
 } from '../../orchestration/budgets/budgets-contract.ts'
+import { amountText } from '../amount-text.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { oneLine, table } from '../text.ts'
-import { usdText } from '../usd-text.ts'
 
 export const budgets: CliCommand = {
   configure(command, act) {
@@ -28,7 +28,10 @@ export const budgets: CliCommand = {
       .command('set')
       .description('set the limits of a budget: budgets set tenant usd=50 --window day --soft 40')
       .argument('<whose>', 'tenant, team:NAME, workflow:NAME, run:ID, task:ID or agent:ID')
-      .argument('<limit>', 'UNIT=AMOUNT or UNIT=none; usd, tokens, runs, cpu-seconds, wall-seconds, subscription-share')
+      .argument(
+        '<limit>',
+        'UNIT=AMOUNT or UNIT=none; usd, tokens, runs, cpu-seconds, wall-seconds, subscription-share, agents',
+      )
       .option('--window <window>', 'total, run (for each run by itself), day, month, or a time such as 5h', 'total')
       .option('--soft <amount>', 'tell when so much is spent')
       .action(act(set))
@@ -142,12 +145,6 @@ function entryCells(budget: BudgetView, entry: LedgerEntry): string[] {
     entry.taskId ?? entry.runId ?? entry.agentId ?? '',
     oneLine(entry.purpose, 40),
   ]
-}
-
-function amountText({ unit }: Pick<BudgetView, 'unit'>, amount: number): string {
-  if (unit === 'micro-usd') return usdText(amount)
-  if (unit === 'subscription-share') return `${(amount * 100).toFixed(2)} %`
-  return `${amount} ${unit}`
 }
 
 function scopeOf(text: string) {

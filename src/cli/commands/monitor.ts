@@ -1,8 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '../../client/client.ts'
+import { isAppError } from '../../foundation/kernel/errors.ts'
 import { listPools } from '../../orchestration/agents/pools-contract.ts'
+import { listBudgets } from '../../orchestration/budgets/budgets-contract.ts'
 import { listFindings } from '../../orchestration/liveness/liveness-contract.ts'
 import { type Monitor, showMonitor } from '../../orchestration/monitor/monitor-contract.ts'
+import { listQuotas } from '../../orchestration/quotas/quotas-contract.ts'
+import { showQueue } from '../../orchestration/runs/queue-contract.ts'
+import { explainScaling } from '../../orchestration/scaling/scaling-contract.ts'
 import { listSchedules } from '../../orchestration/schedules/schedules-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
@@ -54,13 +59,34 @@ async function run(context: CliContext, options: Options): Promise<number> {
 }
 
 async function readAll(client: Client, signal: AbortSignal): Promise<Monitor & Fleet> {
-  const [figures, pools, schedules, findings] = await Promise.all([
+  const [figures, pools, schedules, findings, waits, scaling, budgets, quotas] = await Promise.all([
     client.call(showMonitor, { signal }),
     client.call(listPools, { signal }),
     client.call(listSchedules, { signal }),
     client.call(listFindings, { query: { state: 'open', limit: 10 }, signal }),
+    client.call(showQueue, { signal }),
+    client.call(explainScaling, { query: {}, signal }),
+    ifAllowed(client.call(listBudgets, { signal })),
+    ifAllowed(client.call(listQuotas, { signal })),
   ])
-  return { ...figures, pools: pools.items, schedules: schedules.items, findings: findings.items }
+  return {
+    ...{ ...figures, pools: pools.items, schedules: schedules.items, findings: findings.items },
+    waits: { reasons: waits.reasons, unserved: waits.unserved },
+    scaling: scaling.items.flatMap(({ policy, last }) => (policy === null || last === null ? [] : [last])),
+    ...{ budgets: budgets.items, quotas: quotas.items },
+  }
+}
+
+/** What is spent is not for everybody who may watch. */
+async function ifAllowed<T>(
+  answer: Promise<{ readonly items: readonly T[] }>,
+): Promise<{ readonly items: readonly T[] }> {
+  try {
+    return await answer
+  } catch (error) {
+    if (isAppError(error) && error.kind === 'forbidden') return { items: [] }
+    throw error
+  }
 }
 
 function tell({ out }: CliContext, figures: Monitor & Fleet, { metrics }: Options): void {
