@@ -31,7 +31,7 @@ async function history(context: CliContext, pool: string | undefined, { limit }:
     const query = { limit, ...(pool === undefined ? {} : { pool }) }
     const { items } = await client.call(scalingHistory, { query })
     for (const item of items) out.document(item)
-    if (items.length === 0) out.lines('no pool has changed its size yet')
+    if (items.length === 0) out.lines(`${pool === undefined ? 'no pool' : `no pool ${pool}`} has changed its size yet`)
     else
       out.lines(
         ...table(items.map((item) => [item.at, item.pool, `${item.from} → ${item.to}`, item.strategy, item.reason])),

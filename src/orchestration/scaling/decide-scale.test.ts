@@ -203,6 +203,11 @@ describe('limits', () => {
   test('nothing is taken away before the load was watched for a while', () => {
     const decision = decide({ strategy: 'target_tracking' }, { used: 0, arrivals: 0 }, { samples: [sample(60)] })
     expect(decision).toMatchObject({ outcome: 'none', reason: 'watched for 1m 0s of 5m 0s: not fewer than 4 yet' })
+    const first = { samples: [sample(60, { agents: 2, used: 0, arrivals: 0 })] }
+    expect(decide({ strategy: 'target_tracking' }, { used: 0, arrivals: 0 }, first)).toMatchObject({
+      ...{ outcome: 'in', from: 4, to: 2 },
+      reason: expect.stringMatching(/^nothing to do; watched for 1m 0s of 5m 0s: not fewer than 2 yet$/),
+    })
   })
 
   test('to zero only after a while with nothing to do', () => {

@@ -71,7 +71,9 @@ export function decideScale(
   to = bound(view, to, trail)
   const outcome = to > from ? 'out' : to < from ? 'in' : 'none'
   trail.say(outcome === 'none' ? `stays at ${from}` : `goes from ${from} to ${to}`)
-  return { outcome, from, to, recommended, reason: trail.reason, steps: trail.lines }
+  // What was wanted moves it; a limit says only why it moves no further.
+  const told = outcome === 'none' || trail.reason === reason ? trail.reason : `${reason}; ${trail.reason}`
+  return { outcome, from, to, recommended, reason: told, steps: trail.lines }
 }
 
 class Trail {

@@ -87,7 +87,7 @@ export function resolvePolicy(input: ScalingPolicyInput): ScalingPolicy {
   }
   if (policy.strategy === 'scheduled' && policy.scheduled.entries.length === 0) {
     throw scalingErrors['scaling-policy-invalid'](
-      'the strategy scheduled needs scheduled.entries: cron, timeZone, agents',
+      'the strategy scheduled needs scheduled.entries: cron, timeZone, agents (on the command line --at "CRON = AGENTS ZONE")',
     )
   }
   if (policy.simple.scaleDownThreshold >= policy.simple.scaleUpThreshold) {
