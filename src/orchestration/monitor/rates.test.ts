@@ -11,6 +11,13 @@ test('counts become rates over their own minutes', () => {
   expect(ratesOf({ types, coveredSince: null }, now)).toEqual({ throughput1m: 0.5, throughput5m: 1, failures5m: 0.2 })
 })
 
+test('what was cancelled has ended, and has not failed', () => {
+  const more = [...types, { type: 'task.cancelled', counts: [0, 300] }]
+  expect(ratesOf({ types: more, coveredSince: null }, now)).toMatchObject({ throughput5m: 2, failures5m: 0.2 })
+  const alone = [{ type: 'task.cancelled', counts: [1, 1] }]
+  expect(ratesOf({ types: alone, coveredSince: null }, now).failures5m).toBe(null)
+})
+
 test('where only the newest events were counted, over the time they cover', () => {
   const coveredSince = new Date(now.getTime() - 20_000)
   expect(ratesOf({ types, coveredSince }, now)).toEqual({ throughput1m: 1.5, throughput5m: 15, failures5m: 0.2 })
