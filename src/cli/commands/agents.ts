@@ -18,7 +18,7 @@ import { addAgent } from '../add-agent.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
-import { oneLine, plural, table } from '../text.ts'
+import { formatBytes, oneLine, plural, table } from '../text.ts'
 import { contextText } from '../ui/context-text.ts'
 
 export const agents: CliCommand = {
@@ -140,10 +140,15 @@ function placementLines({ labels, region, taints, weight, resources, enforcement
     ['region', region ?? ''],
     ['taints', taints.join(', ')],
     ['weight', weight === 1 ? '' : String(weight)],
-    ['resources', resources === null ? '' : pairs(resources).join(', ')],
+    ['resources', resources === null ? '' : Object.entries(resources).map(resourceText).join(', ')],
     ['spending', enforcement === null ? '' : spendings[enforcement]],
   ]
   return table(rows.flatMap(([name, text]) => (text === '' ? [] : [[`  ${name}`, oneLine(text, 200)]])))
+}
+
+function resourceText([name, amount]: readonly [string, number]): string {
+  if (name === 'cpu') return `cpu ${amount}`
+  return `${name} ${formatBytes(amount)}${name === 'network' ? '/s' : ''}`
 }
 
 async function steer(context: CliContext, endpoint: typeof cordonAgent, id: string): Promise<void> {

@@ -104,7 +104,12 @@ async function list(context: CliContext, options: { state?: RunView['state']; li
   await withConnection(context, { work: false }, async ({ client }) => {
     const { items } = await client.call(listRuns, { query: options })
     for (const run of items) out.document(run)
-    if (items.length === 0) out.lines('no runs yet; start one: leanvibe orchestrate repo-checkup --repo .')
+    if (items.length === 0)
+      out.lines(
+        options.state === undefined
+          ? 'no runs yet; start one: leanvibe orchestrate repo-checkup --repo .'
+          : `no runs are ${options.state}`,
+      )
     else
       out.lines(
         ...table(
