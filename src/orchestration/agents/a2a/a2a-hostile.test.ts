@@ -6,6 +6,7 @@ import { defaultPermissions } from '../../../foundation/platform/config/agent-ki
 import { createAddressGuard } from '../../../foundation/platform/network/address-guard.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
+import { RecordedCalls } from '../../tool-calls/recorded-calls.fixture.ts'
 import { createSessionMemory } from '../acp/acp-resume.ts'
 import { ScriptedPeople } from '../sessions/ask.fixture.ts'
 import { promptOf } from '../sessions/peer-script.fixture.ts'
@@ -44,6 +45,7 @@ describe('what else a remote agent may do', () => {
     await peer.close()
   })
 
+  const calls = new RecordedCalls()
   let named = 0
   interface More extends Partial<A2aSettings> {
     readonly silence?: number
@@ -63,7 +65,12 @@ describe('what else a remote agent may do', () => {
     const taskId = `tsk_a2a_${named}` as TaskId
     const hosted = {
       registration: { ...registration(`a2a-${named}`, 1), kind: 'a2a' },
-      adapter: createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people, cancelGraceMs: 500 }),
+      adapter: createSessionAdapter(driver, {
+        artifacts: kit.artifacts,
+        ask: people,
+        cancelGraceMs: 500,
+        toolCalls: calls.open,
+      }),
       env: {},
     }
     const port = new MemoryExchange([hosted.registration])
@@ -74,8 +81,47 @@ describe('what else a remote agent may do', () => {
     }
     await runner.close()
     const notes = kit.logs.text(taskId, 'stderr')
-    return { reports: port.accepted, report: port.accepted.at(-1)!, log: kit.logs.text(taskId), notes }
+    const tools = calls.of(taskId)
+    return { reports: port.accepted, report: port.accepted.at(-1)!, log: kit.logs.text(taskId), notes, tools }
   }
+
+  it.each([true, false])(
+    'tells of its tools in metadata and in parts of its kit, each once, streaming %s',
+    async (streaming) => {
+      const data = (adk_type: string, value: object) => ({ content: { $case: 'data', value }, metadata: { adk_type } })
+      const kit = [
+        data('function_call', { id: 'k1', name: 'lookup', args: { q: 'x' } }),
+        data('function_response', { id: 'k1', name: 'lookup', response: { rows: 3 } }),
+        data('function_call', { id: 'k2', name: 'send', args: {} }),
+        data('function_response', { id: 'k2', response: { error: 'no' } }),
+      ]
+      const told = [
+        { call: 'a', tool: 'search', kind: 'search', state: 'completed', title: `finds ${secret}` },
+        { call: 'b', tool: 'edit', state: 'refused' },
+        { call: 'c', tool: 'wait', state: 'started' },
+        { call: 'd', tool: 'x', state: 'nonsense' },
+      ]
+      const { report, tools } = await perform(
+        { streaming, auth: { header: 'authorization', secret: 'PEER', bearer: true } },
+        promptOf(
+          { call: 'tools', with: [JSON.stringify(told)] },
+          { call: 'tools', with: [JSON.stringify(told)] },
+          { call: 'part', with: ['used', JSON.stringify(kit)] },
+          { say: 'done' },
+        ),
+      )
+      expect(report).toMatchObject({ outcome: 'succeeded' })
+      // What tells of a tool is no output.
+      expect(JSON.stringify(report.output)).not.toContain('lookup')
+      expect(tools.toSorted()).toEqual([
+        'edit refused: edit',
+        'lookup completed: lookup',
+        'search completed: finds ***',
+        'send failed: send',
+        'wait abandoned: wait',
+      ])
+    },
+  )
 
   it.each([
     ['http://169.254.169.254/latest/meta-data', 'a2a-url-refused'],

@@ -152,6 +152,11 @@ export async function startA2aPeer(card: Partial<AgentCard['capabilities']> = {}
           await gate.promise
           return 'opened'
         }
+        if (name === 'tools') {
+          spent = { ...spent, toolCalls: JSON.parse(args[0] ?? '[]') }
+          tell(TaskState.TASK_STATE_WORKING)
+          return ''
+        }
         if (name === 'note') tell(TaskState.TASK_STATE_WORKING, [text(args[0] ?? '')])
         else if (name === 'sign-in') tell(TaskState.TASK_STATE_AUTH_REQUIRED, [text('sign in first')])
         else if (name === 'cut') await looked(taskId)

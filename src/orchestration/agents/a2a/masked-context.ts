@@ -28,6 +28,12 @@ export function maskedContext(context: SessionContext, secret: string | null): M
       progress: (note) => context.progress(note === undefined ? undefined : own.text(note)),
       say: (text) => say(decoder.write(stream.write(Buffer.from(text)))),
       note: (line) => context.note(own.text(line)),
+      tools: {
+        started: (key, call) =>
+          context.tools.started(key, { ...call, tool: own.text(call.tool), title: own.text(call.title) }),
+        ended: (key, end) => context.tools.ended(key, end),
+        close: () => context.tools.close(),
+      },
       ask: (question) =>
         context.ask({ ...question, message: own.text(question.message), details: own.json(question.details) }),
     },

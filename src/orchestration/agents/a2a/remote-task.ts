@@ -11,6 +11,7 @@ import {
 import type { JsonObject, JsonValue } from '../../../foundation/kernel/json.ts'
 import type { SessionContext } from '../sessions/agent-session.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
+import { A2aTools } from './a2a-tools.ts'
 import { A2aUsage } from './a2a-usage.ts'
 import type { PartFiles } from './part-files.ts'
 
@@ -46,6 +47,7 @@ export class RemoteTask {
   readonly usage = new A2aUsage()
   readonly #context: SessionContext
   readonly #files: PartFiles
+  readonly #tools: A2aTools
   /** Of each artifact, how many characters were said, and what they were. */
   readonly #said = new Map<string, { length: number; readonly hash: Hash }>()
   readonly #values = new Map<string, JsonValue>()
@@ -62,6 +64,7 @@ export class RemoteTask {
   constructor(context: SessionContext, files: PartFiles) {
     this.#context = context
     this.#files = files
+    this.#tools = new A2aTools(context.tools)
   }
 
   /** Values besides words. */
@@ -82,7 +85,7 @@ export class RemoteTask {
     const { taskId, contextId } = payload.value
     this.#bind(taskId, contextId)
     if (payload.$case === 'statusUpdate') {
-      this.usage.told(payload.value.metadata)
+      this.#heed(payload.value.metadata)
       return this.#status(payload.value.status)
     }
     const { artifact, append } = payload.value
@@ -93,7 +96,7 @@ export class RemoteTask {
   /** The whole task, as it is now. */
   async snapshot(task: Task): Promise<void> {
     this.#bind(task.id, task.contextId)
-    this.usage.told(task.metadata)
+    this.#heed(task.metadata)
     for (const artifact of task.artifacts) await this.#artifact(artifact, false)
     await this.#status(task.status)
   }
@@ -102,7 +105,7 @@ export class RemoteTask {
   async answer(message: Message): Promise<void> {
     if (this.id !== null) throw broken('it answered with a message where a task is under way')
     this.contextId = message.contextId === '' ? null : message.contextId
-    this.usage.told(message.metadata)
+    this.#heed(message.metadata)
     this.news += 1
     this.standing = 'said'
     await this.#parts(message.parts, message.messageId)
@@ -122,6 +125,12 @@ export class RemoteTask {
     }
   }
 
+  /** What it has spent and which tools it uses stand in the metadata of whatever it sends. */
+  #heed(metadata: unknown): void {
+    this.usage.told(metadata)
+    this.#tools.told(metadata)
+  }
+
   #bind(id: string, contextId: string): void {
     if (id === '' || id.length > longestId) throw broken('it named no task')
     if (this.id !== null && id !== this.id) throw broken(`it told of the task ${id.slice(0, 100)}, which is not ours`)
@@ -136,7 +145,10 @@ export class RemoteTask {
     if (standing !== this.standing) this.news += 1
     this.standing = standing
     this.message = status.message ?? null
-    if (status.message !== undefined) this.usage.told(status.message.metadata)
+    if (status.message !== undefined) {
+      this.#heed(status.message.metadata)
+      for (const part of status.message.parts) this.#tools.takes(part)
+    }
     const text = this.statusText
     if (standing !== 'going' || text === '' || text === this.#noted) return
     this.#noted = text
@@ -146,7 +158,7 @@ export class RemoteTask {
 
   async #artifact(artifact: Artifact, append: boolean): Promise<void> {
     const { artifactId, name, parts } = artifact
-    this.usage.told(artifact.metadata)
+    this.#heed(artifact.metadata)
     if (artifactId === '' || artifactId.length > longestId) throw broken('it sent an artifact without a name')
     if (!this.#said.has(artifactId) && this.#said.size >= mostArtifacts) {
       throw broken(`it sent more than ${mostArtifacts} artifacts`)
@@ -180,8 +192,9 @@ export class RemoteTask {
 
   /** What is no text: values become outputs, files are kept. */
   async #rest(id: string, parts: readonly Part[], label: string): Promise<void> {
-    for (const [index, { content, filename }] of parts.entries()) {
-      if (content === undefined || content.$case === 'text') continue
+    for (const [index, part] of parts.entries()) {
+      const { content, filename } = part
+      if (content === undefined || content.$case === 'text' || this.#tools.takes(part)) continue
       this.news += 1
       if (content.$case === 'data') this.#values.set(label, (content.value ?? null) as JsonValue)
       else if (content.$case === 'raw') await this.#files.keep(`${id}/${index}`, filename || label, content.value)

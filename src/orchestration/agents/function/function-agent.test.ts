@@ -8,6 +8,7 @@ import { defaultPermissions } from '../../../foundation/platform/config/agent-ki
 import { aliveOf, systemProcessTable } from '../../../foundation/platform/processes/index.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
+import { RecordedCalls } from '../../tool-calls/recorded-calls.fixture.ts'
 import { ScriptedPeople } from '../sessions/ask.fixture.ts'
 import { describeAgentKind, everything, type KindUnderTest } from '../sessions/conformance.fixture.ts'
 import { type PeerStep, promptOf } from '../sessions/peer-script.fixture.ts'
@@ -15,6 +16,8 @@ import { createSessionAdapter } from '../sessions/session-adapter.ts'
 import { createFunctionDriver } from './function-driver.ts'
 
 const peer = fileURLToPath(new URL('function-peer.fixture.ts', import.meta.url))
+
+const calls = new RecordedCalls()
 
 function hosted({ kit, people }: KindUnderTest, module = peer, silenceMs: number | null = null, memoryMb = 64) {
   const driver = createFunctionDriver({
@@ -24,7 +27,12 @@ function hosted({ kit, people }: KindUnderTest, module = peer, silenceMs: number
   })
   return {
     registration: { ...registration('function', 1), kind: 'function' },
-    adapter: createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people, cancelGraceMs: 300 }),
+    adapter: createSessionAdapter(driver, {
+      artifacts: kit.artifacts,
+      ask: people,
+      cancelGraceMs: 300,
+      toolCalls: calls.open,
+    }),
     env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
   }
 }
@@ -69,6 +77,25 @@ describe('a function', () => {
     expect((await perform(object, 'x')).output).toEqual({ text: '{"label":"bug","sure":0.9}' })
     const nothing = module('nothing.mjs', 'export default () => {}\n')
     expect((await perform(nothing, 'x')).output).toEqual({ text: '' })
+  })
+
+  it('tells of the tools that it uses, how they ended, and what was left under way', async () => {
+    const agent = module(
+      'tools.ts',
+      `export default async (task, context) => {
+  const found = await context.tool({ tool: 'search', kind: 'search', title: 'looks for it' }, () => 3)
+  await context.tool({ tool: 'deploy', kind: 'execute' }, () => { throw new Error('no way') }).catch(() => {})
+  void context.tool({ tool: 'wait' }, () => new Promise(() => {}))
+  return String(found)
+}\n`,
+    )
+    const report = await perform(agent, 'x')
+    expect(report.output).toEqual({ text: '3' })
+    expect(calls.of(report.taskId)).toEqual([
+      'search completed: looks for it',
+      'deploy failed: deploy',
+      'wait abandoned: wait',
+    ])
   })
 
   it('prints into the log, not into its answer', async () => {

@@ -46,6 +46,15 @@ export interface FunctionUsage {
   readonly model?: string
 }
 
+/** A tool that a function is about to use, as it is told in the run. */
+export interface FunctionTool {
+  readonly tool: string
+  /** What it does. Default `other`. */
+  readonly kind?: 'read' | 'search' | 'think' | 'edit' | 'delete' | 'move' | 'execute' | 'fetch' | 'other'
+  /** One line for people; no arguments, no texts. Default: the tool. */
+  readonly title?: string
+}
+
 export interface FunctionContext {
   /** Aborted on cancel, on timeout, on loss of the lease. What goes on is ended by force a little later. */
   readonly signal: AbortSignal
@@ -60,6 +69,8 @@ export interface FunctionContext {
   /** Asks people, and waits. */
   ask(question: FunctionQuestion): Promise<FunctionAnswer>
   usage(spent: FunctionUsage): void
+  /** Tells that it uses a tool, does `work`, and tells what came of it: `failed` where it throws. Resolves to what `work` does. */
+  tool<T>(used: FunctionTool, work: () => T | Promise<T>): Promise<T>
 }
 
 /**
@@ -96,6 +107,12 @@ export type FromFunction =
   | { readonly kind: 'say'; readonly text: string }
   | { readonly kind: 'ask'; readonly id: number; readonly question: FunctionQuestion }
   | { readonly kind: 'usage'; readonly spent: FunctionUsage }
+  | {
+      readonly kind: 'tool'
+      readonly call: number
+      readonly state: 'started' | 'completed' | 'failed'
+      readonly used: FunctionTool
+    }
   | { readonly kind: 'done'; readonly text: string | null; readonly cpuSeconds: number | null }
   | {
       readonly kind: 'failed'

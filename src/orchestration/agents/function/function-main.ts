@@ -17,6 +17,7 @@ const unread = new Int32Array(shared)
 const controller = new AbortController()
 const open = new Map<number, PromiseWithResolvers<FunctionAnswer>>()
 let asked = 0
+let used = 0
 
 /** Who talks faster than it is heard waits, and with it the whole thread. */
 function tell(message: FromFunction): void {
@@ -44,6 +45,20 @@ const context: FunctionContext = {
   log: (line) => tell({ kind: 'log', line: String(line) }),
   say: (text) => tell({ kind: 'say', text: String(text) }),
   usage: (spent) => tell({ kind: 'usage', spent }),
+  async tool(tool, work) {
+    used += 1
+    const call = used
+    const told = (state: 'started' | 'completed' | 'failed') => tell({ kind: 'tool', call, state, used: tool })
+    told('started')
+    try {
+      const value = await work()
+      told('completed')
+      return value
+    } catch (error) {
+      told('failed')
+      throw error
+    }
+  },
   async ask(question) {
     asked += 1
     const answer = Promise.withResolvers<FunctionAnswer>()

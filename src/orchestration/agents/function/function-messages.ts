@@ -1,4 +1,5 @@
 import { z } from '../../../foundation/kernel/schema.ts'
+import { toolKinds } from '../../../foundation/platform/config/agent-kinds.ts'
 import type { AttemptSpending } from '../../runners/exchange-contract.ts'
 
 const count = z.number().int().min(0).max(1_000_000_000_000)
@@ -30,6 +31,16 @@ const messageSchema = z.discriminatedUnion('kind', [
       inputTokens: count.optional(),
       outputTokens: count.optional(),
       model: z.string().max(200).optional(),
+    }),
+  }),
+  z.object({
+    kind: z.literal('tool'),
+    call: z.int().min(1),
+    state: z.enum(['started', 'completed', 'failed']),
+    used: z.object({
+      tool: z.string().min(1).max(200),
+      kind: z.enum(toolKinds).optional(),
+      title: z.string().max(1_000).optional(),
     }),
   }),
   z.object({ kind: z.literal('done'), text: z.string().nullable(), cpuSeconds }),

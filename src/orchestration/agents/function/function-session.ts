@@ -8,6 +8,7 @@ import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import type { AgentAnswer, AgentSession, SessionContext, SessionEnd } from '../sessions/agent-session.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
+import { ToldTools } from '../sessions/told-tools.ts'
 import type { FunctionTask, FunctionThreadData, ToFunction } from './function-contract.ts'
 import { type CheckedMessage, readMessage } from './function-messages.ts'
 
@@ -28,6 +29,7 @@ const terminateMs = 5_000
 export class FunctionSession implements AgentSession {
   readonly #options: FunctionSessionOptions
   readonly #silence: SilenceWatch
+  readonly #tools: ToldTools
   readonly #answer = Promise.withResolvers<AgentAnswer>()
   readonly #unread = new Int32Array(new SharedArrayBuffer(4))
   readonly #startedAt = performance.now()
@@ -40,6 +42,7 @@ export class FunctionSession implements AgentSession {
 
   constructor(options: FunctionSessionOptions) {
     this.#options = options
+    this.#tools = new ToldTools(options.context.tools)
     const { silenceMs } = options.rules
     this.#silence = new SilenceWatch(silenceMs, () => {
       this.#fail(attemptErrorOf(sessionErrors['agent-silent'](`it said nothing for ${(silenceMs ?? 0) / 1_000} s`)))
@@ -161,6 +164,10 @@ export class FunctionSession implements AgentSession {
       case 'usage':
         this.#spent = said.spent
         return
+      case 'tool': {
+        const { call, state, used } = said
+        return this.#tools.take({ call: String(call), state, ...used })
+      }
       case 'ask':
         // Not waited for: it may say more meanwhile.
         return void this.#ask(said, context)

@@ -8,6 +8,7 @@ import { shapeHttpAgent } from '../../../foundation/platform/config/http-agent.t
 import { createServer, type HttpServer } from '../../../foundation/platform/http/server.ts'
 import { MemoryExchange } from '../../runners/memory-exchange.fixture.ts'
 import { agentSpec, RunnerKit, registration } from '../../runners/runner-kit.fixture.ts'
+import { RecordedCalls } from '../../tool-calls/recorded-calls.fixture.ts'
 import { ScriptedPeople } from '../sessions/ask.fixture.ts'
 import { describeAgentKind, everything, type KindUnderTest } from '../sessions/conformance.fixture.ts'
 import { createSessionAdapter } from '../sessions/session-adapter.ts'
@@ -46,6 +47,8 @@ afterAll(async () => {
 let fence = 0
 const lastFence = () => fence
 
+const told = new RecordedCalls()
+
 function hosted({ kit, people }: KindUnderTest, settings: Settings, silenceMs: number | null = null) {
   const driver = createHttpDriver({
     pool: 'p',
@@ -54,7 +57,9 @@ function hosted({ kit, people }: KindUnderTest, settings: Settings, silenceMs: n
     ...{ language, calls, serverUrl: async () => ourUrl },
     readSecret: async (name) => `secret-of-${name}`,
   })
-  const adapter = createSessionAdapter(driver, { artifacts: kit.artifacts, ask: people, cancelGraceMs: 500 })
+  const { artifacts } = kit
+  const options = { artifacts, ask: people, cancelGraceMs: 500, toolCalls: told.open }
+  const adapter = createSessionAdapter(driver, options)
   return {
     registration: { ...registration('http', 2), kind: 'http' },
     adapter: {
@@ -307,6 +312,11 @@ describe('a service', () => {
       body: { status: 'duplicate' },
     })
     await tell(url, { type: 'words', text: 'first ' })
+    const tool = { type: 'tool', call: 't1', tool: 'crawl', kind: 'fetch' }
+    await tell(url, { ...tool, id: 't1+', state: 'started', title: 'reads the catalogue' })
+    await tell(url, { ...tool, id: 't1-', state: 'failed' })
+    await tell(url, { ...tool, call: 't2', state: 'completed' })
+    expect(await tell(url, { ...tool, state: 'nonsense' })).toMatchObject({ status: 400 })
     await tell(url, { type: 'question', id: 'q1', message: 'Which?' })
     const asked = async () => ((await (await fetch(url)).json()) as { answers: JsonObject[] }).answers
     await expect
@@ -318,6 +328,7 @@ describe('a service', () => {
     expect(report).toMatchObject({ outcome: 'succeeded', output: { text: 'first then this' } })
     expect(report.usage.spending).toEqual({ inputTokens: 3 })
     expect(report.notes).toContain('half way')
+    expect(told.of(report.taskId)).toEqual(['crawl failed: reads the catalogue', 'crawl completed: crawl'])
     expect(people.questions).toMatchObject([{ kind: 'question', message: 'Which?', freeText: true }])
     // The answer to its last word was lost: it may say it again, and nothing else.
     expect(await tell(url, result)).toMatchObject({ status: 202, body: { status: 'duplicate' } })

@@ -9,6 +9,7 @@ import type { AgentAnswer, AgentSession, SessionContext, SessionEnd } from '../s
 import { pause } from '../sessions/pause.ts'
 import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
+import { ToldTools } from '../sessions/told-tools.ts'
 import type { HttpDriverOptions } from './http-driver.ts'
 import { httpAgentErrors } from './http-errors.ts'
 import { fillUrl, pick } from './http-language.ts'
@@ -36,6 +37,7 @@ export class HttpSession implements AgentSession {
   readonly #startedAt = performance.now()
   readonly #over = new AbortController()
   readonly #silence: SilenceWatch
+  readonly #tools: ToldTools
   #masker = new SecretMasker([])
   #call: OpenedCall | null = null
   /** What templates see; grows with what the service answers. */
@@ -48,6 +50,7 @@ export class HttpSession implements AgentSession {
     this.#options = options
     this.#assignment = assignment
     this.#context = context
+    this.#tools = new ToldTools(context.tools)
     const { silenceMs } = options.rules
     this.#silence = new SilenceWatch(silenceMs, () => {
       this.#over.abort(sessionErrors['agent-silent'](`it said nothing for ${(silenceMs ?? 0) / 1_000} s`))
@@ -229,6 +232,11 @@ export class HttpSession implements AgentSession {
       case 'words':
         await context.say(this.#masker.text(body.text))
         return null
+      case 'tool': {
+        const { tool, title = tool } = body
+        this.#tools.take({ ...body, tool: this.#masker.text(tool), title: this.#masker.text(title) })
+        return null
+      }
       case 'usage':
         this.#spent = { ...this.#spent, ...readSpent(body) }
         return null

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../../foundation/platform/http/endpoint-contract.ts'
+import { toldToolShape } from '../../tool-calls/told-tool-contract.ts'
 
 const key = z.string().min(1).max(200)
 const count = z.int().min(0).max(1_000_000_000_000)
@@ -17,6 +18,8 @@ export const serviceMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('progress'), id: key.optional(), note: z.string().max(4_000).optional() }),
   /** Words of its answer, as far as it has come. */
   z.object({ type: z.literal('words'), id: key.optional(), text: z.string().max(16_384) }),
+  /** A tool that it uses, when it begins and when it has ended: `call` names the use, and is the same for both. */
+  z.object({ type: z.literal('tool'), id: key.optional(), ...toldToolShape }),
   /** All that it has spent so far. */
   z.object({ type: z.literal('usage'), id: key.optional(), ...usageShape }),
   /** It needs to know something; the answer is at the same address. */
@@ -57,7 +60,7 @@ export const tellServiceCall = endpoint({
   method: 'POST',
   path: '/api/v1/service-callbacks/:token',
   summary:
-    'A service tells how the work of an attempt gets on: progress, words, usage, a question, its result or failure.',
+    'A service tells how the work of an attempt gets on: progress, words, tools, usage, a question, its result or failure.',
   params,
   body: serviceMessageSchema,
   bodyLimit: 8 * 1_048_576,
