@@ -6,7 +6,7 @@ import { printable } from './text.ts'
 
 /** The exit code of a failure: that of its kind; 1 for a run that failed; 2 for a command line that is not understood. */
 export function exitCodeFor(error: unknown, interrupted: number): number {
-  if (error instanceof Interrupted) return interrupted
+  if (isInterrupt(error)) return interrupted
   if (!(error instanceof AppError)) return exitCodeOf.internal
   if (error.code === 'usage') return 2
   if (error.code === 'run-failed') return 1
@@ -15,7 +15,7 @@ export function exitCodeFor(error: unknown, interrupted: number): number {
 
 /** Tells a failure on standard error: what went wrong and what to do next; with `--json` as one document. */
 export function tellFailure(out: Output, error: unknown, debug: boolean): void {
-  if (error instanceof Interrupted) return
+  if (isInterrupt(error)) return
   const known = error instanceof AppError ? error : null
   if (out.json) {
     const { code, kind, retry, next, details } = known ?? unforeseen
@@ -30,6 +30,12 @@ export function tellFailure(out: Output, error: unknown, debug: boolean): void {
   if (known === null)
     out.stderr.write(`${colors.cyan('next')}  this is a fault of LeanVibe: please report it with the lines below\n`)
   if (known === null || debug) out.stderr.write(`${printable(stackOf(error))}\n`)
+}
+
+/** Timers and streams of Node throw an AbortError of their own, with what they were aborted for as its cause. */
+function isInterrupt(error: unknown): boolean {
+  if (error instanceof Interrupted) return true
+  return error instanceof Error && error.name === 'AbortError' && error.cause instanceof Interrupted
 }
 
 const unforeseen = { code: 'internal', kind: 'internal', retry: 'never', next: 'report it', details: {} } as const

@@ -79,6 +79,29 @@ test('what was answered with 2xx is done once, though the server is killed at th
   expect(published).toHaveLength(3)
   const tailed = await call('streaming', '--action', 'tail', '--from', 'start', '--types', 'test.*', '--limit', '3')
   expect(tailed.map(({ type }) => type)).toEqual(Array(3).fill('test.published'))
+
+  const signature = ['--hmac', 'header=x-sig', 'prefix=sha256=']
+  await call('webhook', '--action', 'add-source', '--name', 'own', '--preset', 'hmac', ...signature)
+  expect(await call('webhook', '--action', 'disable-source', '--id', 'own')).toMatchObject([
+    { enabled: false, hmac: { header: 'x-sig', prefix: 'sha256=' } },
+  ])
+  expect(await call('webhook', '--action', 'enable-source', '--id', 'own')).toMatchObject([{ enabled: true }])
+
+  // What is not sent for now is not waited for.
+  await call(
+    'webhook',
+    '--action',
+    'subscribe',
+    '--name',
+    'away',
+    '--url',
+    'https://receiver.example',
+    '--types',
+    'a.*',
+  )
+  await call('webhook', '--action', 'pause', '--id', 'away')
+  const waiting = await runCli(['webhook', '--action', 'test', '--id', 'away'], { cwd })
+  expect(waiting).toMatchObject({ code: 0, stdout: expect.stringContaining('away is paused') })
   const { code, stderr } = await runCli(['webhook', '--action', 'subscribe'], { cwd })
   expect(code).not.toBe(0)
   expect(stderr).toContain('--action subscribe needs --name')

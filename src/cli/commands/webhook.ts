@@ -36,6 +36,7 @@ export const webhook: CliCommand = {
       .addOption(new Option('--preset <preset>', 'add-source: how the sender signs').choices(presetSchema.options))
       .option('--secret <name...>', 'add-source: names of secrets in leanvibe.yaml (default: one is made)')
       .option('--rules <file>', 'add-source, set-rules: a YAML file with the routing rules')
+      .option('--hmac <name=value...>', 'add-source: of the preset hmac, for example header=x-sig prefix=sha256=')
       .option('--rate <n>', 'add-source: requests from one address in 60 s', wholeNumber)
       .option('--url <url>', 'subscribe: where to send')
       .option('--types <types>', 'subscribe: events, for example run.*,task.failed (default: all)')
@@ -55,7 +56,7 @@ export const webhook: CliCommand = {
       .addHelpText(
         'after',
         `
-in      add-source, set-rules, sources, received, route (--id RECEIPT), remove-source
+in      add-source, set-rules, enable-source, disable-source, sources, received, route (--id RECEIPT), remove-source
 out     subscribe, subscriptions, deliveries, redeliver (--id DELIVERY), test, replay, pause, resume, unsubscribe
 both    secret, rotate (--id SOURCE or SUBSCRIPTION), start, stop, status`,
       )

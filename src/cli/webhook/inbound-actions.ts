@@ -11,6 +11,7 @@ import {
   removeSource,
   rotateSource,
   routeReceipt,
+  type SourceView,
   showSource,
   showSourceSecret,
 } from '../../external-api/webhooks/sources-contract.ts'
@@ -25,6 +26,8 @@ import { need, type WebhookAction, type WebhookOptions } from './webhook-options
 export const actions: Readonly<Record<string, WebhookAction>> = {
   'add-source': addSource,
   'set-rules': setRules,
+  'enable-source': (context, options) => setEnabled(context, options, true),
+  'disable-source': (context, options) => setEnabled(context, options, false),
   sources,
   received,
   route,
@@ -41,6 +44,7 @@ async function addSource(context: CliContext, options: WebhookOptions): Promise<
     preset: need(options, 'preset', options.preset),
     secrets: [...(options.secret ?? [])],
     rules: options.rules === undefined ? [] : await readRules(context, options.rules),
+    ...(options.hmac === undefined ? {} : { hmac: hmacOf(options.hmac) }),
     ...(options.rate === undefined ? {} : { rate: { limit: options.rate, seconds: 60 } }),
   }
   return withConnection(context, { work: false }, async ({ client }) => {
@@ -58,15 +62,41 @@ async function addSource(context: CliContext, options: WebhookOptions): Promise<
   })
 }
 
+/** `header=x-sig`: what the names mean is checked by the server. */
+function hmacOf(words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const cut = word.indexOf('=')
+      if (cut < 1) throw cliErrors.usage(`--hmac: expected name=value, such as header=x-sig, not ${word}`)
+      return [word.slice(0, cut), word.slice(cut + 1)]
+    }),
+  )
+}
+
 async function setRules(context: CliContext, options: WebhookOptions): Promise<number> {
   const rules = await readRules(context, need(options, 'rules', options.rules))
+  return change(context, options, { rules }, (source) => `${source.name} has ${source.rules.length} rules`)
+}
+
+async function setEnabled(context: CliContext, options: WebhookOptions, enabled: boolean): Promise<number> {
+  return change(context, options, { enabled }, ({ name }) => `${name} is ${enabled ? 'on' : 'off'}`)
+}
+
+async function change(
+  context: CliContext,
+  options: WebhookOptions,
+  wish: Partial<Pick<SourceView, 'rules' | 'enabled'>>,
+  tell: (source: SourceView) => string,
+): Promise<number> {
+  const params = { id: need(options, 'id', options.id) }
   return withConnection(context, { work: false }, async ({ client }) => {
-    const params = { id: need(options, 'id', options.id) }
-    const { name, preset, secrets, toleranceSeconds, hmac, rate, enabled } = await client.call(showSource, { params })
-    const body = { name, preset, secrets, toleranceSeconds, hmac, rate, enabled, rules }
+    const { name, preset, secrets, toleranceSeconds, hmac, rate, enabled, rules } = await client.call(showSource, {
+      params,
+    })
+    const body = { name, preset, secrets, toleranceSeconds, hmac, rate, enabled, rules, ...wish }
     const changed = await client.call(changeSource, { params, body })
     context.out.document(changed)
-    context.out.lines(`${changed.name} has ${changed.rules.length} rules`)
+    context.out.lines(tell(changed))
     return 0
   })
 }

@@ -11,6 +11,7 @@ import {
   replayDeliveries,
   setSubscriptionState,
   showDelivery,
+  showSubscription,
   showSubscriptionSecret,
   testSubscription,
 } from '../../external-api/webhooks/subscriptions-contract.ts'
@@ -115,7 +116,7 @@ async function redeliver(context: CliContext, options: WebhookOptions): Promise<
   const id = need(options, 'id', options.id)
   return withConnection(context, { work: true }, async ({ client }) => {
     await client.call(redeliverEndpoint, { params: { id } })
-    return tellEnd(context, await untilTried(context, client, id))
+    return tellEnd(context, client, await untilTried(context, client, id))
   })
 }
 
@@ -123,24 +124,37 @@ async function test(context: CliContext, options: WebhookOptions): Promise<numbe
   const params = { id: need(options, 'id', options.id) }
   return withConnection(context, { work: true }, async ({ client }) => {
     const { id } = await client.call(testSubscription, { params })
-    return tellEnd(context, await untilTried(context, client, id))
+    return tellEnd(context, client, await untilTried(context, client, id))
   })
 }
 
-/** Looks until the delivery has been tried, which takes no longer than one request may. */
+/** A request takes 15 s at most; what has not begun by then has others before it. */
+const patienceMs = 20_000
+
+/** Looks until the delivery has been tried, or it is clear that it is not its turn: then it is `pending`. */
 async function untilTried({ interrupts }: CliContext, client: Client, id: string): Promise<DeliveryDetail> {
-  const before = (await client.call(showDelivery, { params: { id } })).attempts.length
+  const { attempts, subscriptionId } = await client.call(showDelivery, { params: { id } })
+  const before = attempts.length
+  const { state } = await client.call(showSubscription, { params: { id: subscriptionId } })
+  const until = performance.now() + (state === 'active' ? patienceMs : 0)
   for (;;) {
     const delivery = await client.call(showDelivery, { params: { id }, signal: interrupts.signal })
     const tried = delivery.attempts.length > before || delivery.attempts.length === delivery.attempt
     if (delivery.state !== 'pending' && delivery.state !== 'sending' && tried) return delivery
+    if (delivery.state === 'pending' && performance.now() >= until) return delivery
     await delay(100, undefined, { signal: interrupts.signal })
   }
 }
 
-function tellEnd(context: CliContext, delivery: DeliveryDetail): number {
+async function tellEnd(context: CliContext, client: Client, delivery: DeliveryDetail): Promise<number> {
   tellDelivery(context, delivery)
   if (delivery.state === 'delivered') return 0
+  if (delivery.state === 'pending') {
+    const { name, state } = await client.call(showSubscription, { params: { id: delivery.subscriptionId } })
+    if (state === 'active') context.out.lines('it waits for earlier deliveries of its subject, and is sent after them')
+    else context.out.lines(`it waits, because ${name} is ${state}: leanvibe webhook --action resume --id ${name}`)
+    return 0
+  }
   throw cliErrors['webhook-not-delivered'](delivery.lastError ?? 'the receiver did not take it')
 }
 

@@ -11,6 +11,8 @@ export interface WebhookOptions {
   readonly preset?: Preset
   readonly secret?: readonly string[]
   readonly rules?: string
+  /** `name=value` each. */
+  readonly hmac?: readonly string[]
   readonly rate?: number
   readonly url?: string
   readonly types?: string
