@@ -35,7 +35,7 @@ const mostFiles = 1_000
 
 /**
  * What a step puts out: small values as they are, larger ones and files as `{ artifact, bytes, sha256 }`, next to the
- * artifact itself. Values are masked.
+ * artifact itself. Values and files are masked.
  * @throws output-invalid, output-missing, output-too-large
  */
 export async function collectOutputs(
@@ -65,7 +65,7 @@ async function collect(
   switch (source.from) {
     case 'stdout': {
       stdout!.refuseTooLarge()
-      if (stdout!.path !== null) return keep(keepLargeText(`${name}.txt`, stdout!.path, context))
+      if (stdout!.path !== null) return keep(store(`${name}.txt`, { path: stdout!.path }, 0, context))
       return context.masker.text((await stdout!.text()).replace(/\r?\n$/, ''))
     }
     case 'json': {
@@ -145,8 +145,9 @@ async function fileInside(folder: string, path: string): Promise<{ path: string;
   return stat.isFile() ? { path: real, bytes: stat.size } : null
 }
 
-async function keepLargeText(name: string, path: string, context: OutputsContext): Promise<ArtifactRef> {
-  if (context.masker.empty) return store(name, { path }, 0, context)
+/** A file without the secrets that the work was given; itself where it was given none. */
+async function maskedFile(path: string, context: OutputsContext): Promise<string> {
+  if (context.masker.empty) return path
   const masked = join(context.tempdir, 'masked-output')
   const stream = context.masker.stream()
   await pipeline(
@@ -157,20 +158,22 @@ async function keepLargeText(name: string, path: string, context: OutputsContext
     },
     createWriteStream(masked),
   )
-  return store(name, { path: masked }, 0, context)
+  return masked
 }
 
 async function store(
   name: string,
   content: { readonly path: string } | { readonly data: Uint8Array },
   bytes: number,
-  { assignment, artifacts, limits, signal }: OutputsContext,
+  context: OutputsContext,
 ): Promise<ArtifactRef> {
+  const { assignment, artifacts, limits, signal } = context
   if (bytes > limits.artifactBytes) {
     throw agentErrors['output-too-large'](`${name} has ${bytes} bytes; artifacts may have ${limits.artifactBytes}`)
   }
   const { tenant, runId, taskId } = assignment
-  const stored = await artifacts.store({ tenant, runId, taskId }, content, signal)
+  const kept = 'path' in content ? { path: await maskedFile(content.path, context) } : content
+  const stored = await artifacts.store({ tenant, runId, taskId }, kept, signal)
   return { name, mediaType: mediaTypes[extname(name).toLowerCase()] ?? 'application/octet-stream', ...stored }
 }
 

@@ -347,6 +347,16 @@ describe('secrets', () => {
     const blob = kit.artifacts.blobs.get(large.artifacts[0]!.blob)!.toString()
     expect(blob).toMatch(/^\*\*\* 0\n\*\*\* 1\n/)
     expect(blob).not.toContain('s3cret')
+    const files = { files: { from: 'files' as const, paths: ['*.txt'] }, one: { from: 'file' as const, path: 'a.txt' } }
+    const leak = 'echo "$KEY" > a.txt; echo "b $KEY" > b.txt; echo "c $KEY" > "$LEANVIBE_OUT/c.bin"; echo fine > d.txt'
+    const leaked = await perform(scriptSpec(leak, { secretEnv, outputs: files }))
+    const kept = leaked.artifacts.map(({ name, blob }) => [name, kit.artifacts.blobs.get(blob)!.toString()])
+    expect(Object.fromEntries(kept)).toEqual({
+      'a.txt': '***\n',
+      'b.txt': 'b ***\n',
+      'c.bin': 'c ***\n',
+      'd.txt': 'fine\n',
+    })
     expect(JSON.stringify(port.accepted)).not.toContain('s3cret')
   })
 
