@@ -104,6 +104,7 @@ export async function openPlatform(
       onRunEnd: config.onRunEnd,
       prices: config.prices,
       accounts: config.models.accounts,
+      tick: { weightOf: (tenant) => config.shares[tenant] ?? 1 },
       onCommit: () => ticker?.poke(),
       onError,
     })

@@ -86,6 +86,7 @@ export async function startWorker(given: LoadedConfig, { slots, onError }: Worke
       onRunEnd: config.onRunEnd,
       prices: config.prices,
       accounts: config.models.accounts,
+      tick: { weightOf: (tenant) => config.shares[tenant] ?? 1 },
       onCommit: () => ticker?.poke(),
       onError,
     })

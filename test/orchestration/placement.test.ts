@@ -64,42 +64,45 @@ steps:
     await platform.check()
   })
 
-  test('what the agents of a runner share is not given out twice, though they are of several tenants', async () => {
-    const platform = new TestPlatform(use())
-    const other = asId<TenantId>('other')
-    const { parts, database } = platform
-    const labels = { 'runner-resources': { cpu: 4 } }
-    const agentOf = (of: TenantId) => ({
-      ...{ tenant: of, agentId: `${platform.runnerId}/${of}` as never, pool: 'default', kind: 'command' },
-      ...{ capabilities: [], labels, slots: 50, weight: 1 },
-    })
-    const agents = [agentOf(tenant), agentOf(other)]
-    const registration = { runnerId: platform.runnerId, host: 'here', pid: process.pid, agents }
-    await database.asSystem('test').write((tx) => parts.runners.register(tx, registration, database.clock.now()))
-    const text = 'name: x\nsteps:\n  m: { map: { over: [1, 2, 3, 4, 5, 6, 7, 8], step: { command: [a] } } }\n'
-    await platform.start(text)
-    await platform.start(text, { tenant: other })
-    const leased = () =>
-      use().owner<{ tenant: string; count: number }>(
-        `select tenant_id as tenant, count(*)::int as count from tasks where state in ('leased', 'running') group by 1 order by 1`,
-      )
-    const exchange = (reports: readonly AttemptReport[], holding: readonly Assignment[]) =>
-      parts.exchange.exchange(
-        { runnerId: platform.runnerId, reports, progress: [], holding, accept: true },
-        new AbortController().signal,
-      )
-    const half = [
-      { tenant: 'default', count: 2 },
-      { tenant: 'other', count: 2 },
-    ]
-    const { assignments } = await exchange([], [])
-    expect(await leased()).toEqual(half)
-    const worker = new TestWorker(platform, platform.runnerId, {})
-    const [first, ...rest] = assignments
-    const reply = await exchange([worker.report(first!, { output: null })], rest)
-    expect(reply.assignments).toHaveLength(1)
-    expect((await leased()).reduce((sum, { count }) => sum + count, 0)).toBe(4)
-  })
+  test.each([
+    [1, [2, 2]],
+    [3, [1, 3]],
+  ])(
+    'what the agents of a runner share is not given out twice, though they are of several tenants: weight %d',
+    async (weight, shares) => {
+      const tick = { weightOf: (name: string) => (name === 'other' ? weight : 1) }
+      const platform = new TestPlatform(use(), { tick })
+      const other = asId<TenantId>('other')
+      const { parts, database } = platform
+      const labels = { 'runner-resources': { cpu: 4 } }
+      const agentOf = (of: TenantId) => ({
+        ...{ tenant: of, agentId: `${platform.runnerId}/${of}` as never, pool: 'default', kind: 'command' },
+        ...{ capabilities: [], labels, slots: 50, weight: 1 },
+      })
+      const agents = [agentOf(tenant), agentOf(other)]
+      const registration = { runnerId: platform.runnerId, host: 'here', pid: process.pid, agents }
+      await database.asSystem('test').write((tx) => parts.runners.register(tx, registration, database.clock.now()))
+      const text = 'name: x\nsteps:\n  m: { map: { over: [1, 2, 3, 4, 5, 6, 7, 8], step: { command: [a] } } }\n'
+      await platform.start(text)
+      await platform.start(text, { tenant: other })
+      const leased = () =>
+        use().owner<{ tenant: string; count: number }>(
+          `select tenant_id as tenant, count(*)::int as count from tasks where state in ('leased', 'running') group by 1 order by 1`,
+        )
+      const exchange = (reports: readonly AttemptReport[], holding: readonly Assignment[]) =>
+        parts.exchange.exchange(
+          { runnerId: platform.runnerId, reports, progress: [], holding, accept: true },
+          new AbortController().signal,
+        )
+      const { assignments } = await exchange([], [])
+      expect((await leased()).map(({ count }) => count)).toEqual(shares)
+      const worker = new TestWorker(platform, platform.runnerId, {})
+      const [first, ...rest] = assignments
+      const reply = await exchange([worker.report(first!, { output: null })], rest)
+      expect(reply.assignments).toHaveLength(1)
+      expect((await leased()).reduce((sum, { count }) => sum + count, 0)).toBe(4)
+    },
+  )
 
   test('work with one key of anti-affinity is on one agent at a time', async () => {
     const platform = new TestPlatform(use())

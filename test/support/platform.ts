@@ -20,6 +20,8 @@ export type { Answer } from './worker.ts'
 export const tenant = 'default' as TenantId
 
 export interface TestPlatformOptions {
+  /** Of the scheduler. */
+  readonly tick?: Parameters<typeof createOrchestration>[0]['tick']
   /** Texts of workflows that can be called by name. */
   readonly definitions?: Readonly<Record<string, string>>
   readonly random?: Random
@@ -62,6 +64,7 @@ export class TestPlatform {
       checkpointEveryMs: options.checkpointEveryMs ?? null,
       onRunEnd: options.onRunEnd ?? null,
       ...(options.random === undefined ? {} : { random: options.random }),
+      ...(options.tick === undefined ? {} : { tick: options.tick }),
       onError: (error) => this.errors.push(error),
     })
   }

@@ -35,6 +35,8 @@ export interface DecideInput {
   readonly strategyOf: (shard: ShardLanes) => Strategy
   /** The strategies of steps that name their own. */
   readonly strategyNamed: StrategyNamed
+  /** Of tenants. Default: all are alike. */
+  readonly weightOf?: (tenant: string) => number
 }
 
 export interface Decided {
@@ -78,8 +80,9 @@ export function decideAll(input: DecideInput): Decided {
       budgets: budgets.get(tenant) ?? new Map<string, number>(),
     }
   })
-  const { shares, strategyNamed } = input
-  const decisions = decideShards(shards, { limit: limit * plans.length, shares, strategyNamed })
+  const { shares, strategyNamed, weightOf } = input
+  const weights = weightOf === undefined ? {} : { weightOf }
+  const decisions = decideShards(shards, { limit: limit * plans.length, shares, strategyNamed, ...weights })
   decisions.forEach((decision, n) => {
     const { tenant } = plans[n]!.shard
     claimAll(claim, tenant, decision)

@@ -31,6 +31,8 @@ export interface TickOptions {
   readonly maxAgents: number
   /** What strategies may know of agents and their machines. Default: nothing. */
   readonly figures?: FleetFigures
+  /** Of tenants, where they share something. Default: all are alike. */
+  readonly weightOf?: (tenant: string) => number
 }
 
 export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgents: 2_000 }
@@ -164,6 +166,7 @@ export class Ticker {
       limit,
       strategyOf: (shard) => this.#strategyOf(shard, shard.strategy),
       strategyNamed: (name, shard) => this.#strategyOf(shard, name),
+      ...(this.#options.weightOf === undefined ? {} : { weightOf: this.#options.weightOf }),
     })
     await holdTasks(tx, refused, now)
     if (assignments.length === 0) return { ...nothing, refused: refused.length }

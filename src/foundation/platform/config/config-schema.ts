@@ -156,6 +156,8 @@ export const configFileSchema = z.strictObject({
   onRunEnd: argv.optional(),
   /** Go before the prices that come with the package. */
   prices: z.array(modelPriceSchema).max(1_000).optional(),
+  /** Of what tenants share, by their names; others have 1. */
+  shares: z.record(name, z.number().min(0.01).max(1_000)).optional(),
   models: z.strictObject(modelsShape(durationSchema)).optional(),
   env: z.array(variable).optional(),
   pools: z.record(name, poolSchema).optional(),

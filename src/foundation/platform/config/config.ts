@@ -74,6 +74,8 @@ export interface Config {
   readonly onRunEnd: readonly string[] | null
   /** Prices of models besides and before those that come with the package. */
   readonly prices: readonly ModelPrice[]
+  /** Weights of tenants where they share something; those that are not named have 1. */
+  readonly shares: Readonly<Record<string, number>>
   readonly models: ModelsConfig
   /** Names of the variables passed on to all work. */
   readonly env: readonly string[]
@@ -162,6 +164,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     merges: { batch: values.merges?.batch ?? 8 },
     onRunEnd: values.onRunEnd ?? null,
     prices: values.prices ?? [],
+    shares: values.shares ?? {},
     models: shapeModels(values.models, Object.keys(values.secrets ?? {}), complain),
     env: [...new Set([...generalVariables, ...(values.env ?? [])])],
     failpoints: env.settings.failpoints ?? null,
