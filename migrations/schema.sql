@@ -901,6 +901,7 @@ create table questions (
   who text[] not null default '{}'::text[],
   rules jsonb not null default '{}'::jsonb,
   level integer not null default 0,
+  votes jsonb not null default '[]'::jsonb,
   constraint questions_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX questions_key ON questions USING btree (tenant_id, task_id, fence, key);

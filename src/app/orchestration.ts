@@ -230,6 +230,10 @@ export function createOrchestration(options: OrchestrationOptions) {
       return `${agent?.kind ?? 'unknown'}/${origin.workflow}/${origin.step}`
     },
     learning: { experienceOf, insertSamples },
+    rulesOf: async (tx, tenant, taskId) => {
+      const spec = (await readTaskSpecs(tx, [{ tenant, taskId }])).get(taskId)
+      return spec?.kind === 'agent' ? (spec.questions ?? null) : null
+    },
     ...(options.namesOf === undefined ? {} : { namesOf: options.namesOf }),
   })
   const keepToolCalls = createToolCallKeeper(database, onCommit)

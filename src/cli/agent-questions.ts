@@ -51,6 +51,11 @@ export function questionLines(item: QuestionView, colors: CliContext['out']['col
     `  ${oneLine(item.step)} of ${item.runId}: an agent asks`,
     `  ${printable(item.message)}`,
     `  ${colors.dim(`choices: ${choices}${words}`)}`,
+    ...(item.count > 1 && item.state === 'pending'
+      ? [
+          `  ${item.count} must answer alike: ${item.votes.map(({ by, choice }) => `${by} ${choice}`).join(', ') || 'nobody has yet'}`,
+        ]
+      : []),
   ]
 }
 

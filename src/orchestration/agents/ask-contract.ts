@@ -23,6 +23,8 @@ export interface AskRules {
    * `reject`: what is asked for is given or refused, once. Null: the choice of the agent.
    */
   readonly atDeadline: 'approve' | 'reject' | 'escalate' | null
+  /** How many must allow it, or take the same choice; one who refuses is enough. Absent: one. */
+  readonly count?: number
 }
 
 /** Something that an agent at work wants to know of people before it goes on. */

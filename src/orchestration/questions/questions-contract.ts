@@ -26,6 +26,10 @@ export const questionSchema = z.object({
   defaultChoice: z.string().nullable(),
   /** Users, roles or groups that may answer; empty where anybody who may approve can. */
   who: z.array(z.string()),
+  /** How many must allow it, or take the same choice. */
+  count: z.int(),
+  /** Who has answered so far; the newest answer of each. */
+  votes: z.array(z.object({ by: z.string(), choice: z.string().nullable(), text: z.string().nullable() })),
   /** What happens at the deadline: `approve`, `reject`, `escalate`; null: the choice of the agent. */
   default: z.enum(['approve', 'reject', 'escalate']).nullable(),
   /** Who else is asked, and when: milliseconds after the question, null at the deadline. */

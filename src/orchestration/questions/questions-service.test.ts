@@ -42,6 +42,48 @@ eachDatabase('questions of agents', (use) => {
   }
   const never = new AbortController().signal
 
+  test('what a step says goes before its pool; as many as it asks for must allow it, one who refuses is enough', async () => {
+    const step = { who: ['ann', 'bob', 'cara'], count: 2, deadlineMs: 3_600_000 }
+    const strict = new QuestionsService({ database: use().db, pollMs: 20, rulesOf: async () => step })
+    const pool: AskRules = { who: ['zoe'], escalate: [{ afterMs: 60_000, to: ['dan'] }], atDeadline: 'reject' }
+    const always = { id: 'always', label: 'Always', meaning: 'allow-always' } as const
+    const wide = { ...question, choices: [...question.choices, always], rules: pool }
+    const asked = strict.ask(wide, never)
+    const { id, deadlineAt, createdAt, ...shown } = await pending()
+    expect(shown).toMatchObject({ who: step.who, count: 2, votes: [], default: 'reject', escalate: pool.escalate })
+    expect(Date.parse(deadlineAt) - Date.parse(createdAt)).toBe(3_600_000)
+    await expect(strict.answer(tenant, id, { choice: 'yes', by: 'zoe' })).rejects.toMatchObject({
+      code: 'question-not-yours',
+    })
+    expect(await strict.answer(tenant, id, { choice: 'always', by: 'ann' })).toMatchObject({
+      state: 'pending',
+      votes: [{ by: 'ann' }],
+    })
+    // The same person twice is one person.
+    expect(await strict.answer(tenant, id, { choice: 'yes', by: 'ann' })).toMatchObject({ state: 'pending' })
+    expect(await strict.answer(tenant, id, { choice: 'always', by: 'bob' })).toMatchObject({
+      state: 'answered',
+      answeredBy: 'ann, bob',
+    })
+    // Not all of them allow it for good.
+    expect(await asked).toMatchObject({ choice: 'yes', by: 'ann, bob' })
+    const told = await use().owner<{ type: string }>(
+      `select type from events where subject_kind = 'question' and subject_id = '${id}' order by subject_rev`,
+    )
+    expect(told.map(({ type }) => type)).toEqual([
+      'question.pending',
+      'question.voted',
+      'question.voted',
+      'question.answered',
+    ])
+
+    const again = strict.ask({ ...wide, key: 'b' }, never)
+    const second = await pending()
+    await strict.answer(tenant, second.id, { choice: 'yes', by: 'ann' })
+    await strict.answer(tenant, second.id, { choice: 'no', by: 'cara' })
+    expect(await again).toMatchObject({ choice: 'no', by: 'cara' })
+  })
+
   test('an answer reaches who asks, once, and is an event', async () => {
     const answer = service().ask(question, never)
     const { id } = await pending()

@@ -9,6 +9,8 @@ import { nextMove, widened } from '../approvals/approval-plan-contract.ts'
 import { isNamed } from '../approvals/approval-votes-contract.ts'
 import type { ReadKnownAs } from '../approvals/read-known-as.ts'
 import { type Experience, judgeShares } from '../gates/confidence-contract.ts'
+import type { StepQuestions } from '../workflows/task-contract.ts'
+import { outcomeOfVotes, withVote } from './question-votes-contract.ts'
 import type { QuestionView } from './questions-contract.ts'
 import { questionErrors } from './questions-errors.ts'
 import {
@@ -19,18 +21,19 @@ import {
   insertQuestion,
   lockQuestion,
   type QuestionRow,
+  saveVotes,
   standingOf,
   toQuestionView,
   widenQuestion,
 } from './questions-store.ts'
 
-type QuestionEvent = 'answer' | 'expire' | 'withdraw' | 'escalate'
+type QuestionEvent = 'answer' | 'vote' | 'expire' | 'withdraw' | 'escalate'
 
 export const questionStates: StateTable<QuestionView['state'], QuestionEvent> = {
-  pending: { answer: 'answered', expire: 'expired', withdraw: 'withdrawn', escalate: 'pending' },
-  answered: { answer: null, expire: null, withdraw: null, escalate: null },
-  expired: { answer: null, expire: null, withdraw: null, escalate: null },
-  withdrawn: { answer: null, expire: null, withdraw: null, escalate: null },
+  pending: { answer: 'answered', vote: 'pending', expire: 'expired', withdraw: 'withdrawn', escalate: 'pending' },
+  answered: { answer: null, vote: null, expire: null, withdraw: null, escalate: null },
+  expired: { answer: null, vote: null, expire: null, withdraw: null, escalate: null },
+  withdrawn: { answer: null, vote: null, expire: null, withdraw: null, escalate: null },
 }
 
 export interface QuestionsServiceOptions {
@@ -41,6 +44,8 @@ export interface QuestionsServiceOptions {
   /** What kind of agent asks, in which step of which workflow: for what is learned. Default: nothing is. */
   readonly kindOfWork?: (tx: ReadTx, tenant: TenantId, taskId: string) => Promise<string | null>
   readonly learning?: QuestionLearning
+  /** What the step of a task says of the questions of its agent. Default: nothing. */
+  readonly rulesOf?: (tx: ReadTx, tenant: TenantId, taskId: string) => Promise<StepQuestions | null>
   /** Roles and groups of a caller. Default: none. */
   readonly namesOf?: ReadKnownAs
   /** Between two looks for an answer, while one is waited for. Default 1,000. */
@@ -136,11 +141,34 @@ export class QuestionsService implements AskPort {
         throw questionErrors['answer-invalid'](`${JSON.stringify(choice)} is none of its choices: ${known}`)
       }
       if (choice === null && !row.free_text) throw questionErrors['answer-invalid']('it takes a choice, no free words')
-      await this.#end(tx, tenant, row, 'answer', { choice, text, by }, now)
-      await this.#learn(tx, tenant, row, choice, now)
+      const votes = withVote(row.votes, { by, choice, text })
+      const outcome = outcomeOfVotes(row.choices, votes, row.rules.count ?? 1)
+      await this.#vote(tx, tenant, row, votes, outcome === null, now)
+      if (outcome !== null) {
+        const voted = { ...row, rev: row.rev + 1 }
+        await this.#end(tx, tenant, voted, 'answer', outcome, now)
+        await this.#learn(tx, tenant, voted, outcome.choice, now)
+      }
       const [after] = await findQuestions(tx, tenant, [id])
       return toQuestionView(after!, now)
     })
+  }
+
+  async #vote(
+    tx: Tx,
+    tenant: TenantId,
+    row: QuestionRow,
+    votes: QuestionRow['votes'],
+    isTold: boolean,
+    now: Date,
+  ): Promise<void> {
+    transition(questionStates, `question ${row.id}`, row.state, 'vote')
+    await saveVotes(tx, tenant, row.id, votes)
+    if (!isTold) return
+    const { by, choice } = votes.at(-1)!
+    const data = { step: row.step, taskId: row.task_id, by, choice, count: row.rules.count ?? 1, votes: votes.length }
+    const subject = { kind: 'question', id: row.id, rev: row.rev + 1 }
+    await appendEvents(tx, [{ tenant, runId: row.run_id, at: now, type: 'question.voted', subject, data }])
   }
 
   /** Asks others, and closes what nobody answered, also where whoever asked is gone. */
@@ -160,10 +188,11 @@ export class QuestionsService implements AskPort {
     }
   }
 
-  async #put(question: AskQuestion): Promise<QuestionRow> {
-    const { tenant, runId, step, kind, message, taskId } = question
+  async #put(asked: AskQuestion): Promise<QuestionRow> {
+    const { tenant, runId, step, kind, message, taskId } = asked
     return this.#database.forTenant(tenant).write(async (tx) => {
       const now = this.#database.clock.now()
+      const question = underRules(asked, (await this.#options.rulesOf?.(tx, tenant, taskId)) ?? null)
       const deadlineMs = question.deadlineMs ?? this.#deadlineMs
       const id = await insertQuestion(tx, this.#ids.next('qst'), question, deadlineMs, now)
       if (id !== null) {
@@ -288,6 +317,13 @@ export class QuestionsService implements AskPort {
       },
     ])
   }
+}
+
+/** What the step says goes before what the pool says, which came with the question. */
+function underRules(question: AskQuestion, step: StepQuestions | null): AskQuestion {
+  if (step === null) return question
+  const { deadlineMs = question.deadlineMs, ...rules } = step
+  return { ...question, deadlineMs, rules: { who: [], escalate: [], atDeadline: null, ...question.rules, ...rules } }
 }
 
 const attemptEnds: ReadonlySet<string> = new Set([

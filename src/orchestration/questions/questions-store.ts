@@ -4,6 +4,7 @@ import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { json, type Query, sql } from '../../foundation/platform/database/sql.ts'
 import type { AskAnswer, AskChoice, AskQuestion, AskRules } from '../agents/ask-contract.ts'
 import { type ApprovalStanding, nextMove } from '../approvals/approval-plan-contract.ts'
+import type { QuestionVote } from './question-votes-contract.ts'
 import type { QuestionView } from './questions-contract.ts'
 
 /** What is kept of the rules, beside who may answer; nothing, of questions from before there were any. */
@@ -11,6 +12,7 @@ export interface QuestionRules {
   readonly deadlineMs?: number
   readonly atDeadline?: AskRules['atDeadline']
   readonly escalate?: AskRules['escalate']
+  readonly count?: number
 }
 
 export interface QuestionRow {
@@ -27,6 +29,7 @@ export interface QuestionRow {
   readonly who: readonly string[]
   readonly rules: QuestionRules
   readonly level: number
+  readonly votes: readonly QuestionVote[]
   readonly state: QuestionView['state']
   readonly rev: number
   readonly choice: string | null
@@ -37,7 +40,7 @@ export interface QuestionRow {
   readonly answered_at: Date | null
 }
 
-const columns: Query = sql`id, run_id, task_id, step, kind, message, choices, free_text, default_choice, details, who, rules, level, state, rev, choice, answer, answered_by, deadline_at, created_at, answered_at`
+const columns: Query = sql`id, run_id, task_id, step, kind, message, choices, free_text, default_choice, details, who, rules, level, votes, state, rev, choice, answer, answered_by, deadline_at, created_at, answered_at`
 
 /** Null: it was asked before, with the same key by the same lease. */
 export async function insertQuestion(
@@ -47,8 +50,8 @@ export async function insertQuestion(
   deadlineMs: number,
   now: Date,
 ): Promise<string | null> {
-  const { atDeadline = null, escalate = [] } = question.rules ?? {}
-  const rules = { deadlineMs, atDeadline, escalate }
+  const { atDeadline = null, escalate = [], count = 1 } = question.rules ?? {}
+  const rules = { deadlineMs, atDeadline, escalate, count }
   const deadlineAt = new Date(now.getTime() + deadlineMs)
   const rows = await tx.query<{ id: string }>(sql`
     insert into questions (tenant_id, id, run_id, task_id, step, fence, key, kind, message, choices, free_text, default_choice, details, who,
@@ -113,6 +116,12 @@ export async function closeQuestion(
     where tenant_id = ${tenant} and id = ${id}`)
 }
 
+/** One more has answered. */
+export async function saveVotes(tx: Tx, tenant: TenantId, id: string, votes: readonly QuestionVote[]): Promise<void> {
+  await tx.execute(sql`
+    update questions set rev = rev + 1, votes = ${json(votes)}::jsonb where tenant_id = ${tenant} and id = ${id}`)
+}
+
 /** Others are asked as well; nothing else of it changes. */
 export async function widenQuestion(
   tx: Tx,
@@ -169,6 +178,8 @@ export function toQuestionView(row: QuestionRow, now: Date): QuestionView {
     defaultChoice: row.default_choice,
     details: row.details as QuestionView['details'],
     who: [...row.who],
+    count: row.rules.count ?? 1,
+    votes: [...row.votes],
     default: row.rules.atDeadline ?? null,
     escalate: (row.rules.escalate ?? []).map(({ afterMs, to }) => ({ afterMs, to: [...to] })),
     level: row.level,

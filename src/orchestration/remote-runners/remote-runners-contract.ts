@@ -337,6 +337,7 @@ const askBody = z.object({
       who: people.max(100),
       escalate: z.array(z.object({ afterMs: z.number().min(0).nullable(), to: people.max(100) })).max(20),
       atDeadline: z.enum(['approve', 'reject', 'escalate']).nullable(),
+      count: z.int().min(1).max(100).optional(),
     })
     .optional(),
 })

@@ -31,6 +31,27 @@ export const askingShape = {
     .describe('Who else is asked, level by level, while nobody has answered.'),
 }
 
+/** The same about what agents ask while they work. */
+export const questionsOfStepSchema = closed({
+  who: askingShape.who,
+  count: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      'How many must allow what is asked for, or take the same choice; one who refuses is enough. Answers in words count at once. Default 1.',
+    ),
+  deadline: durationField.optional().describe('Default: that of the pool.'),
+  default: z
+    .enum(['approve', 'reject', 'escalate'])
+    .optional()
+    .describe('What happens at the deadline. Default: as the pool says, else the choice of the agent.'),
+  escalate: askingShape.escalate,
+}).describe(
+  'Who answers what the agent asks, and what happens while nobody does. Goes before the `questions` of its pool.',
+)
+
 /** Where it is given, the policy decides whether anybody is asked. */
 export const askingConfidenceSchema = closed({
   agent: textField.optional().describe('How sure the one who did the work is, 0 to 1. May hold ${{ }}.'),

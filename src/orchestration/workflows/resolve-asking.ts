@@ -1,8 +1,9 @@
+import type { z } from '../../foundation/kernel/schema.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import { type ApprovalRules, plainRules } from '../approvals/approval-rules-contract.ts'
-import type { Asking } from './asking-contract.ts'
+import type { Asking, questionsOfStepSchema } from './asking-contract.ts'
 import { type EvaluationContext, evaluateText } from './expressions.ts'
-import type { ResolvedApproval } from './task-contract.ts'
+import type { ResolvedApproval, StepQuestions } from './task-contract.ts'
 
 type Resolved = Pick<ResolvedApproval, 'who' | 'deadlineMs' | 'default'> & { readonly rules: ApprovalRules }
 
@@ -33,6 +34,22 @@ export function resolveAsking(asking: Asking, type: string, context: EvaluationC
           },
   }
   return { who, deadlineMs, default: rules.atDeadline === 'approve' ? 'approve' : 'reject', rules }
+}
+
+/** What a step says of the questions of its agent. */
+export function resolveQuestions(asked: z.output<typeof questionsOfStepSchema>): StepQuestions {
+  const { who, count, deadline, default: atDeadline, escalate } = asked
+  const levels = escalate?.map(({ after, to }) => ({ afterMs: after === undefined ? null : parseDuration(after), to }))
+  // A level without a time is one of the deadline.
+  const implied = levels?.some(({ afterMs }) => afterMs === null) ? ('escalate' as const) : undefined
+  const then = atDeadline ?? implied
+  return {
+    ...(who === undefined ? {} : { who }),
+    ...(count === undefined ? {} : { count }),
+    ...(deadline === undefined ? {} : { deadlineMs: parseDuration(deadline) }),
+    ...(then === undefined ? {} : { atDeadline: then }),
+    ...(levels === undefined ? {} : { escalate: levels }),
+  }
 }
 
 /** 0 to 1; null for what is no such number, as where a step gave none. */

@@ -11,7 +11,7 @@ import {
   evaluateTemplate,
   evaluateText,
 } from './expressions.ts'
-import { resolveAsking, shareOf } from './resolve-asking.ts'
+import { resolveAsking, resolveQuestions, shareOf } from './resolve-asking.ts'
 import { cleanText, resolveEnvironment } from './resolve-environment.ts'
 import { resolvePlacement } from './resolve-placement.ts'
 import {
@@ -139,6 +139,7 @@ export function resolveWork(
         ...(persona === '' ? {} : { persona: cleanText(persona, `${stepId}.agent.persona`) }),
         config: config.env,
         secretConfig: config.secretEnv,
+        ...(step.agent.questions === undefined ? {} : { questions: resolveQuestions(step.agent.questions) }),
       }
     }
     case 'merge':

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ModelTier } from '../../foundation/kernel/model-tier.ts'
-import type { ApprovalRules } from '../approvals/approval-rules-contract.ts'
+import type { ApprovalRules, EscalationLevel } from '../approvals/approval-rules-contract.ts'
 import type { BuiltInCheck, ConfidenceFacts, OnFail } from '../gates/checks-contract.ts'
 import type { ResolvedPlacement } from './placement-contract.ts'
 import type { Depth, MergeMethod, OutputSource } from './workflow-contract.ts'
@@ -147,6 +147,17 @@ export interface ResolvedAgent extends ResolvedWork {
   readonly tools?: readonly string[]
   readonly config: Readonly<Record<string, string>>
   readonly secretConfig: Readonly<Record<string, string>>
+  /** Who answers what it asks; absent: as its pool says. */
+  readonly questions?: StepQuestions
+}
+
+/** What a step says of the questions of its agent; what is absent is as the pool says. */
+export interface StepQuestions {
+  readonly who?: readonly string[]
+  readonly count?: number
+  readonly deadlineMs?: number
+  readonly atDeadline?: 'approve' | 'reject' | 'escalate'
+  readonly escalate?: readonly EscalationLevel[]
 }
 
 export interface ResolvedWorkflowCall extends ResolvedCommon {

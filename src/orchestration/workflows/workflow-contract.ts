@@ -1,7 +1,7 @@
 import { z } from '../../foundation/kernel/schema.ts'
 import { parseSize } from '../../foundation/kernel/units.ts'
 import { builtInChecks, riskSchema } from '../gates/checks-contract.ts'
-import { askingConfidenceSchema, askingShape, choiceSchema } from './asking-contract.ts'
+import { askingConfidenceSchema, askingShape, choiceSchema, questionsOfStepSchema } from './asking-contract.ts'
 import {
   closed,
   durationField,
@@ -201,6 +201,7 @@ const agentTaskSchema = closed({
     .record(z.string().min(1).max(128), textField)
     .optional()
     .describe('Settings of the adapter. May hold secrets.'),
+  questions: questionsOfStepSchema.optional(),
 })
 
 export const agentStepSchema = closed({

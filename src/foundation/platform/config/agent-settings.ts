@@ -38,6 +38,8 @@ const people = z.array(z.string().min(1).max(320)).min(1).max(100)
 export const questionsSchema = z.strictObject({
   /** Users, roles or groups that may answer: ann, role:admin, group:leads. Default: whoever may approve. */
   who: people.optional(),
+  /** How many must allow it, or take the same choice; one who refuses is enough. Default 1. */
+  count: z.int().min(1).max(100).optional(),
   /** Who else may, level by level, while nobody has answered; without `after` at the deadline, which then begins again. */
   escalate: z
     .array(z.strictObject({ after: durationSchema.optional(), to: people }))
@@ -54,6 +56,7 @@ export interface QuestionSettings {
   readonly who: readonly string[]
   readonly escalate: readonly { readonly afterMs: number | null; readonly to: readonly string[] }[]
   readonly atDeadline: 'approve' | 'reject' | 'escalate' | null
+  readonly count?: number
 }
 
 /** What holds for every kind. */
@@ -97,9 +100,11 @@ function shapeQuestions({
   who = [],
   escalate = [],
   default: atDeadline,
+  count,
 }: z.output<typeof questionsSchema>): QuestionSettings {
   return {
     who,
+    ...(count === undefined ? {} : { count }),
     escalate: escalate.map(({ after, to }) => ({ afterMs: after ?? null, to })),
     // A level without a time is one of the deadline.
     atDeadline: atDeadline ?? (escalate.some(({ after }) => after === undefined) ? 'escalate' : null),
