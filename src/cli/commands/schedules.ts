@@ -151,6 +151,8 @@ async function next(context: CliContext, name: string, { count }: { count: numbe
     const { items } = await client.call(nextSlots, { params: { name }, query: { limit: count } })
     for (const item of items) out.document(item)
     out.lines(...items.map(({ startsAt }) => startsAt))
+    const { schedule } = await client.call(showSchedule, { params: { name } })
+    if (schedule.state === 'paused') out.note(`${name} is paused: none of these starts a run until it is resumed`)
   })
 }
 
