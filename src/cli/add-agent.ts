@@ -48,7 +48,9 @@ export async function addAgent(
     const how = preset.npm === null ? `install ${preset.title}` : `npm install --global ${preset.npm}`
     out.lines(`${out.colors.yellow('!')} ${command[0]} is not on the PATH`, `${out.colors.cyan('next')}  ${how}`)
   } else
-    out.lines(`${out.colors.cyan('next')}  leanvibe spawn --pool ${name} "..."   a server that runs must be restarted`)
+    out.lines(
+      `${out.colors.cyan('next')}  leanvibe spawn --pool ${name} --task "..."   a server that runs must be restarted`,
+    )
 }
 
 /** The command of a preset as it can be started here; null: its program is not on the search path. */

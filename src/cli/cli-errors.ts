@@ -47,7 +47,7 @@ export const cliErrors = defineErrors({
     kind: 'input',
     retry: 'never',
     when: '`leanvibe agents add` is asked for an agent that it does not know, without a command',
-    next: 'name one of claude, codex, gemini, opencode, qwen, goose, or say acp or command and the program after --',
+    next: 'name one of claude, codex, gemini, opencode, qwen, goose; or say acp, command or mcp and the program after --, http, a2a or llm and an address or model, function and a module, container or kubernetes with --image',
   },
   'task-unknown': {
     kind: 'not-found',
@@ -66,6 +66,12 @@ export const cliErrors = defineErrors({
     retry: 'never',
     when: 'approve or reject is said to a question that has no such choice',
     next: 'see its choices with `leanvibe approvals list`, then `leanvibe approvals answer ID --choice CHOICE`',
+  },
+  'answer-missing': {
+    kind: 'input',
+    retry: 'never',
+    when: '`leanvibe approvals answer` is called without an answer',
+    next: 'say --choice CHOICE or --text WORDS; yes and no are `leanvibe approvals approve ID` and `leanvibe approvals reject ID`',
   },
   'file-exists': {
     kind: 'conflict',

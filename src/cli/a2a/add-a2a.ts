@@ -34,7 +34,9 @@ export async function addA2a(context: CliContext, argv: readonly string[], optio
   if (auth !== null && !secretKnown) {
     out.lines(`${out.colors.cyan('next')}  name the secret ${auth} under \`secrets\` in ${file}`)
   } else
-    out.lines(`${out.colors.cyan('next')}  leanvibe spawn --pool ${name} "..."   a server that runs must be restarted`)
+    out.lines(
+      `${out.colors.cyan('next')}  leanvibe spawn --pool ${name} --task "..."   a server that runs must be restarted`,
+    )
 }
 
 /** The card of a remote agent that is published. @throws registry-entry-not-found, agent-unknown */

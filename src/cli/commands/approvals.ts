@@ -10,6 +10,7 @@ import {
 } from '../../orchestration/approvals/approvals-contract.ts'
 import { answerOfAgent, listOfAgents, type QuestionAnswer, questionLines, showOfAgent } from '../agent-questions.ts'
 import { approvalDetails, approvalLines } from '../approval-lines.ts'
+import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { type Connection, withConnection } from '../connect.ts'
 
@@ -102,6 +103,8 @@ async function decide(
 }
 
 async function answer(context: CliContext, id: string, options: QuestionAnswer & AnswerOptions): Promise<void> {
+  if (options.choice === undefined && options.text === undefined)
+    throw cliErrors['answer-missing'](`what is the answer to ${id}?`)
   if (isOfAgent(id)) return answerOfAgent(context, id, options)
   await give(context, ({ client }) => client.call(answerApproval, { params: { id }, body: options }))
 }

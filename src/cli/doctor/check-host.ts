@@ -126,7 +126,7 @@ async function checkLimits(name: string): Promise<Check> {
     return {
       ...check,
       detail: `no control groups v2 that we may write: ${watched}`,
-      next: 'run it as root, or in a systemd service with Delegate=yes',
+      next: `run it ${process.getuid?.() === 0 ? '' : 'as root, or '}in a systemd service with Delegate=yes`,
     }
   }
 }

@@ -56,7 +56,9 @@ export async function addOwn(
     out.lines(
       `${out.colors.yellow('!')} say what ${options.secret} is: secrets: { ${options.secret}: { env: VARIABLE } }`,
     )
-  out.lines(`${out.colors.cyan('next')}  leanvibe spawn --pool ${name} "..."   a server that runs must be restarted`)
+  out.lines(
+    `${out.colors.cyan('next')}  leanvibe spawn --pool ${name} --task "..."   a server that runs must be restarted`,
+  )
 }
 
 function settingsOf(what: OwnKind, subject: string, options: OwnPoolOptions): object {
