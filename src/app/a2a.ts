@@ -6,6 +6,7 @@ import {
   a2aServerErrors,
   anyPushConfig,
   createTaskFollower,
+  markPushesFromHere,
   OfferService,
   PushConfigs,
   type RunsBehind,
@@ -90,6 +91,14 @@ export async function openA2a(options: OpenA2aOptions): Promise<OpenA2a> {
   let pusher: { stop(): Promise<void> } | null = null
   let started = false
   let looking: Promise<void> | null = null
+  let marked: Promise<void> | null = null
+  const ready = () => {
+    marked ??= markPushesFromHere(database).catch((error) => {
+      marked = null
+      throw error
+    })
+    return marked
+  }
   const startPushing = () => {
     if (!started || pusher !== null) return
     pusher = startPusher({
@@ -112,7 +121,7 @@ export async function openA2a(options: OpenA2aOptions): Promise<OpenA2a> {
         return offer
       },
       follower: createTaskFollower(database, feed),
-      pushes: new PushConfigs({ database, keys, guard, ids: systemIds }),
+      pushes: new PushConfigs({ database, keys, guard, ids: systemIds, ready }),
       detailsOf: (offer) => detailsOf(files, offer),
     }),
     serving(served) {

@@ -64,6 +64,8 @@ const ofOthers = [
   'merge.told.after',
   'move.batch',
   'proof.keep.before',
+  'push.claimed',
+  'push.sent',
   'relay.published',
   'relay.sent',
   'webhook.claimed',

@@ -154,11 +154,11 @@ export class OfferHandler implements A2ARequestHandler {
     await this.#options.pushes.remove(this.#options.caller.tenant, params.taskId, params.id)
   }
 
-  #take(params: SendMessageRequest) {
+  async #take(params: SendMessageRequest) {
     this.#requireWrite()
     const { service, offer, caller, pushes } = this.#options
     const config = params.configuration?.taskPushNotificationConfig
-    if (config !== undefined) pushes.check(config)
+    if (config !== undefined) await pushes.accept(config)
     return service.take(offer, caller, params, async (tx, runId) => {
       if (config !== undefined) await pushes.createIn(tx, caller.tenant, runId, config)
     })

@@ -12,6 +12,8 @@ export interface PushConfigsOptions {
   readonly keys: SigningKeys
   readonly guard: AddressGuard
   readonly ids: IdSource
+  /** Resolves when whatever happens from then on is read for those who are to be told, also by whoever comes after a crash. */
+  readonly ready: () => Promise<void>
 }
 
 const mostConfigs = 10
@@ -25,8 +27,13 @@ export class PushConfigs {
     this.#options = options
   }
 
-  /** Throws `a2a-push-url-refused`, and refuses what no header could carry. */
-  check({ url, id, token, authentication }: TaskPushNotificationConfig): void {
+  /** Before the task begins of which is told. Throws `a2a-push-url-refused`, and refuses what no header could carry. */
+  async accept(config: TaskPushNotificationConfig): Promise<void> {
+    this.#check(config)
+    await this.#options.ready()
+  }
+
+  #check({ url, id, token, authentication }: TaskPushNotificationConfig): void {
     this.#options.guard.checkUrl(url)
     const words = [token, authentication?.scheme ?? '', authentication?.credentials ?? '']
     if (id.length > 200 || url.length > 2_000 || words.some((word) => word.length > longest)) {
@@ -42,7 +49,7 @@ export class PushConfigs {
     runId: string,
     config: TaskPushNotificationConfig,
   ): Promise<TaskPushNotificationConfig> {
-    this.check(config)
+    await this.accept(config)
     return this.#options.database.forTenant(tenant).write((tx) => this.createIn(tx, tenant, runId, config))
   }
 

@@ -1,7 +1,9 @@
 import { A2A_CONTENT_TYPE, StreamResponse } from '@a2a-js/sdk'
+import { failpoint } from '../../foundation/kernel/failpoints.ts'
 import type { IdSource, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
 import { startConsumer } from '../../foundation/runtime/consumer.ts'
+import { claimCursor } from '../../foundation/runtime/cursors.ts'
 import { appendEvents, type LoggedEvent } from '../../foundation/runtime/event-log.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import type { Sender } from '../webhooks/outbound/send.ts'
@@ -37,7 +39,8 @@ export interface PusherOptions {
 }
 
 const giveUpAfterMs = 24 * 3_600_000
-const leaseMs = 60_000
+/** After so long without a word a push is taken from whoever sends it: longer than the sender takes at most. */
+const leaseMs = 30_000
 const most = 16
 const closedMs = 60_000
 /** Events after which a task looks different to those who gave it. */
@@ -45,6 +48,16 @@ const wanted = new Set([
   ...['run.running', 'run.succeeded', 'run.failed', 'run.cancelled'],
   ...['question.pending', 'approval.pending'],
 ])
+
+const readerName = 'a2a-pushes'
+
+/**
+ * Makes the place in the log from which callers are told, where there is none yet. A reader that came first after a task had
+ * begun would begin behind its events, and they would be lost.
+ */
+export async function markPushesFromHere(database: Database): Promise<void> {
+  await database.asSystem('peer-pushes').write((tx) => claimCursor(tx, readerName, database.clock.now()))
+}
 
 /** Tells callers of their tasks: at least once, in order, as often as it takes within a day. */
 export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
@@ -69,6 +82,7 @@ export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
       const now = database.clock.now()
       const leaseUntil = new Date(now.getTime() + leaseMs)
       const claimed = await system.write((tx) => claimPushes(tx, { now, leaseUntil, limit: most - sending.size }))
+      if (claimed.length > 0) failpoint('push.claimed')
       for (const push of claimed) {
         const work: Promise<void> = deliver(options, push, stopping.signal)
           .then((waitMs) => {
@@ -85,7 +99,7 @@ export function startPusher(options: PusherOptions): { stop(): Promise<void> } {
     },
   })
   const consumer = startConsumer(database, {
-    name: 'a2a-pushes',
+    name: readerName,
     handle: (tx, events) => enqueue(options, tx, events, () => loop.poke()),
     onError,
   })
@@ -151,6 +165,7 @@ async function deliver(options: PusherOptions, push: ClaimedPush, signal: AbortS
     ...pushHeaders(openPush(keys, config, config.sealed, config.keyId)),
   }
   const sent = await sender.send({ url: config.url, headers, body: push.body }, signal)
+  failpoint('push.sent')
   const now = database.clock.now()
   const pause = backoffMs(push.attempt, sent.retryAfterMs)
   const next = new Date(now.getTime() + pause)
