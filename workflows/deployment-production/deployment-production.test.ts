@@ -25,6 +25,7 @@ test('what fails is a fact with its last lines; a verification is tried until it
     '--command',
     '["sh","-c","echo no such host >&2; exit 3"]',
   ])
+  expect(failed.headline).toBe('the deploy failed')
   expect(failed.facts).toMatchObject({ passed: false, tries: 1 })
   expect(failed.findings[0]).toMatchObject({ id: 'deploy/failed', evidence: expect.arrayContaining(['no such host']) })
   // It passes the third time.
@@ -41,6 +42,8 @@ test('what fails is a fact with its last lines; a verification is tried until it
   expect(verified.facts).toMatchObject({ passed: true, tries: 3 })
   const gaveUp = await runWork(perform, [...dir, '--what', 'verify', '--until', '0', '--command', '["false"]'])
   expect(gaveUp).toMatchObject({ facts: { passed: false, tries: 1 }, findings: [{ id: 'verify/failed' }] })
+  expect(gaveUp.findings[0]!.evidence).toEqual([expect.stringMatching(/^false: failed with exit code 1/)])
+  expect(verified.headline).toBe('the verification passed')
   const taken = await runWork(perform, [...dir, '--what', 'rollback', '--command', '["true"]'])
   expect(taken.findings).toMatchObject([{ id: 'rollback/done' }])
 })

@@ -93,6 +93,7 @@ export const perform: WorkStep<PerformFacts> = {
     const tail = lastLines(end.output, 8)
       .split('\n')
       .map((line) => line.slice(0, 160))
+      .filter((line) => line.trim() !== '')
     const facts = { what, command, passed, tries, end: endText(end) }
     const findings = passed
       ? []
@@ -114,14 +115,12 @@ export const perform: WorkStep<PerformFacts> = {
     const times = tries === 1 ? '' : `, after ${tries} tries`
     return {
       facts,
+      headline: `the ${what === 'verify' ? 'verification' : what} ${passed ? 'passed' : 'failed'}`,
       findings: what === 'rollback' && passed ? [done] : findings,
       sections: [
         {
           title: `Command: ${what}`,
-          markdown: `${code(shown(command))} ${endText(end)}${times}.\n\n${tail
-            .filter((line) => line !== '')
-            .map((line) => `    ${line}`)
-            .join('\n')}`,
+          markdown: `${code(shown(command))} ${endText(end)}${times}.\n\n${tail.map((line) => `    ${line}`).join('\n')}`,
         },
       ],
     }

@@ -57,9 +57,14 @@ export function composeReport(source: ReportSource): ComposedReport {
   const told = (['critical', 'high', 'medium', 'low'] as const)
     .filter((each) => counts[each] > 0)
     .map((each) => `${counts[each]} ${each}`)
+  // "No findings" alone could also be said of what was never done.
+  const outcome = [
+    ...there.flatMap(([, { headline }]) => headline ?? []),
+    `${count}${told.length === 0 ? '' : ` (${told.join(', ')})`}`,
+  ].join('; ')
   const markdown = [
     `# ${escapeMarkdown(source.title)}: ${escapeMarkdown(name)}\n`,
-    `${source.commit === '' ? 'The repository has no commits yet.' : `Commit ${code(source.commit.slice(0, 12))}.`} ${count}${told.length === 0 ? '' : ` (${told.join(', ')})`}.\n`,
+    `${source.commit === '' ? 'The repository has no commits yet.' : `Commit ${code(source.commit.slice(0, 12))}.`} ${escapeMarkdown(outcome)}.\n`,
     ...(findings.length === 0 ? [] : ['## What to do\n', findings.map(showFinding).join('\n')]),
     ...sections.map(({ title, markdown: body }) => `## ${escapeMarkdown(title)}\n\n${body.trimEnd()}\n`),
     ...(limits.length === 0 ? [] : ['## What this does not know\n', list(limits.map(escapeMarkdown))]),
@@ -68,7 +73,7 @@ export function composeReport(source: ReportSource): ComposedReport {
   const graded = findings.map((finding) => ({ severity: severityOf(finding.score), ...finding }))
   const { title, repository, commit } = source
   const summary = [
-    `${title} of ${name}${at}: ${count}${told.length === 0 ? '' : ` (${told.join(', ')})`}.`,
+    `${title} of ${name}${at}: ${outcome}.`,
     ...findings
       .slice(0, 6)
       .map((finding, index) => cut(`${index + 1}. ${severityOf(finding.score).padEnd(8)} ${finding.title}`)),

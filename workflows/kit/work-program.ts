@@ -14,6 +14,8 @@ export interface Section {
 export interface WorkResult<Facts = unknown> extends Omit<StepResult, 'facts'> {
   readonly facts: Facts
   readonly sections: readonly Section[]
+  /** What it came to, in a few words, where findings alone do not say it. */
+  readonly headline?: string
 }
 
 export interface WorkContext {
@@ -33,6 +35,7 @@ export interface WorkOutcome<Facts> {
   readonly findings?: readonly Finding[]
   readonly limits?: readonly string[]
   readonly sections?: readonly Section[]
+  readonly headline?: string
 }
 
 export interface WorkStep<Facts> {
@@ -74,9 +77,21 @@ export async function runWork<Facts>(
       artifacts.push(name)
     },
   })
-  const { facts, findings = [], limits = [], sections = [] } = outcome
+  const { facts, findings = [], limits = [], sections = [], headline } = outcome
+  const told = headline === undefined ? {} : { headline }
   const took = Math.round(clock.monotonic() - started)
-  return { step: step.name, schema: 1, commit: null, facts, findings, limits, sections, artifacts, tookMs: took }
+  return {
+    step: step.name,
+    schema: 1,
+    commit: null,
+    facts,
+    findings,
+    limits,
+    sections,
+    ...told,
+    artifacts,
+    tookMs: took,
+  }
 }
 
 /** The life of such a program. */

@@ -6,7 +6,7 @@ import { failureText, readToolchain, setUp, type Toolchain } from '../kit/toolch
 import { countOf, type WorkStep, workProgram } from '../kit/work-program.ts'
 import { checkOut, parentOf } from '../kit/worktree.ts'
 import { code, table } from '../repo-checkup/report/markdown.ts'
-import type { Finding } from '../repo-checkup/result.ts'
+import { type Finding, plural } from '../repo-checkup/result.ts'
 import { type Difference, differenceOf, timesOf } from './compare-times.ts'
 
 export interface MeasuredCommand {
@@ -59,6 +59,7 @@ export const measure: WorkStep<MeasureFacts> = {
         return { facts: nothing, findings: [finding] }
       }
       const limits: string[] = []
+      const failures: string[] = []
       for (const { at, cwd } of sides) {
         const missing = await setUp(readToolchain(cwd), place(cwd))
         if (missing !== null)
@@ -80,7 +81,7 @@ export const measure: WorkStep<MeasureFacts> = {
           }
         }
         for (const [index, why] of broken.entries())
-          if (why !== null) limits.push(`At ${sides[index]!.at.slice(0, 12)}: ${why.slice(0, 300)}`)
+          if (why !== null) failures.push(`At ${sides[index]!.at.slice(0, 12)}: ${why.slice(0, 300)}`)
         const [now = [], then = []] = times
         if (now.length === 0) continue
         const difference = then.length === 0 ? 'new' : differenceOf(then, now)
@@ -128,9 +129,11 @@ export const measure: WorkStep<MeasureFacts> = {
             ]
       return {
         facts,
-        findings: measured.flatMap(findingOf),
+        headline: headlineOf(measured),
+        findings: measured.length === 0 ? [nothingMeasured(failures)] : measured.flatMap(findingOf),
         limits: [
           ...limits,
+          ...failures,
           `Measured on this machine, beside whatever else it did. ${runs} runs find differences of some percent, not smaller ones.`,
         ],
         sections,
@@ -147,6 +150,25 @@ export function commandsOf(toolchain: Toolchain, given: string | undefined): rea
   return [...toolchain.bench.slice(0, 1), ...toolchain.checks.tests.slice(0, 1), ...toolchain.build.slice(0, 1)].map(
     ({ argv }) => argv,
   )
+}
+
+function headlineOf(measured: readonly MeasuredCommand[]): string {
+  if (measured.length === 0) return 'nothing could be measured'
+  const count = (difference: MeasuredCommand['difference']) =>
+    measured.filter((one) => one.difference === difference).length
+  const [faster, slower] = [count('faster'), count('slower')]
+  return `${plural(measured.length, 'command')} measured, ${faster} faster and ${slower} slower than before`
+}
+
+function nothingMeasured(failures: readonly string[]): Finding {
+  return {
+    id: 'measure/failed',
+    score: 65,
+    title: 'No command could be measured: each of them fails',
+    why: 'So nothing is known of how fast it is.',
+    next: 'Make them pass in a fresh clone, or name another: --input command=["node","bench.js"].',
+    evidence: failures.slice(0, 6),
+  }
 }
 
 function findingOf({ shown: command, beforeMs, afterMs, difference }: MeasuredCommand): Finding[] {

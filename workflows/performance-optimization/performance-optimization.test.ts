@@ -84,6 +84,8 @@ test('a first commit has nothing before it; a command that fails is told; withou
   const broken = await runWork(measure, ['--repo', repo.path, '--after', after, '--command', '["false"]'])
   expect(broken.facts.commands).toEqual([])
   expect(broken.limits[0]).toContain('false failed with exit code 1')
+  expect(broken).toMatchObject({ headline: 'nothing could be measured', findings: [{ id: 'measure/failed' }] })
+  expect(first.headline).toBe('1 command measured, 0 faster and 0 slower than before')
   expect((await runWork(measure, ['--repo', repo.path, '--after', after])).findings).toMatchObject([
     { id: 'measure/none' },
   ])

@@ -52,6 +52,7 @@ export const coverage: WorkStep<CoverageFacts> = {
     }
     return {
       facts,
+      headline: `${facts.percent} % of the lines are covered`,
       findings: percent < pass ? [low] : [],
       sections: [{ title: 'Coverage', markdown: `${code(shown(command))}: **${facts.percent} %** of the lines.` }],
     }

@@ -3,6 +3,7 @@ import { endText, lastLines, runCommand, seconds, shown } from '../kit/run-comma
 import { readToolchain, setUp } from '../kit/toolchain.ts'
 import { countOf, type WorkStep, workProgram } from '../kit/work-program.ts'
 import { code, escapeMarkdown, table } from '../repo-checkup/report/markdown.ts'
+import { plural } from '../repo-checkup/result.ts'
 import { findingsOf, judgeRuns, type TestRun, type TestVerdict } from './judge-runs.ts'
 import { readResults } from './read-results.ts'
 
@@ -94,8 +95,10 @@ export const tests: WorkStep<TestsFacts> = {
       ...(runs.length < wanted ? [`It was run ${runs.length} times, not ${wanted}.`] : []),
       'Flaky means: seen to pass and to fail in these runs. A test that fails once in a hundred is not found in a few.',
     ]
+    const each = verdict.tests === 0 ? '' : `, ${plural(verdict.tests, 'test')}`
     return {
       facts: { command, ecosystems: toolchain.ecosystems, ...verdict },
+      headline: `${verdict.passed} of ${plural(verdict.runs, 'run')} passed${each}`,
       findings: [...(empty ? [nothingRan(shown(command))] : []), ...findingsOf(verdict, runs, shown(command))],
       limits,
       sections: [sectionOf(verdict, runs, command)],
