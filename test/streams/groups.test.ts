@@ -43,6 +43,13 @@ async function pullAll(on: StreamPlatform, count: number): Promise<LeasedEvent[]
 }
 
 eachDatabase('a consumer group', (use) => {
+  test('answers nothing where nothing has come in the time that its member waits', async () => {
+    await using on = await openStreamPlatform(use().db)
+    await create(on)
+    expect(await pull(on, { waitSeconds: 1 })).toEqual([])
+    expect(await pull(on, { waitSeconds: 0.05 })).toEqual([])
+  })
+
   test('hands each event to one member, and again until somebody acknowledges it', async () => {
     await using on = await openStreamPlatform(use().db)
     await create(on, { ackSeconds: 1 })

@@ -115,7 +115,7 @@ export class GroupsService {
     for (;;) {
       const left = until - clock.monotonic()
       const { filter } = await this.show(tenant, name)
-      const stop = AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, Math.min(left, lookMs)))])
+      const stop = AbortSignal.any([signal, AbortSignal.timeout(Math.max(0, Math.ceil(Math.min(left, lookMs))))])
       // Followed from before the look, so that nothing can come between the two unnoticed.
       const batches = left > 0 ? await feed.open({ matches: streamFilter(tenant, filter) }, stop) : null
       try {
