@@ -37,6 +37,12 @@ export interface AuthenticatorOptions {
 
 type Found = { readonly key: KeyRow; readonly standing: Standing } | null
 
+/** A key that was shown, and the row that it was held against. */
+interface Proof {
+  readonly found: NonNullable<Found>
+  readonly principal: Principal
+}
+
 interface Remembered {
   readonly until: number
   /** The row itself as soon as it is there, so that nobody waits for what is known. */
@@ -52,7 +58,9 @@ const hour = 3_600_000
 export class Authenticator {
   readonly #options: AuthenticatorOptions
   readonly #remembered = new Map<string, Remembered>()
-  readonly #uses = new Map<string, { readonly tenant: TenantId; readonly id: string; readonly at: Date }>()
+  /** By the whole key: to look one up tells nothing of how much of a guess is right. */
+  readonly #proven = new Map<string, Proof>()
+  readonly #uses = new Map<string, { readonly tenant: TenantId; readonly id: string; at: Date }>()
   readonly #rememberMs: number
   /** Calls of a moment have better things to do. */
   #sweepAt: number
@@ -88,8 +96,9 @@ export class Authenticator {
   }
 
   #admit(found: Found, text: string, ip: string): Principal | null {
-    if (found === null || !isKey(text, found.key.hash)) return null
-    const { key, standing } = found
+    const proof = found === null ? null : this.#prove(found, text)
+    if (proof === null) return null
+    const { key, standing } = proof.found
     const now = this.#options.database.clock.now()
     if (keyStateAt(key, now) !== 'active') return null
     if (key.networks !== null && !isWithin(key.networks, ip)) {
@@ -99,13 +108,27 @@ export class Authenticator {
       throw keyErrors['tenant-suspended'](`the tenant ${key.tenant} is suspended`)
     if (standing.tenantState !== 'active') return null
     if (key.memberId !== null && standing.memberRole === null) return null
-    this.#uses.set(`${key.tenant}/${key.id}`, { tenant: key.tenant, id: key.id, at: now })
-    return principalOf(key, standing)
+    const use = this.#uses.get(key.id)
+    if (use === undefined) this.#uses.set(key.id, { tenant: key.tenant, id: key.id, at: now })
+    else use.at = now
+    return proof.principal
+  }
+
+  /** The digest is taken once for each reading of the row, not for each request. */
+  #prove(found: NonNullable<Found>, text: string): Proof | null {
+    const known = this.#proven.get(text)
+    if (known?.found === found) return known
+    if (!isKey(text, found.key.hash)) return null
+    if (this.#proven.size >= mostRemembered) this.#proven.clear()
+    const proof = { found, principal: principalOf(found.key, found.standing) }
+    this.#proven.set(text, proof)
+    return proof
   }
 
   /** Looks at every row again. */
   forget(): void {
     this.#remembered.clear()
+    this.#proven.clear()
   }
 
   /** Records the last uses and ends. */

@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net'
  * within IPv6 is taken for what it is.
  */
 export function callerOf(ip: string): string {
+  if (!ip.includes(':')) return ip
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)
   if (mapped !== null) return mapped[1]!
   const address = ip.split('%')[0]!

@@ -45,12 +45,17 @@ export interface FrontDoor {
  * limit which is nearest to its end.
  */
 export function rateLimitHeaders(states: readonly LimitState[]): Record<string, string> {
-  if (states.length === 0) return {}
-  const nearest = states.reduce((a, b) => (b.remaining / b.quota < a.remaining / a.quota ? b : a))
+  const [first] = states
+  if (first === undefined) return {}
+  let nearest = first
+  let policy = ''
+  for (const state of states) {
+    const { name, quota, windowSeconds, remaining } = state
+    if (remaining * nearest.quota < nearest.remaining * quota) nearest = state
+    policy += `${policy === '' ? '' : ', '}"${name}";q=${quota};w=${windowSeconds}`
+  }
   return {
-    'ratelimit-policy': states
-      .map(({ name, quota, windowSeconds }) => `"${name}";q=${quota};w=${windowSeconds}`)
-      .join(', '),
+    'ratelimit-policy': policy,
     ratelimit: `"${nearest.name}";r=${nearest.remaining};t=${Math.ceil(nearest.resetSeconds)}`,
   }
 }
