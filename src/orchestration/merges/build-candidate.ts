@@ -62,14 +62,14 @@ class CandidateBuild {
   async run(): Promise<Candidate> {
     const { target, commit, method, fresh } = this.#request
     if (!fresh) await this.#settle(target)
-    const base = await this.#mergeBase(target, commit)
-    if (base === commit) return { kind: 'already' }
+    const commits = await this.#commitsSince(target)
+    if (commits.length === 0) return { kind: 'already' }
     if (method === 'rebase') {
+      const linear = commits.every(({ parents }) => parents.length < 2)
       // The branch has not moved since the work began: the commit itself is the result.
-      if (base === target)
-        return this.#built(commit, { how: 'fast-forward', commits: await this.#count(target, commit), leftOut: 0 })
-      const commits = await this.#commitsSince(target)
-      if (commits.every(({ parents }) => parents < 2)) return this.#replay(commits.map(({ id }) => id))
+      const base = linear ? commits[0]!.parents[0] : await this.#mergeBase(target, commit)
+      if (base === target) return this.#built(commit, { how: 'fast-forward', commits: commits.length, leftOut: 0 })
+      if (linear) return this.#replay(commits.map(({ id }) => id))
     }
     return method === 'merge' ? this.#merge() : this.#squash()
   }
@@ -79,12 +79,15 @@ class CandidateBuild {
   }
 
   /** What the commit brings, the oldest first. */
-  async #commitsSince(target: string): Promise<readonly { readonly id: string; readonly parents: number }[]> {
+  async #commitsSince(
+    target: string,
+  ): Promise<readonly { readonly id: string; readonly parents: readonly string[] }[]> {
     const range = `${target}..${this.#request.commit}`
     const list = await this.#text(['rev-list', '--reverse', '--topo-order', '--parents', range])
-    return list.split('\n').map((line) => {
+    const lines = list === '' ? [] : list.split('\n')
+    return lines.map((line) => {
       const [id = '', ...parents] = line.split(' ')
-      return { id, parents: parents.length }
+      return { id, parents }
     })
   }
 
@@ -145,8 +148,8 @@ class CandidateBuild {
       variables: { ...committer, GIT_AUTHOR_NAME: 'LeanVibe', GIT_AUTHOR_EMAIL: 'leanvibe@localhost' },
       exitCodes: [0, 1],
     })
+    if (exitCode === 0) return null
     const files = await this.#records(['diff', '--name-only', '--diff-filter=U', '-z'])
-    if (exitCode === 0 && files.length === 0) return null
     const text = await describeConflict({
       workTree: this.#request.place.workTree,
       title: await this.#titleOf(commit),

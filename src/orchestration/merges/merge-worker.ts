@@ -5,16 +5,17 @@ import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { Git } from '../../foundation/platform/git/index.ts'
 import type { AttemptContext, AttemptEnd } from '../agents/agent-adapter.ts'
 import type { StartProcess, TaskWorker } from '../agents/task-worker.ts'
-import { type CheckReport, type CheckResult, failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
+import { failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
 import type { CheckPlace, ChecksDone } from '../gates/run-checks.ts'
 import type { Assignment } from '../runners/exchange-contract.ts'
 import type { ResolvedCheck, ResolvedMerge } from '../workflows/task-contract.ts'
 import { splitBatch } from './batch-rules.ts'
 import { checkoutsOf, follow, refuseDirty } from './branch-checkout.ts'
 import { buildCandidate, type Candidate, settleAt } from './build-candidate.ts'
+import { checkedOf, knownEnd, nameOf, notesOf, nothing, outputOf, refusalText } from './merge-ends.ts'
 import { mergeErrors } from './merge-errors.ts'
-import type { BatchNote, Landed, MergeJournal, MergeNote, MergeRecord, WaitingMerge } from './merge-journal.ts'
-import { batchOf, isOfChange, type StackEntry, stackUp, tellAs } from './merge-stack.ts'
+import type { Landed, MergeJournal, WaitingMerge } from './merge-journal.ts'
+import { isOfChange, type StackEntry, stackUp, tellAs } from './merge-stack.ts'
 
 export interface MergeWorkerOptions {
   readonly git: Git
@@ -380,55 +381,4 @@ class Merge {
   async #say(text: string): Promise<void> {
     await this.#context.log('stderr', Buffer.from(`${text}\n`))
   }
-}
-
-const nothing: Landed = { checks: [], artifacts: [] }
-
-function outputOf(spec: ResolvedMerge, reports: readonly CheckReport[], output: JsonObject): JsonObject {
-  const none = { merged: false, commit: null, candidate: null, conflict: null, files: [], failed: '' }
-  return { ...none, into: spec.into, checks: reports as unknown as JsonValue, ...output }
-}
-
-/** Of what the attempt of another has brought in, or a former one whose report was lost. */
-function knownEnd(spec: ResolvedMerge, { target, candidate, landed }: MergeRecord): AttemptEnd {
-  const output = { state: 'merged', merged: true, commit: candidate, target }
-  return {
-    outcome: 'succeeded',
-    output: outputOf(spec, landed?.checks ?? [], output),
-    error: null,
-    usage: { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 },
-    artifacts: landed?.artifacts ?? [],
-    survivors: 0,
-  }
-}
-
-function notesOf(group: readonly StackEntry[], more: MergeNote = {}): BatchNote[] {
-  const batch = batchOf(group)
-  return group.map(({ merge: { taskId }, target, candidate, placed }) => ({
-    taskId,
-    note: { target, candidate, ...(placed === undefined ? {} : { placed }), batch, ...more },
-  }))
-}
-
-function nameOf(group: readonly StackEntry[]): string {
-  return group
-    .map(({ merge: { step, item, runId } }) => `${step}${item === null ? '' : `[${item}]`} of ${runId}`)
-    .join(', ')
-}
-
-function checkedOf(reports: readonly CheckReport[]): { name: string; passed: boolean; summary?: string }[] {
-  return reports.map(({ name, passed, summary }) => ({
-    ...{ name, passed },
-    ...(summary === undefined ? {} : { summary: summary.slice(0, 500) }),
-  }))
-}
-
-/** What did not pass, with the end of what it printed, for whoever is to correct it. */
-function refusalText(reason: string, checks: readonly CheckResult[]): string {
-  const failed = checks.filter(({ passed, onFail }) => !passed && onFail !== 'allow')
-  const told = failed.map(({ name, summary, excerpt }) => {
-    const lines = (excerpt ?? '').trimEnd().replaceAll(/^/gm, '      ')
-    return `- ${name}: ${summary ?? 'did not pass'}${lines.trim() === '' ? '' : `\n\n${lines}`}`
-  })
-  return [reason, ...told].join('\n\n')
 }

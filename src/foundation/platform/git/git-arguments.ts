@@ -92,5 +92,7 @@ export function safeArguments(args: readonly string[]): { args: string[]; driver
     if (argument === '--') break
     if (refusedOptions.test(argument)) throw gitErrors['git-refused'](`git ${name} may not be given ${argument}`)
   }
-  return { args: ['--no-pager', '--literal-pathspecs', name, ...command.flags, ...rest], drivers: command.drivers }
+  // Listing worktrees touches no file in any of them.
+  const drivers = command.drivers && !(name === 'worktree' && rest[0] === 'list')
+  return { args: ['--no-pager', '--literal-pathspecs', name, ...command.flags, ...rest], drivers }
 }
