@@ -6,6 +6,7 @@ import type { ArtifactSink } from './artifact-sink.ts'
 import type { Attempt } from './attempt.ts'
 import { attemptErrorOf } from './attempt-errors-contract.ts'
 import { AttemptLog } from './attempt-log.ts'
+import { commitMessage } from './commit-message.ts'
 import type { Assignment, AttemptError, AttemptReport } from './exchange-contract.ts'
 import type { Granted, HostedAgent } from './hosted-agent.ts'
 import { keepDiff } from './keep-diff.ts'
@@ -146,10 +147,9 @@ async function commitWork(
   const { kind } = attempt.assignment.spec
   if (kind === 'gate' || kind === 'merge') return null
   if (attempt.ending === 'revoked' || attempt.ending === 'stopped') return null
-  const { runId, taskId, step, item, attempt: count } = attempt.assignment
-  const title = item === null ? step : `${step}[${item}]`
+  const { runId, taskId, attempt: count } = attempt.assignment
   return services.workspaces.commit(workspace, {
-    message: `${title}: attempt ${count} of ${taskId} in ${runId}`,
+    message: commitMessage(attempt.assignment, attempt.masker),
     ref: `${runId}/${taskId}/${count}`,
   })
 }
