@@ -79,6 +79,17 @@ test('pre-flight: what stands in the way, and what is only worth knowing', async
   await expect(runWork(preflight, [...args, '--deploy', 'true'])).rejects.toThrow(/expected a list/)
 })
 
+test('a Go module that needs no other has no lock file, and needs none', async () => {
+  using repo = createRepository()
+  const found = async (files: Record<string, string>) => {
+    const commit = repo.commit(files)
+    const { findings } = await runWork(preflight, ['--dir', repo.path, '--repo', repo.path, '--commit', commit])
+    return findings.some(({ id }) => id === 'preflight/lock')
+  }
+  expect(await found({ 'go.mod': 'module example.org/a\n\ngo 1.19\n' })).toBe(false)
+  expect(await found({ 'go.mod': 'module example.org/a\n\nrequire example.org/b v1.0.0\n' })).toBe(true)
+})
+
 test('a package is built and kept with its digest; the source where there is none; a broken build deploys nothing', async () => {
   using repo = createRepository()
   repo.commit({

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { findingsIn } from '../../src/orchestration/gates/security-findings.ts'
 import { findingsUnder } from '../kit/finding.ts'
 import { readToolchain } from '../kit/toolchain.ts'
@@ -67,7 +69,9 @@ export const preflight: WorkStep<PreflightFacts> = {
     const secrets = findingsIn(changed ?? '').filter(({ rule }) => /key|token|secret/i.test(rule))
     const isOn = branch === '' || (await git('merge-base', '--is-ancestor', commit, `refs/heads/${branch}`)) !== null
     const wantsLock =
-      ecosystems.some((each) => !['make', 'maven', 'python'].includes(each)) && hasDependencies(manifest)
+      ecosystems.some((each) => !['make', 'maven', 'python'].includes(each)) &&
+      hasDependencies(manifest) &&
+      !(ecosystems.every((each) => each === 'go' || each === 'make') && !(await requiresModules(folder)))
     const all: (readonly [boolean, boolean, Finding])[] = [
       [
         commit === '',
@@ -193,6 +197,11 @@ export const preflight: WorkStep<PreflightFacts> = {
       sections: [{ title: 'Pre-flight', markdown: table(['What', 'Is'], rows) }],
     }
   },
+}
+
+/** Go writes a lock file as soon as a module needs another, and not before. */
+async function requiresModules(folder: string): Promise<boolean> {
+  return /^\s*require\b/m.test(await readFile(join(folder, 'go.mod'), 'utf8').catch(() => 'require'))
 }
 
 function hasDependencies(manifest: Readonly<Record<string, unknown>> | null): boolean {
