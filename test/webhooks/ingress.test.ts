@@ -171,7 +171,11 @@ eachDatabase('incoming webhooks', (use) => {
     }
     expect(answers.filter(({ status }) => status === 'accepted')).toHaveLength(100)
     expect(answers.at(-1)).toMatchObject({ status: 429, code: 'webhook-rate-limited' })
-    expect(Number(answers.at(-1)!.headers.get('retry-after'))).toBeGreaterThan(0)
+    const { headers } = answers.at(-1)!
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(headers.get('ratelimit-policy')).toContain('"ingress";q=100;w=60')
+    expect(headers.get('ratelimit')).toMatch(/^"ingress";r=0;t=\d+$/)
+    expect(answers[0]!.headers.get('ratelimit')).toMatch(/^"ingress";r=99;t=1$/)
   })
 
   test('stopped webhooks are refused with 503 and taken again afterwards', async () => {

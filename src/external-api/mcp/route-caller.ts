@@ -39,7 +39,7 @@ export function createRouteCaller(routes: ReadonlyMap<string, Route>, call: Rout
       body: route.body === null ? undefined : parseWith(route.body, args.body ?? {}, 'body'),
       signal: args.signal === undefined ? signal : AbortSignal.any([signal, args.signal]),
       ...{ principal, requestId, trace, ip, headers: {}, lastEventId: null, idempotencyKey: null },
-      ...{ ifMatch: readIfMatch(undefined), rawBody: null, upgrade: null, tookEffect: () => {} },
+      ...{ ifMatch: readIfMatch(undefined), rawBody: null, upgrade: null, tookEffect: () => {}, tellLimit: () => {} },
     })
   }
   return {

@@ -2,13 +2,14 @@ import { hash } from 'node:crypto'
 import { AppError } from '../../../foundation/kernel/errors.ts'
 import type { JsonObject, JsonValue } from '../../../foundation/kernel/json.ts'
 import type { Database } from '../../../foundation/platform/database/database.ts'
+import type { LimitState } from '../../../foundation/platform/http/front-door.ts'
 import { coalesce } from '../coalesce.ts'
 import { webhookErrors } from '../webhook-errors.ts'
 import { namesIn, parseBody } from './parse-body.ts'
 import { verifierOf } from './presets.ts'
 import { insertReceipts, judgeReceipts, type NewReceipt, type Stored } from './receipts-store.ts'
 import { digestOf, type Headers, headerOf, type IncomingWebhook, type Verify } from './signed-request.ts'
-import type { TakeRate } from './sliding-window.ts'
+import type { RateAnswer, TakeRate } from './sliding-window.ts'
 import type { Source } from './source.ts'
 import type { SourceCache } from './source-cache.ts'
 import type { SecretsOf } from './source-secrets.ts'
@@ -47,12 +48,13 @@ export class Receiver {
   /**
    * Whether anything may be sent to an address now. Throws `webhook-unknown`, `webhook-rate-limited`, `webhooks-stopped`.
    */
-  async admit(id: string, address: string): Promise<Source> {
+  async admit(id: string, address: string, tellLimit: (state: LimitState) => void): Promise<Source> {
     const found = await this.#stored(this.#options.sources.find(id))
     // Told alike, so that nobody learns which addresses once were some.
     if (found === null || !found.source.enabled) throw webhookErrors['webhook-unknown']('no source has this address')
     const { source } = found
     const answer = await this.#options.takeRate(`webhook:${source.id}:${address}`, source.rate)
+    tellLimit(stateOf(source, answer))
     if (!answer.allowed) {
       throw webhookErrors['webhook-rate-limited'](
         `more than ${source.rate.limit} requests in ${source.rate.seconds} s from one address`,
@@ -156,4 +158,10 @@ function isSecret(name: string): boolean {
 function challengeIn(content: JsonValue): string | null {
   const fields = typeof content === 'object' && content !== null ? (content as JsonObject) : {}
   return fields.type === 'url_verification' && typeof fields.challenge === 'string' ? fields.challenge : null
+}
+
+function stateOf({ rate }: Source, { remaining }: RateAnswer): LimitState {
+  const { limit, seconds } = rate
+  const resetSeconds = ((limit - remaining) * seconds) / limit
+  return { name: 'ingress', quota: limit, windowSeconds: seconds, remaining, resetSeconds }
 }

@@ -37,8 +37,8 @@ export function sourceRoutes({ database, sources, receiver, onStored }: SourceRo
       ...receiveWebhook,
       permission: 'public',
       rawBody: true,
-      handle: async ({ params, rawBody, headers, ip }) => {
-        const source = await receiver.admit(params.id, ip)
+      handle: async ({ params, rawBody, headers, ip, tellLimit }) => {
+        const source = await receiver.admit(params.id, ip, tellLimit)
         return receiver.receive(source, { headers, body: rawBody! })
       },
     }),

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { parseWith } from '../../kernel/schema.ts'
 import type { CompressionRule } from './compression.ts'
+import { type LimitState, rateLimitHeaders } from './front-door.ts'
 import { httpErrors } from './http-errors.ts'
 import type { HttpLogger } from './http-logger.ts'
 import { doOnce, fingerprintOf, type IdempotencyStore, type PreparedAnswer, readIdempotencyKey } from './idempotency.ts'
@@ -115,7 +116,7 @@ function problemAnswer(problem: ReturnType<typeof toProblem>): PreparedAnswer {
 }
 
 function inputOf(
-  { route, request, principal, trace, upgrade, signal }: Asked,
+  { route, request, reply, principal, trace, upgrade, signal }: Asked,
   key: string | null,
   tookEffect: () => void = () => {},
 ) {
@@ -131,6 +132,7 @@ function inputOf(
     ifMatch: readIfMatch(request.headers['if-match']),
     idempotencyKey: key,
     tookEffect,
+    tellLimit: (state: LimitState) => void reply.headers(rateLimitHeaders([state])),
     trace,
     ip: request.ip,
     headers: request.headers,

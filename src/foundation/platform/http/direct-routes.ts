@@ -69,6 +69,7 @@ async function answer(route: Route, params: Readonly<Record<string, string>>, ca
     ...{ requestId: call.requestId, trace: call.trace, ip: call.ip, headers, rawBody },
     idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
     tookEffect: () => {},
+    tellLimit: (state) => call.obey({ allowed: true, retryAfterMs: 0, states: [state] }),
     ifMatch: readIfMatch(headers['if-match']),
     // Few ask.
     get signal() {

@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { AppError } from '../../kernel/errors.ts'
 import type { CacheRule, Deprecation, Endpoint, NoSchema, ReplyKind, ServerEvent } from './endpoint-contract.ts'
 import type { EncodedEvents } from './event-stream.ts'
+import type { LimitState } from './front-door.ts'
 import type { ExpectedRevision } from './preconditions.ts'
 import type { Permission, Principal } from './principal.ts'
 import type { TraceContext } from './trace-context.ts'
@@ -90,6 +91,8 @@ export interface RouteRequest<P, Q, B, Who> {
   readonly idempotencyKey: string | null
   /** Says, on routes that act `outside`, that it cannot be taken back: a repeat does not do it again, whatever comes of this. */
   readonly tookEffect: () => void
+  /** Tells the client of a limit that the route itself counts against. */
+  readonly tellLimit: (state: LimitState) => void
   readonly trace: TraceContext
   /** The address of the client, or of what stands before a trusted proxy. */
   readonly ip: string
