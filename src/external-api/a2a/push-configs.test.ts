@@ -25,18 +25,24 @@ test('what happens after a configuration was accepted is read by whoever tells o
       ids: systemIds,
       ready: () => markPushesFromHere(use.db),
     })
+    const read = (name: string) => {
+      const seen: string[] = []
+      const handle = async (_: unknown, events: readonly { readonly type: string }[]) =>
+        void seen.push(...events.map(({ type }) => type))
+      return { seen, reader: startConsumer(use.db, { name, handle, onError }) }
+    }
+    const witness = read('witness')
+    const cursors = async () => (await use.owner<{ name: string }>('select name from cursors')).map(({ name }) => name)
+    await expect.poll(cursors, { timeout: 15_000 }).toContain('witness')
     await configs.accept(TaskPushNotificationConfig.fromJSON({ url: 'http://127.0.0.1:1/' }))
     const subject = { kind: 'run', id: 'run_1', rev: 1 }
     const event = { tenant, type: 'run.running', subject, runId: null, at: use.db.clock.now(), data: {} }
     await use.db.forTenant(tenant).write((tx) => appendEvents(tx, [event]))
-    const seen: string[] = []
-    const reader = startConsumer(use.db, {
-      name: 'a2a-pushes',
-      handle: async (_, events) => void seen.push(...events.map(({ type }) => type)),
-      onError,
-    })
-    await expect.poll(() => seen, { timeout: 15_000 }).toEqual(['run.running'])
-    await reader.stop()
+    // The end of the log is behind it by now: who begins there misses it.
+    await expect.poll(() => witness.seen, { timeout: 15_000 }).toEqual(['run.running'])
+    const late = read('a2a-pushes')
+    await expect.poll(() => late.seen, { timeout: 15_000 }).toEqual(['run.running'])
+    await Promise.all([witness.reader.stop(), late.reader.stop()])
   } finally {
     await ticker.stop()
     await use.close()
