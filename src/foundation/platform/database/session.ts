@@ -1,4 +1,4 @@
-import type { Client, ClientBase, QueryConfig, QueryResult } from 'pg'
+import pg, { type Client, type ClientBase, type QueryResult } from 'pg'
 import type { WireValue } from './encode-values.ts'
 
 export interface Statement {
@@ -36,7 +36,7 @@ export function createSession(client: ClientBase): Session {
   })
   const { stream } = (client as Client & Wire).connection
   return {
-    send: (statement) => client.query(statement as QueryConfig),
+    send: (statement) => new Promise((resolve, reject) => void client.query(toQuery(statement, resolve, reject))),
     together(issue) {
       stream.cork()
       try {
@@ -47,4 +47,17 @@ export function createSession(client: ClientBase): Session {
     },
     failure: () => failure,
   }
+}
+
+/** What pg makes of a statement by itself, without the copies of it that it makes on the way. */
+function toQuery(
+  { text, values, name }: Statement,
+  resolve: (result: QueryResult) => void,
+  reject: (error: Error) => void,
+): pg.Query {
+  const query = new pg.Query(text, values as unknown[] | undefined)
+  return Object.assign(query, {
+    ...(name === undefined ? {} : { name }),
+    callback: (error: Error | null, result: QueryResult) => (error ? reject(error) : resolve(result)),
+  })
 }

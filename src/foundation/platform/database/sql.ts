@@ -13,6 +13,7 @@ export interface Query {
  * spliced in with its own parameters renumbered. Nothing is ever interpolated as text.
  */
 export function sql(parts: TemplateStringsArray, ...inserts: readonly SqlValue[]): Query {
+  if (!inserts.some(isQuery)) return remember({ text: plainText(parts), values: inserts })
   const values: SqlValue[] = []
   let text = parts[0] ?? ''
   inserts.forEach((insert, index) => {
@@ -26,7 +27,22 @@ export function sql(parts: TemplateStringsArray, ...inserts: readonly SqlValue[]
     }
     text += parts[index + 1] ?? ''
   })
-  const query = { text, values }
+  return remember({ text, values })
+}
+
+/** The text of a statement whose inserts are all values: put together once, so that it is one and the same string. */
+function plainText(parts: TemplateStringsArray): string {
+  let text = texts.get(parts)
+  if (text === undefined) {
+    text = parts.map((part, n) => (n === 0 ? part : `$${n}${part}`)).join('')
+    texts.set(parts, text)
+  }
+  return text
+}
+
+const texts = new WeakMap<TemplateStringsArray, string>()
+
+function remember(query: Query): Query {
   queries.add(query)
   return query
 }

@@ -79,7 +79,7 @@ export function createHintListener(
   }
 
   /** A statement that fails took the connection with it or was only a hint: the reconnect repairs either. */
-  function run(statement: { text: string; values?: unknown[] }): void {
+  function run(statement: { name?: string; text: string; values?: unknown[] }): void {
     client?.query(statement).catch(() => undefined)
   }
 
@@ -87,7 +87,8 @@ export function createHintListener(
     connect,
     send(hints) {
       const values = [hints.map((hint) => hint.channel), hints.map((hint) => hint.payload)]
-      run({ text: 'select pg_notify(c, p) from unnest($1::text[], $2::text[]) as hint(c, p)', values })
+      const text = 'select pg_notify(c, p) from unnest($1::text[], $2::text[]) as hint(c, p)'
+      run({ name: 'send-hints', text, values })
     },
     channelsChanged(next) {
       channels = next
