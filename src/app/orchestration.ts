@@ -23,6 +23,7 @@ import { CheckpointsService } from '../orchestration/checkpoints/checkpoints-ser
 import { Counters } from '../orchestration/coordinator/counters.ts'
 import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { FleetFigures } from '../orchestration/coordinator/fleet-figures.ts'
+import { handOut } from '../orchestration/coordinator/hand-out.ts'
 import { Reaper } from '../orchestration/coordinator/reaper.ts'
 import { afterAttempt } from '../orchestration/coordinator/retry-rules.ts'
 import { SecondLooks } from '../orchestration/coordinator/second-looks.ts'
@@ -111,7 +112,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const ticker = new Ticker({ ...options.tick, figures })
   const catalog = new WorkflowCatalogService(definitions)
   const queue: TaskQueue = new TaskQueue({
-    stepsEnded: (tx, steps, now) => engine.stepsEnded(tx, steps, now),
+    stepsEnded: (tx, steps, now, spending) => engine.stepsEnded(tx, steps, now, spending),
     waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
     startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
     otherWindows: settleOtherWindows,
@@ -132,24 +133,15 @@ export function createOrchestration(options: OrchestrationOptions) {
 
   const graphOf = (definition: WorkflowDefinition) => buildGraph({ ...definition.steps, ...definition.finally })
   /** Matches what is ready with free slots; returns the shards that others were ticking. */
-  const dispatchOnce = async (
-    tx: Tx,
-    shards: readonly Shard[],
-    now: Date,
-    last: boolean,
-  ): Promise<readonly Shard[]> => {
-    const counters = new Counters()
-    if (tx.tenant !== null && shards.length > 0) tx.post(planLikeSystem)
-    const hasty = last && !tx.again
-    const { leased: leasing, taken } = await ticker.tick(tx, shards, now, null, counters, hasty)
-    let leased: Awaited<typeof leasing> = []
+  const dispatchOnce = async (tx: Tx, shards: readonly Shard[], now: Date, last: boolean) => {
+    if (shards.length > 0) planLikeSystem(tx)
+    const mayEnd = last && !tx.again ? () => true : null
+    const asked = { shards, now, forRunner: null, counters: new Counters(), mayEnd }
+    const { leased, taken } = await handOut(tx, { ticker, queue }, asked)
     tx.afterCommit(() => {
       onCommit()
       exchange.hint(leased, null)
     })
-    const ending = hasty ? queue.settleLast(tx, counters, now) : null
-    ;[leased] = await Promise.all([leasing, ending ?? queue.settle(tx, counters, now)])
-    if (ending === null) await queue.settle(tx, counters, now)
     return taken
   }
   const secondLooks = new SecondLooks({
@@ -157,11 +149,8 @@ export function createOrchestration(options: OrchestrationOptions) {
     onError,
   })
   const dispatchIn = async (tx: Tx, shards: readonly Shard[], now: Date, last: boolean) => {
-    let taken: readonly Shard[] = []
-    tx.afterCommit(() => {
-      if (taken.length > 0) secondLooks.ask(taken)
-    })
-    taken = await dispatchOnce(tx, shards, now, last)
+    const taken = await dispatchOnce(tx, shards, now, last)
+    tx.afterCommit(() => secondLooks.ask(taken))
   }
   const dispatch = (tx: Tx, shards: readonly Shard[], now: Date) => dispatchIn(tx, shards, now, false)
   /** The same for whoever has nothing more to say: the commit may travel behind it. */
@@ -254,11 +243,12 @@ export function createOrchestration(options: OrchestrationOptions) {
     ),
   }
   const tickShards = (shards: readonly Shard[]) =>
-    database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
+    database.asSystem('dispatch').write((tx) => dispatchLast(tx, shards, database.clock.now()))
   /** Ticks every shard that holds ready work: at start, when nothing else has reason to. */
   const dispatchAll = async () => {
     const shards = await database.asSystem('dispatch').read(findReadyShards)
-    if (shards.length > 0) await database.asSystem('dispatch').write((tx) => dispatch(tx, shards, database.clock.now()))
+    if (shards.length > 0)
+      await database.asSystem('dispatch').write((tx) => dispatchLast(tx, shards, database.clock.now()))
   }
   const reaper = new Reaper({
     database,

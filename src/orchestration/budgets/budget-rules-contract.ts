@@ -9,6 +9,12 @@ export interface KnownBudget {
   readonly left: number | null
 }
 
+/** What a transaction will write as spent at its end. */
+export interface PendingSpending {
+  /** In the budget's unit. */
+  spentOf(tenant: TenantId, budget: string): number
+}
+
 /** A budget to be kept from now on. */
 export interface NewBudget {
   readonly tenant: TenantId

@@ -89,12 +89,17 @@ function readBudgetsOfRuns(
   tenant: TenantId,
   runs: readonly BudgetedRun[],
 ): Promise<readonly ScopedBudget[]> {
-  const teams = runs.map(teamOf).filter((team) => team !== null)
+  const scopes = [
+    ...runs.map((run) => ['run', run.id] as const),
+    ...[...new Set(runs.map((run) => run.workflow))].map((workflow) => ['workflow', workflow] as const),
+    ...[...new Set(runs.map(teamOf))].flatMap((team) => (team === null ? [] : [['team', team] as const])),
+    ['tenant', tenant] as const,
+  ]
+  // Each by its index, whatever is known of the table: a tenant has as many budgets as it had runs.
   return tx.query<ScopedBudget>(prepared('budgets-of-runs')`
-    select id, unit, hard_limit - spent as "left", scope, scope_id as "scopeId", time_window as "timeWindow", origin from budgets
-    where tenant_id = ${tenant} and ((scope = 'tenant' and scope_id = ${tenant})
-      or (scope = 'team' and scope_id = any (${teams}::text[]))
-      or (scope = 'workflow' and scope_id = any (${runs.map((run) => run.workflow)}::text[]))
-      or (scope = 'run' and scope_id = any (${runs.map((run) => run.id)}::text[])))
-    order by array_position(array['run', 'workflow', 'team', 'tenant'], scope), id`)
+    select b.* from unnest(${scopes.map(([scope]) => scope)}::text[], ${scopes.map(([, id]) => id)}::text[]) as k(scope, scope_id)
+    cross join lateral (
+      select id, unit, hard_limit - spent as "left", scope, scope_id as "scopeId", time_window as "timeWindow", origin from budgets
+      where tenant_id = ${tenant} and scope = k.scope and scope_id = k.scope_id offset 0) b
+    order by array_position(array['run', 'workflow', 'team', 'tenant'], b.scope), b.id`)
 }

@@ -71,6 +71,15 @@ export class Counters {
     return delta === undefined ? 0 : delta.held + delta.spent
   }
 
+  /** What this transaction has spent of a budget, whenever it was held. */
+  spentOf(tenant: string, budget: string): number {
+    let spent = 0
+    for (const delta of this.#budgets.values()) {
+      if (delta.tenant === tenant && delta.budget === budget) spent += delta.spent
+    }
+    return spent
+  }
+
   /** Agents with slots that this transaction gave back. */
   get freedAgents(): readonly string[] {
     return [...this.#agents.values()].filter((delta) => delta.used < 0).map((delta) => delta.agentId)
@@ -85,6 +94,13 @@ export class Counters {
     }
   }
 
+  /** The changes of steps that may be over by them, since the last call. */
+  takeEnding(): readonly StepDelta[] {
+    const ending = [...this.#steps].filter(([, delta]) => mayEnd(delta))
+    for (const [key] of ending) this.#steps.delete(key)
+    return ending.map(([, delta]) => delta)
+  }
+
   /** Everything gathered since the last call, without what cancelled out. */
   take(): CounterDeltas {
     const deltas = this.peek()
@@ -93,6 +109,11 @@ export class Counters {
     this.#budgets.clear()
     return deltas
   }
+}
+
+/** Whether a step has no open task left, as far as could be seen without a lock. */
+export function mayEnd(step: StepDelta): boolean {
+  return step.seen + step.open <= 0
 }
 
 export function isEmpty(deltas: CounterDeltas): boolean {

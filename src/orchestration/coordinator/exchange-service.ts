@@ -15,6 +15,7 @@ import { afterFailure } from './after-failure.ts'
 import { ContextMemory, type LeaseContext } from './context-memory.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters } from './counters.ts'
+import { handOut } from './hand-out.ts'
 import type { SecondLooks } from './second-looks.ts'
 import { joinSpec } from './shared-spec.ts'
 import type { LeasedTask } from './sql/assign-tasks.ts'
@@ -116,7 +117,7 @@ export class ExchangeService implements ExchangePort {
       const [leases, context, { leased, known }] = await Promise.all([
         reconcile ? readLeases(tx, request.runnerId, fences) : [],
         reconcile && fences.length < mostHeldForContext ? readFreshContext(tx, request.runnerId, fences) : [],
-        this.#tick(tx, request.accept ? memory.shards : [], now, request, counters, hasty),
+        this.#handOut(tx, request, request.accept ? memory.shards : [], { now, counters, hasty }),
       ])
       this.#context.keep(context)
       if (!due && request.reports.length + request.progress.length + leased.length === 0) tx.endUnchanged()
@@ -175,42 +176,28 @@ export class ExchangeService implements ExchangePort {
     await setTimers(tx, timers)
   }
 
-  /**
-   * Hands out what is ready; then writes what was gathered, and hands out what became ready by that. Where nothing follows
-   * from it, `hasty` ends the transaction with it; then the context of the leases is `known`, since no more can be read.
-   */
-  async #tick(
+  /** Where the transaction ends with it, the context of the leases is `known`, since no more can be read. */
+  async #handOut(
     tx: Tx,
-    shards: readonly Shard[],
-    now: Date,
     request: ExchangeRequest,
-    counters: Counters,
-    hasty: boolean,
+    shards: readonly Shard[],
+    { now, counters, hasty }: { readonly now: Date; readonly counters: Counters; readonly hasty: boolean },
   ): Promise<{ readonly leased: readonly LeasedTask[]; readonly known: LeaseContext | null }> {
-    const { ticker, queue } = this.#options
-    const leased: LeasedTask[] = []
-    const mine: Taking[] = []
-    const taken: Shard[] = []
+    let known: LeaseContext | null = null
+    const recall = (decided: readonly Taking[]) => {
+      known = this.#context.recall(decided.filter((task) => task.runnerId === request.runnerId))
+      return known !== null
+    }
+    const forRunner = request.runnerId
+    const asked = { shards, now, forRunner, counters, mayEnd: hasty ? recall : null }
+    const { leased, taken, ended } = await handOut(tx, this.#options, asked)
     tx.afterCommit(() => {
       this.#options.onCommit()
       this.hint(leased, request.runnerId)
-      if (taken.length > 0) this.#options.secondLooks.ask(taken)
-    })
-    for (let ready = shards, round = 0; round < 2; round++) {
-      const result = await ticker.tick(tx, ready, now, request.runnerId, counters, hasty)
       // A call without reports has given nothing back and made nothing ready.
-      if (request.reports.length > 0) taken.push(...result.taken)
-      mine.push(...result.decided.filter((task) => task.runnerId === request.runnerId))
-      const known = hasty ? this.#context.recall(mine) : null
-      const last = known === null ? null : queue.settleLast(tx, counters, now)
-      const [given, woken] = await Promise.all([result.leased, last === null ? queue.settle(tx, counters, now) : last])
-      leased.push(...given)
-      if (last !== null) return { leased, known }
-      ready = woken
-      if (ready.length === 0) break
-    }
-    await queue.settle(tx, counters, now)
-    return { leased, known: null }
+      if (request.reports.length > 0) this.#options.secondLooks.ask(taken)
+    })
+    return { leased, known: ended ? known : null }
   }
 
   /** Tells the runners of these leases, except the one that already knows. */

@@ -1,9 +1,10 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
+import type { PendingSpending } from '../budgets/budget-rules-contract.ts'
 import type { AttemptReport } from '../runners/exchange-contract.ts'
 import { isTaskEnded } from '../runs/states-contract.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
-import { Counters, isEmpty } from './counters.ts'
+import { Counters, isEmpty, mayEnd } from './counters.ts'
 import {
   applyCounters,
   applyCountersLast,
@@ -23,8 +24,8 @@ import { lockRunsOf } from './sql/lock-runs.ts'
 
 /** What must follow from changes of tasks, in the same transaction; other parts provide it. Most return what became ready. */
 export interface QueueFollowers {
-  /** Moves runs on whose steps have no open task any more. */
-  stepsEnded(tx: Tx, steps: readonly EndedStep[], now: Date): Promise<readonly Shard[]>
+  /** Moves runs on whose steps have no open task any more. What was spent is still to be written. */
+  stepsEnded(tx: Tx, steps: readonly EndedStep[], now: Date, spending: PendingSpending): Promise<readonly Shard[]>
   /** Drops what tasks waited for that ended while they waited: timers, questions, runs. */
   waitsEnded(tx: Tx, tasks: readonly ChangedTask[], now: Date): Promise<readonly Shard[]>
   /** Starts the runs of tasks whose work is another workflow. */
@@ -119,20 +120,27 @@ export class TaskQueue {
   }
 
   /**
-   * Writes what was gathered and does what follows from it: freed places and budgets wake those who wait for them, runs
-   * whose steps ended move on. Returns the shards in which tasks became ready. Runs are locked before the rows they share
-   * with others, as everywhere.
+   * Moves the runs on whose steps end by what was gathered, as far as can be seen, before anything is written that others
+   * share too. Runs are locked before those rows, as everywhere. Returns the shards in which tasks became ready.
+   */
+  async moveOn(tx: Tx, counters: Counters, now: Date): Promise<readonly Shard[]> {
+    const steps = counters.takeEnding()
+    if (steps.length === 0) return []
+    await lockRunsOf(tx, steps)
+    const { endedSteps } = await applyCounters(tx, { agents: [], steps, budgets: [] }, now)
+    return endedSteps.length === 0 ? [] : this.#followers.stepsEnded(tx, endedSteps, now, counters)
+  }
+
+  /**
+   * Writes what was gathered and does what follows from it: runs whose steps ended move on, freed places and budgets wake
+   * those who wait for them. Returns the shards in which tasks became ready.
    */
   async settle(tx: Tx, counters: Counters, now: Date): Promise<readonly Shard[]> {
+    const shards: Shard[] = [...(await this.moveOn(tx, counters, now))]
     const deltas = counters.take()
     const freed = counters.takeFreed()
-    const shards: Shard[] = []
     let ended: readonly EndedStep[] = []
     if (!isEmpty(deltas)) {
-      await lockRunsOf(
-        tx,
-        deltas.steps.filter((step) => step.seen + step.open <= 0),
-      )
       const applied = await applyCounters(tx, deltas, now)
       if (!applied.slotsHeld) throw coordinatorErrors['slots-contended']('an agent was given to others meanwhile')
       const held = applied.budgetsHeld && (await this.#applyDisplaced(tx, applied.displaced, now))
@@ -153,7 +161,7 @@ export class TaskQueue {
       })
       shards.push(...(await admitWaiting(tx, reasons, now)))
     }
-    if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now)))
+    if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now, counters)))
     return uniqueShards(shards)
   }
 
@@ -173,7 +181,7 @@ export class TaskQueue {
   settleLast(tx: Tx, counters: Counters, now: Date): Promise<readonly Shard[]> | null {
     if (counters.hasFreed) return null
     const deltas = counters.peek()
-    if (isEmpty(deltas) || deltas.steps.some((step) => step.seen + step.open <= 0)) return null
+    if (isEmpty(deltas) || deltas.steps.some(mayEnd)) return null
     if (deltas.budgets.some((delta) => delta.held + delta.spent < 0)) return null
     counters.take()
     return applyCountersLast(tx, deltas, now).then(() => [])

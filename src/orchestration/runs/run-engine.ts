@@ -3,7 +3,7 @@ import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { transition } from '../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
-import type { KnownBudget } from '../budgets/budget-rules-contract.ts'
+import type { KnownBudget, PendingSpending } from '../budgets/budget-rules-contract.ts'
 import type { EndedStep } from '../coordinator/sql/apply-counters.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
@@ -43,6 +43,7 @@ interface Live {
   /** Of the steps that were asked for. */
   readonly outputs: Map<string, JsonObject>
   budgets: readonly KnownBudget[] | null
+  readonly spending: PendingSpending
 }
 
 /** Moves runs on: closes steps, activates what is due, ends what is done. All in the caller's transaction, many runs at a time. */
@@ -54,14 +55,25 @@ export class RunEngine {
   }
 
   /** What the task queue calls when the last open task of a step has ended. */
-  readonly stepsEnded = (tx: Tx, steps: readonly EndedStep[], now: Date): Promise<readonly Shard[]> =>
+  readonly stepsEnded = (
+    tx: Tx,
+    steps: readonly EndedStep[],
+    now: Date,
+    spending: PendingSpending,
+  ): Promise<readonly Shard[]> =>
     this.advance(
       tx,
       steps.map((step) => ({ tenant: step.tenant, runId: step.runId as RunId })),
       now,
+      spending,
     )
 
-  async advance(tx: Tx, refs: readonly RunRef[], now: Date): Promise<readonly Shard[]> {
+  async advance(
+    tx: Tx,
+    refs: readonly RunRef[],
+    now: Date,
+    spending: PendingSpending = noSpending,
+  ): Promise<readonly Shard[]> {
     const unique = [...new Map(refs.map((ref) => [keyOf(ref), ref])).values()]
     const [locked, rows] = await Promise.all([lockRuns(tx, unique), readSteps(tx, unique)])
     const runs = locked.filter((run) => !isRunEnded(run.state) && run.state !== 'pending')
@@ -69,7 +81,7 @@ export class RunEngine {
     const lives: Live[] = []
     for (const run of runs) {
       const definition = await this.#options.definitionOf(tx, run.tenant, run.workflow, run.version)
-      lives.push(liveOf(run, definition, rows.get(keyOf(refOf(run))) ?? []))
+      lives.push(liveOf(run, definition, rows.get(keyOf(refOf(run))) ?? [], spending))
     }
     return this.#advanceAll(tx, lives, now)
   }
@@ -80,7 +92,7 @@ export class RunEngine {
     { run, definition, rows }: { run: RunRow; definition: WorkflowDefinition; rows: readonly StepRow[] },
     now: Date,
   ): Promise<readonly Shard[]> {
-    return this.#advanceAll(tx, [liveOf(run, definition, rows)], now)
+    return this.#advanceAll(tx, [liveOf(run, definition, rows, noSpending)], now)
   }
 
   async #advanceAll(tx: Tx, lives: readonly Live[], now: Date): Promise<readonly Shard[]> {
@@ -241,7 +253,11 @@ export class RunEngine {
   async #budgetsOf(tx: Tx, live: Live): Promise<readonly KnownBudget[]> {
     if (live.budgets === null) {
       const { run } = live
-      live.budgets = await this.#options.budgetsOfRuns(tx, run.tenant, [run, ...(await callersOf(tx, run))])
+      const known = await this.#options.budgetsOfRuns(tx, run.tenant, [run, ...(await callersOf(tx, run))])
+      live.budgets = known.map((budget) => {
+        const { id, left } = budget
+        return left === null ? budget : { ...budget, left: left - live.spending.spentOf(run.tenant, id) }
+      })
     }
     return live.budgets
   }
@@ -265,9 +281,16 @@ const blankStep: StepRow = {
   endedAt: null,
 }
 
-function liveOf(run: RunRow, definition: WorkflowDefinition, rows: readonly StepRow[]): Live {
+const noSpending: PendingSpending = { spentOf: () => 0 }
+
+function liveOf(
+  run: RunRow,
+  definition: WorkflowDefinition,
+  rows: readonly StepRow[],
+  spending: PendingSpending,
+): Live {
   const steps = new Map(rows.map((row) => [row.step, row]))
-  return { run, definition, nodes: nodesOf(definition), steps, outputs: new Map(), budgets: null }
+  return { run, definition, nodes: nodesOf(definition), steps, outputs: new Map(), budgets: null, spending }
 }
 
 function refOf(run: RunRow): RunRef {

@@ -2,6 +2,7 @@ import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { parseDuration } from '../../foundation/kernel/units.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
+import { planLikeSystem } from '../../foundation/platform/database/plan-settings.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
 import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
 import { limitsOf, type NewBudget } from '../budgets/budget-rules-contract.ts'
@@ -67,6 +68,7 @@ export class RunStarter {
 
   async begin(tx: Tx, what: NewRun, now: Date): Promise<{ run: RunRow; shards: readonly Shard[] }> {
     const { definition, inherited } = what
+    planLikeSystem(tx)
     const run = await this.#place(tx, this.#newRun(what, now), definition)
     const ref = { tenant: run.tenant, runId: run.id }
     const rows = stepRows(definition, inherited, now)

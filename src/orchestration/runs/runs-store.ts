@@ -66,7 +66,7 @@ export async function listRunRows(
 export async function readSteps(tx: ReadTx, refs: readonly RunRef[]): Promise<ReadonlyMap<string, readonly StepRow[]>> {
   const rows = await tx.query<StepColumns>(prepared('read-steps')`
     select s.* from unnest(${refs.map((r) => r.tenant)}::text[], ${refs.map((r) => r.runId)}::text[]) as w(tenant_id, run_id)
-    join run_steps s on s.tenant_id = w.tenant_id and s.run_id = w.run_id
+    join run_steps s on s.tenant_id = w.tenant_id and s.run_id = w.run_id and s.run_id = any (${refs.map((r) => r.runId)}::text[])
     order by s.tenant_id, s.run_id, s.position`)
   const result = new Map<string, StepRow[]>()
   for (const row of rows) {
@@ -134,7 +134,11 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
   )
 }
 
-/** Writes changed steps with one event each. `total` and `open` are set when a step is activated, and left alone after. */
+/**
+ * Writes changed steps with one event each. `total` and `open` are set when a step is activated, and left alone after. That
+ * every key is among those given follows from the join; said once more it has the planner come by the whole key, also where
+ * the policy of a tenant has fixed the first part of it.
+ */
 export async function saveSteps(
   tx: Tx,
   steps: readonly (RunRef & { readonly row: StepRow; readonly counts: boolean })[],
@@ -154,7 +158,8 @@ export async function saveSteps(
       ${steps.map((s) => (s.row.error === null ? null : JSON.stringify(s.row.error)))}::jsonb[],
       ${steps.map((s) => s.row.startedAt)}::timestamptz[], ${steps.map((s) => s.row.endedAt)}::timestamptz[])
       as i(tenant_id, run_id, step, state, reason, by_condition, counts, total, open, tolerate, outputs, error, started_at, ended_at)
-    where s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step`)
+    where s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step
+      and s.run_id = any (${steps.map((s) => s.runId)}::text[]) and s.step = any (${steps.map((s) => s.row.step)}::text[])`)
   await appendEvents(
     tx,
     steps.map(({ tenant, runId, row }) => ({

@@ -1,3 +1,4 @@
+import type { Tx } from './database.ts'
 import type { Query } from './sql.ts'
 
 /**
@@ -13,7 +14,15 @@ export const byIndex: Readonly<Record<string, string>> = {
 }
 
 /** Gives the rest of a tenant's transaction the plans of the system role: planning anew costs more than the statements. */
-export const planLikeSystem: Query = {
+export function planLikeSystem(tx: Tx): void {
+  if (tx.tenant === null || alike.has(tx)) return
+  alike.add(tx)
+  tx.post(settings)
+}
+
+const alike = new WeakSet<Tx>()
+
+const settings: Query = {
   text: Object.entries({ plan_cache_mode: 'force_generic_plan', ...byIndex })
     .map(([name, value]) => `set local ${name} = '${value}'`)
     .join(';'),

@@ -137,7 +137,7 @@ async function changeChunk(tx: Tx, changes: readonly TaskChange[], now: Date): P
               when 'cpu-ms' then least(h.amount, ceil(coalesce((d.usage->>'cpuSeconds')::float8 * 1000, h.amount)))
               else h.amount end) as spent
           from closed d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
-          join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
+          cross join lateral (select unit, time_window, window_start from budgets where tenant_id = d.tenant_id and id = h.budget limit 1) b
           where d.budget_ids is not null group by 1, 2, 3) settled) as budgets`,
     values: [
       changes.map((c) => c.tenant),

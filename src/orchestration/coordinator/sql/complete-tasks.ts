@@ -60,7 +60,7 @@ export async function completeTasks(tx: Tx, reports: readonly AttemptReport[], n
               when 'cpu-ms' then (select sum(least(h.amount, ceil(coalesce(ms, h.amount)))) from unnest(d.cpus) as ms)
               else d.n * h.amount end) as spent
           from sums d cross join lateral unnest(d.budget_ids, d.holds) as h(budget, amount)
-          join budgets b on b.tenant_id = d.tenant_id and b.id = h.budget
+          cross join lateral (select unit, time_window, window_start from budgets where tenant_id = d.tenant_id and id = h.budget limit 1) b
           group by 1, 2, 3) settled) as budgets`,
     values: [
       reports.map((r) => r.tenant),

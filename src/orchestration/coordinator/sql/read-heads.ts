@@ -38,7 +38,7 @@ export async function readHeads(
           array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end) as holds,
         (select json_agg(json_build_array(b.tenant_id, b.id, b.hard_limit - b.held - b.spent))
           from (select distinct tenant_id, unnest(budget_ids) as id from heads where budget_ids is not null) w
-          join budgets b on b.tenant_id = w.tenant_id and b.id = w.id
+          cross join lateral (select * from budgets b where b.tenant_id = w.tenant_id and b.id = w.id limit 1) b
           where b.hard_limit is not null) as budgets
       from heads group by n`,
     values: [lanes.map((l) => l.tenant), lanes.map((l) => l.pool), lanes.map((l) => l.lane), lanes.map((l) => l.limit)],
