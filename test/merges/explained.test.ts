@@ -91,7 +91,7 @@ async function run(text: string) {
   const source = { text, fileName: 'flow.yaml' }
   const { id } = await api!.owner.call(startRun, { body: { source, repo: repository, inputs: {}, labels: {} } })
   const detail = () => api!.owner.call(showRun, { params: { id } })
-  await expect.poll(async () => (await detail()).run.endedAt, { timeout: 90_000, interval: 100 }).not.toBeNull()
+  await expect.poll(async () => (await detail()).run.endedAt, { timeout: 200_000, interval: 100 }).not.toBeNull()
   const ended = await detail()
   expect(ended.run.state, JSON.stringify(ended.tasks.flatMap(({ error }) => error ?? []))).toBe('succeeded')
   return ended.run.outputs as { states: string[]; four: string }
@@ -228,7 +228,7 @@ test('who is cancelled while several are tested together stays out; the others g
   await api!.owner.call(cancelTaskOfRun, { params: { id, task: 'deliver[2]' }, body: {} })
   rmSync(join(scratch.path, 'held.hold'))
   const detail = () => api!.owner.call(showRun, { params: { id } })
-  await expect.poll(async () => (await detail()).run.endedAt, { timeout: 90_000, interval: 100 }).not.toBeNull()
+  await expect.poll(async () => (await detail()).run.endedAt, { timeout: 200_000, interval: 100 }).not.toBeNull()
   const merged = await api!.owner.call(listMerges, { query: { run: id } })
   expect(merged.items.map(({ item, state }) => [item, state]).toSorted()).toEqual(
     [0, 1, 2, 3, 4].map((n) => [n, n === 2 ? 'cancelled' : 'merged']),
