@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { listModelCalls, setModelSettings } from '../../src/contract.ts'
+import { setModelSettings } from '../../src/contract.ts'
 import { type ModelPlace, openModelPlace } from './models.fixture.ts'
 
 let place: ModelPlace
@@ -69,7 +69,7 @@ test('where the tenant keeps answers, a repeat gets the first one, in either dia
     expect(answers.map(({ headers }) => headers.get('idempotency-replayed'))).toEqual([null, 'true'])
     expect(server.seen).toHaveLength(1)
   }
-  const { items } = await place.api.owner.call(listModelCalls, {})
+  const items = await place.calls(2)
   expect(items.filter(({ asked }) => asked === 'claude-haiku-4-5')).toHaveLength(1)
 })
 
