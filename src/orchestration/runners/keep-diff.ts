@@ -19,7 +19,9 @@ export async function keepDiff(
 ): Promise<ArtifactRef | null> {
   if (!result.changed || workspace.tree === null) return null
   const { tenant, runId, taskId } = attempt.assignment
-  const text = attempt.masker.text(await tools.workspaces.diff(workspace, result.commit))
+  const diff = await tools.workspaces.diff(workspace, result.commit)
+  const text = attempt.masker.text(diff)
+  if (text !== diff) await attempt.output?.write('stderr', Buffer.from(`${leakNote(result.commit)}\n`))
   const data = Buffer.from(text)
   const signal = AbortSignal.timeout(60_000)
   return {
@@ -27,4 +29,9 @@ export async function keepDiff(
     mediaType: diffType,
     ...(await tools.artifacts.store({ tenant, runId, taskId }, { data }, signal)),
   }
+}
+
+/** What is told of work is masked, what it committed cannot be: whoever merges it must know. */
+function leakNote(commit: string): string {
+  return `[leanvibe: commit ${commit.slice(0, 12)} holds the value of a secret that this work was given. Do not merge it, and change the secret.]`
 }
