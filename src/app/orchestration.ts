@@ -136,7 +136,7 @@ export function createOrchestration(options: OrchestrationOptions) {
   const dispatchOnce = async (tx: Tx, shards: readonly Shard[], now: Date, last: boolean) => {
     if (shards.length > 0) planLikeSystem(tx)
     const mayEnd = last && !tx.again ? () => true : null
-    const asked = { shards, now, forRunner: null, counters: new Counters(), mayEnd }
+    const asked = { asked: [], woken: shards, now, forRunner: null, counters: new Counters(), mayEnd }
     const { leased, taken } = await handOut(tx, { ticker, queue }, asked)
     tx.afterCommit(() => {
       onCommit()

@@ -189,8 +189,10 @@ export class ExchangeService implements ExchangePort {
       return known !== null
     }
     const forRunner = request.runnerId
-    const asked = { shards, now, forRunner, counters, mayEnd: hasty ? recall : null }
-    const { leased, taken, ended } = await handOut(tx, this.#options, asked)
+    // Slots that reports give back may be wanted by tasks that others have made ready meanwhile.
+    const where = request.reports.length > 0 ? { asked: [], woken: shards } : { asked: shards, woken: [] }
+    const what = { ...where, now, forRunner, counters, mayEnd: hasty ? recall : null }
+    const { leased, taken, ended } = await handOut(tx, this.#options, what)
     tx.afterCommit(() => {
       this.#options.onCommit()
       this.hint(leased, request.runnerId)

@@ -11,7 +11,10 @@ export interface HandOutParts {
 }
 
 export interface HandOutRequest {
-  readonly shards: readonly Shard[]
+  /** Where work may be ready. */
+  readonly asked: readonly Shard[]
+  /** Where this transaction has made work ready, or those it gives back may be wanted. */
+  readonly woken: readonly Shard[]
   readonly now: Date
   /** Leases for this runner come first. Null: for nobody in particular. */
   readonly forRunner: string | null
@@ -36,21 +39,23 @@ export interface HandOut {
 export async function handOut(
   tx: Tx,
   { ticker, queue }: HandOutParts,
-  { shards, now, forRunner, counters, mayEnd }: HandOutRequest,
+  { asked, woken, now, forRunner, counters, mayEnd }: HandOutRequest,
 ): Promise<HandOut> {
   const leased: LeasedTask[] = []
   const decided: Taking[] = []
   const taken: Shard[] = []
-  let ready = [...shards, ...(await queue.moveOn(tx, counters, now))]
-  for (let round = 0; round < 2 && (round === 0 || ready.length > 0); round++) {
-    const result = await ticker.tick(tx, ready, now, forRunner, counters, mayEnd !== null)
+  const allOrNone = mayEnd !== null
+  let ready = { asked, woken: [...woken, ...(await queue.moveOn(tx, counters, now))] }
+  for (let round = 0; round < 2; round++) {
+    const result = await ticker.tick(tx, { ...ready, now, forRunner, counters, allOrNone })
     taken.push(...result.taken)
     decided.push(...result.decided)
     const last = mayEnd?.(decided) ? queue.settleLast(tx, counters, now) : null
-    const [given, woken] = await Promise.all([result.leased, last ?? queue.settle(tx, counters, now)])
+    const [given, next] = await Promise.all([result.leased, last ?? queue.settle(tx, counters, now)])
     leased.push(...given)
     if (last !== null) return { leased, taken, ended: true }
-    ready = [...woken]
+    if (next.length === 0) break
+    ready = { asked: [], woken: [...next] }
   }
   await queue.settle(tx, counters, now)
   return { leased, taken, ended: false }

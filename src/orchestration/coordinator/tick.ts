@@ -8,7 +8,6 @@ import { countBy } from './count-by.ts'
 import type { Counters } from './counters.ts'
 import type { Head } from './decide.ts'
 import { decideAll, type Planned } from './decide-all.ts'
-import { type EarlyHeads, type Heads, HeadsAskedLast, pickHeads, withClaimed } from './early-heads.ts'
 import { FairShares } from './fair-shares.ts'
 import type { FleetFigures } from './fleet-figures.ts'
 import { headLimits } from './head-limits.ts'
@@ -46,6 +45,19 @@ export interface TickResult {
   readonly taken: readonly Shard[]
 }
 
+export interface TickRequest {
+  /** Where work may be ready: a shard that had nothing to give the last time is looked at before it is locked. */
+  readonly asked: readonly Shard[]
+  /** Where there is reason to expect it. */
+  readonly woken: readonly Shard[]
+  readonly now: Date
+  /** Whose agents come first. Null: nobody's. */
+  readonly forRunner: string | null
+  readonly counters: Counters
+  /** Whether the transaction is lost where somebody else was faster. */
+  readonly allOrNone: boolean
+}
+
 interface Round {
   readonly now: Date
   readonly forRunner: string | null
@@ -53,7 +65,6 @@ interface Round {
   readonly allOrNone: boolean
   readonly claim: Claim
   readonly view: ClaimsView
-  readonly early: EarlyHeads | null
   readonly deep: boolean
 }
 
@@ -64,8 +75,9 @@ export class Ticker {
   readonly #strategies = new Map<string, Strategy>()
   readonly #agentsFrom = new Map<string, string>()
   readonly #claims = new Claims()
+  /** Shards that had nothing ready the last time. */
+  readonly #idle = new Set<string>()
   readonly #shares = new FairShares()
-  readonly #askedLast = new HeadsAskedLast()
 
   constructor(options: Partial<TickOptions> = {}) {
     const given = { ...tickDefaults, ...options }
@@ -76,17 +88,10 @@ export class Ticker {
    * Slots and budgets that it takes are added to `counters`, and the caller writes them last. What turns out not to be
    * leased, because somebody was faster, is taken off again when `leased` resolves; with `allOrNone` the transaction is lost.
    */
-  async tick(
-    tx: Tx,
-    asked: readonly Shard[],
-    now: Date,
-    forRunner: string | null,
-    counters: Counters,
-    allOrNone = false,
-  ): Promise<TickResult> {
+  async tick(tx: Tx, { asked, woken, now, forRunner, counters, allOrNone }: TickRequest): Promise<TickResult> {
     const leases: Promise<readonly LeasedTask[]>[] = []
     const decided: Taking[] = []
-    const wanted = uniqueShards(asked)
+    const wanted = await this.#awake(tx, asked, woken, counters)
     let shards = wanted
     const all = () => {
       const free = new Set(shards.map(keyOf))
@@ -100,27 +105,41 @@ export class Ticker {
       const view = this.#claims.view(claim)
       const lanes = () => this.#findLanes(tx, shards, counters)
       // What is read travels behind the lock, without waiting for it: it is younger than it all the same.
-      const [free, found, early] = await Promise.all([
-        round === 0 ? this.#lock(tx, shards, claim) : shards,
-        lanes(),
-        round === 0 ? this.#askedLast.read(tx, shards, view, this.#options.batch) : null,
-      ]).catch((error) => {
-        view.close()
-        throw error
-      })
+      const [free, found] = await Promise.all([round === 0 ? this.#lock(tx, shards, claim) : shards, lanes()]).catch(
+        (error) => {
+          view.close()
+          throw error
+        },
+      )
       shards = free
-      for (const shard of shards) if (!found.some((one) => keyOf(one) === keyOf(shard))) this.#askedLast.forget(shard)
       const known = new Set(free.map(keyOf))
+      for (const shard of free) this.#idle.add(keyOf(shard))
+      for (const shard of found) this.#idle.delete(keyOf(shard))
       const result = await this.#round(
         tx,
         found.filter((shard) => known.has(keyOf(shard))),
-        { now, forRunner, counters, allOrNone, claim, view, early, deep: round > 0 },
+        { now, forRunner, counters, allOrNone, claim, view, deep: round > 0 },
       ).finally(view.close)
       leases.push(result.leased)
       decided.push(...result.decided)
       if (result.refused === 0) break
     }
     return all()
+  }
+
+  /** Leaves out where nothing is to be done, so that whoever only looks keeps nobody from a shard. */
+  async #awake(
+    tx: Tx,
+    asked: readonly Shard[],
+    woken: readonly Shard[],
+    counters: Counters,
+  ): Promise<readonly Shard[]> {
+    const sure = new Set(woken.map(keyOf))
+    const idle = uniqueShards(asked).filter((shard) => this.#idle.has(keyOf(shard)) && !sure.has(keyOf(shard)))
+    const found = idle.length === 0 ? [] : await this.#findLanes(tx, idle, counters)
+    const stirring = new Set(found.map(keyOf))
+    const still = new Set(idle.map(keyOf).filter((key) => !stirring.has(key)))
+    return uniqueShards([...asked, ...woken]).filter((shard) => !still.has(keyOf(shard)))
   }
 
   #findLanes(tx: Tx, shards: readonly Shard[], counters: Counters): Promise<readonly ShardLanes[]> {
@@ -143,19 +162,18 @@ export class Ticker {
   async #round(
     tx: Tx,
     found: readonly ShardLanes[],
-    { now, forRunner, counters, allOrNone, claim, view, early, deep }: Round,
+    { now, forRunner, counters, allOrNone, claim, view, deep }: Round,
   ): Promise<Pick<TickResult, 'leased' | 'decided'> & { readonly refused: number }> {
     const plans: Planned[] = []
     for (const shard of found) {
       const plan = shard.agents.length === 0 ? null : await this.#plan(tx, shard, counters)
       if (plan !== null && plan.lanes.length > 0) plans.push(plan)
-      else this.#askedLast.forget(shard)
       if (plan !== null) this.#rotate(shard)
     }
     if (plans.length === 0) return { ...nothing, refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-    const { heads, remaining } = await this.#readHeads(tx, plans, limit, { view, deep, early })
+    const { heads, remaining } = await this.#readHeads(tx, plans, limit, { view, deep })
     const bound = await bindToResources(
       tx,
       plans.map(({ shard: { tenant, pool }, lanes, agents }) => ({ tenant, pool, lanes, agents })),
@@ -188,18 +206,17 @@ export class Ticker {
     tx: Tx,
     plans: readonly Planned[],
     limit: number,
-    { view, deep, early }: Pick<Round, 'view' | 'deep' | 'early'>,
-  ): Promise<Heads> {
+    { view, deep }: Pick<Round, 'view' | 'deep'>,
+  ): ReturnType<typeof readHeads> {
     const asked = plans.flatMap(({ shard, lanes }) => {
       const wanted = lanes.map(({ lane, bulk, limit: most }) => {
         // The limit of a lane that shares agents is its part of a whole batch, of which this shard has a part.
         const own = bulk === undefined ? most : Math.ceil((most * limit) / this.#options.batch)
         return { lane, limit: deep ? limit : Math.min(own, limit) }
       })
-      if (!deep) this.#askedLast.keep(shard, wanted)
       return withClaimed(shard, wanted, view, this.#options.batch)
     })
-    const first = pickHeads(early, asked) ?? (await readHeads(tx, asked))
+    const first = await readHeads(tx, asked)
     const found = new Map(first.heads.map((lane) => [`${keyOf(lane)}/${lane.lane}`, lane.ids.length]))
     const open = asked.filter((lane) => (found.get(`${keyOf(lane)}/${lane.lane}`) ?? 0) >= lane.limit)
     const total = first.heads.reduce((sum, lane) => sum + lane.ids.length, 0)
@@ -294,4 +311,17 @@ function count(taken: readonly Taking[], counters: Counters, times: 1 | -1): voi
       }
     }
   }
+}
+
+/** Reads somewhat more where others claim tasks: nobody knows from which lanes they take. */
+function withClaimed<T extends { readonly lane: string; readonly limit: number }>(
+  { tenant, pool }: Shard,
+  lanes: readonly T[],
+  view: ClaimsView,
+  batch: number,
+): readonly (Shard & { readonly lane: string; readonly limit: number })[] {
+  const claimed = view.sizeOf(`${tenant}/${pool}`, batch)
+  // Somewhat more than an equal part is enough to go on with.
+  const part = Math.min(claimed, Math.ceil((claimed * 1.25) / lanes.length))
+  return lanes.map(({ lane, limit }) => ({ tenant, pool, lane, limit: limit + part }))
 }
