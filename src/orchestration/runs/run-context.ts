@@ -1,7 +1,8 @@
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
-import { type Depth, depthSchema, type ExpressionContext, type StepView } from '../workflows/workflow-contract.ts'
+import { depthSchema } from '../workflows/policies-contract.ts'
+import type { Depth, ExpressionContext, StepView } from '../workflows/workflow-contract.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { taskRange } from './task-ids-contract.ts'
 

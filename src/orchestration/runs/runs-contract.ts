@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { modelTiers } from '../../foundation/kernel/model-tier.ts'
-import { depthSchema } from '../workflows/workflow-contract.ts'
+import { depthSchema } from '../workflows/policies-contract.ts'
 
 const jsonValue = z.json()
 

@@ -5,11 +5,11 @@ import type { Path, ProblemLog } from './problem.ts'
 import { parsePart } from './schema-problems.ts'
 import { findSecretsInClear } from './secrets-in-clear.ts'
 import { isRecord, kindOfStep } from './step-kind.ts'
+import { stepSchema } from './steps-contract.ts'
 import {
   type MappedStep,
   type Step,
   type StepKind,
-  stepSchema,
   type WorkflowDefinition,
   workflowLimits,
   workflowSchema,

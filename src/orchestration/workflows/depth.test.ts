@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { depthTable } from './depth-table-contract.ts'
 import { evaluateIf, parseWorkflow, resolveItem, resolveStep } from './index.ts'
+import { depthSchema } from './policies-contract.ts'
 import type { ExpressionContext, ResolvedAgent } from './task-contract.ts'
-import { type Depth, depthSchema } from './workflow-contract.ts'
+import type { Depth } from './workflow-contract.ts'
 
 const { definition } = parseWorkflow(
   `name: w
