@@ -6,7 +6,6 @@ import * as module from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
-import { worksLong } from './works-long.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -14,6 +13,7 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 22 || (major === 22 && minor >= 18)) {
   // Where nothing works for long, the code of the embedded database is not optimised: that takes a third of the processor
   // time of such a call, and what it gains comes after its end. Before the compile cache, which is one for each set of flags.
+  const { worksLong } = await import('./works-long.js')
   if (!worksLong(process.argv.slice(2))) {
     for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag)
   }
