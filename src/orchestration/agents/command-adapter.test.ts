@@ -411,17 +411,23 @@ describe('a worktree', () => {
     expect(rawGit(repository, 'status', '--porcelain')).toBe('')
   })
 
-  it('that holds a secret when it is committed is told of in the log, without it', async () => {
+  it('that holds a secret when it is committed goes no further, and says so without it', async () => {
     await runner.close()
     begin(null, { artifacts: kit.artifacts })
     const repo = { path: repository, commit: head }
     const spec = (script: string) => scriptSpec(script, { workspace: 'worktree', secretEnv: { KEY: 'TOKEN' } })
     const leaked = await perform(spec('echo "key = $KEY" > k.txt'), { repo })
-    const told = kit.logs.text(leaked.taskId, 'stderr')
-    expect(told).toContain(`commit ${leaked.workspaceCommit!.slice(0, 12)} holds the value of a secret`)
-    expect(told).not.toContain('s3cret')
+    expect(leaked).toMatchObject({
+      outcome: 'failed',
+      output: null,
+      error: { code: 'secret-committed', retry: 'never' },
+    })
+    expect(leaked.error!.message).toContain(`commit ${leaked.workspaceCommit!.slice(0, 12)} adds the value of a secret`)
+    expect(JSON.stringify(leaked)).not.toContain('s3cret')
     const fine = await perform(spec('echo fine > k.txt'), { repo })
-    expect(kit.logs.text(fine.taskId, 'stderr')).not.toContain('secret')
+    expect(fine).toMatchObject({ outcome: 'succeeded', error: null })
+    const at = { path: repository, commit: leaked.workspaceCommit! }
+    expect(await perform(spec('rm k.txt'), { repo: at })).toMatchObject({ outcome: 'succeeded', error: null })
   })
 
   it('of failed and of cancelled work is committed too', async () => {

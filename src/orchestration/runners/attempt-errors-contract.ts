@@ -51,6 +51,12 @@ export const agentErrors = defineErrors({
     when: 'an output is larger than artifacts may be',
     next: 'make the output smaller, or raise `limits.artifact` in leanvibe.yaml',
   },
+  'secret-committed': {
+    kind: 'input',
+    retry: 'never',
+    when: 'the commit of an attempt adds the value of a secret that the attempt was given',
+    next: 'have the work leave the value out of files, and change the secret where others may have read it; the commit goes no further',
+  },
   'agent-mismatch': {
     kind: 'input',
     retry: 'never',

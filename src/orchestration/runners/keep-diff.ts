@@ -7,6 +7,12 @@ import type { ArtifactRef } from './exchange-contract.ts'
 export const diffName = 'proof/diff.patch'
 export const diffType = 'text/x-diff'
 
+export interface KeptDiff {
+  readonly artifact: ArtifactRef
+  /** Whether what was added holds the value of a secret that the attempt was given. */
+  readonly leaks: boolean
+}
+
 /**
  * Keeps what an attempt changed, with the secrets that it was given left out: here they are known. Null where it changed
  * nothing.
@@ -16,22 +22,23 @@ export async function keepDiff(
   workspace: Workspace,
   result: WorkspaceCommit,
   tools: { readonly workspaces: Workspaces; readonly artifacts: ArtifactSink },
-): Promise<ArtifactRef | null> {
+): Promise<KeptDiff | null> {
   if (!result.changed || workspace.tree === null) return null
   const { tenant, runId, taskId } = attempt.assignment
   const diff = await tools.workspaces.diff(workspace, result.commit)
   const text = attempt.masker.text(diff)
-  if (text !== diff) await attempt.output?.write('stderr', Buffer.from(`${leakNote(result.commit)}\n`))
+  const added = text === diff ? '' : addedBy(diff)
   const data = Buffer.from(text)
   const signal = AbortSignal.timeout(60_000)
+  const kept = await tools.artifacts.store({ tenant, runId, taskId }, { data }, signal)
   return {
-    name: diffName,
-    mediaType: diffType,
-    ...(await tools.artifacts.store({ tenant, runId, taskId }, { data }, signal)),
+    artifact: { name: diffName, mediaType: diffType, ...kept },
+    leaks: attempt.masker.text(added) !== added,
   }
 }
 
-/** What is told of work is masked, what it committed cannot be: whoever merges it must know. */
-function leakNote(commit: string): string {
-  return `[leanvibe: commit ${commit.slice(0, 12)} holds the value of a secret that this work was given. Do not merge it, and change the secret.]`
+/** The lines that a difference adds: work that takes a secret out of a file does nothing wrong. */
+function addedBy(diff: string): string {
+  const lines = diff.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++ '))
+  return lines.map((line) => line.slice(1)).join('\n')
 }

@@ -4,7 +4,7 @@ import type { AttemptEnd } from '../agents/agent-adapter.ts'
 import type { Workspace, WorkspaceCommit, Workspaces } from '../workspaces/index.ts'
 import type { ArtifactSink } from './artifact-sink.ts'
 import type { Attempt } from './attempt.ts'
-import { attemptErrorOf } from './attempt-errors-contract.ts'
+import { agentErrors, attemptErrorOf } from './attempt-errors-contract.ts'
 import { AttemptLog } from './attempt-log.ts'
 import { commitMessage } from './commit-message.ts'
 import type { Assignment, AttemptError, AttemptReport } from './exchange-contract.ts'
@@ -166,7 +166,11 @@ async function withDiff(
   if (result === null || artifacts === undefined) return end
   try {
     const diff = await keepDiff(attempt, workspace, result, { workspaces, artifacts })
-    return diff === null ? end : { ...end, artifacts: [...end.artifacts, diff] }
+    if (diff === null) return end
+    const kept = { ...end, artifacts: [...end.artifacts, diff.artifact] }
+    if (!diff.leaks || end.outcome !== 'succeeded') return kept
+    const message = `commit ${result.commit.slice(0, 12)} adds the value of a secret that this work was given`
+    return { ...kept, outcome: 'failed', output: null, error: attemptErrorOf(agentErrors['secret-committed'](message)) }
   } catch (error) {
     services.onError(error, attempt.assignment)
     return end
