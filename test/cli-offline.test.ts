@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bin, documentsOf, runCli, scratchFolder } from './support/run-cli.ts'
 import { testWhen } from './support/when.ts'
@@ -316,9 +316,9 @@ describe('an old Node', () => {
     async () => {
       const found = await runCli(['--version', '--json'], { cwd: scratch.path, node: old! })
       expect(documentsOf(found.stdout)[0]?.node).toMatch(/^24\./)
-      await mkdir(join(scratch.path, 'alone'), { recursive: true })
+      await mkdir(join(scratch.path, 'alone', 'bin'), { recursive: true })
       const copy = join(scratch.path, 'alone', 'bin', 'leanvibe.js')
-      await cp(dirname(bin), dirname(copy), { recursive: true })
+      await writeFile(copy, await readFile(bin))
       await writeFile(join(scratch.path, 'alone', 'package.json'), '{"type":"module"}')
       const alone = spawnSync(old!, [copy, '--version'], { encoding: 'utf8' })
       expect(alone.status).toBe(69)
