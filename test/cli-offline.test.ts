@@ -9,7 +9,7 @@ import { testWhen } from './support/when.ts'
 
 const scratch = scratchFolder('cli')
 afterAll(() => scratch.remove())
-const cli = (...args: string[]) => runCli(args, { cwd: scratch.path, sources: true })
+const cli = (...args: string[]) => runCli(args, { cwd: scratch.path })
 
 async function project(name: string, files: Readonly<Record<string, string>> = {}): Promise<string> {
   const folder = join(scratch.path, name)
@@ -95,7 +95,7 @@ describe('the command line', () => {
     const preload = new URL('./support/log-imports.mjs', import.meta.url).href
     const env = { NODE_OPTIONS: `--import ${preload}` }
     const packagesOf = async (...args: string[]) => {
-      const { stderr } = await runCli(args, { cwd: scratch.path, env, sources: true })
+      const { stderr } = await runCli(args, { cwd: scratch.path, env })
       return /^packages: (.*)$/m.exec(stderr)![1]!.split(' ')
     }
     expect(await packagesOf('--version')).toEqual(['picocolors'])

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openTestDatabase } from './support/databases.ts'
 import { type GuidePart, readGuide } from './support/guide.ts'
-import { briefNode, program, scratchFolder, startCli } from './support/run-cli.ts'
+import { bin, briefNode, scratchFolder, startCli } from './support/run-cli.ts'
 
 /** Guides whose commands need a PostgreSQL: it is in DATABASE_URL then, and all others have the embedded database. */
 const onPostgres: ReadonlySet<string> = new Set(['replicas.md'])
@@ -23,7 +23,7 @@ function prepareFolder(name: string): { readonly cwd: string; readonly env: Reco
   symlinkSync(process.execPath, join(programs, 'node'))
   writeFileSync(
     join(programs, 'leanvibe'),
-    `#!/bin/sh\nexec "${process.execPath}" ${briefNode.join(' ')} "${program}" "$@"\n`,
+    `#!/bin/sh\nexec "${process.execPath}" ${briefNode.join(' ')} "${bin}" "$@"\n`,
   )
   chmodSync(join(programs, 'leanvibe'), 0o755)
   writeFileSync(join(cwd, 'README.md'), '# A project\n')

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { briefNode, program } from '../support/run-cli.ts'
+import { bin, briefNode } from '../support/run-cli.ts'
 
 export interface CrashedProcess {
   readonly pid: number
@@ -53,15 +53,11 @@ export class CrashPlace {
   /** Starts the real command line. Nothing but a failpoint, or a test that says so, ends it by SIGKILL. */
   cli(args: readonly string[], { env = {}, timeoutMs = 240_000 }: CliSettings = {}): Cli {
     const brief = args[0] !== 'serve' && args[0] !== 'work'
-    const child = spawn(
-      process.execPath,
-      [...(brief ? briefNode : []), program, ...args, '--json', '--data', this.data],
-      {
-        cwd: this.folder,
-        env: { PATH: process.env.PATH ?? '', HOME: this.folder, NO_COLOR: '1', ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
+    const child = spawn(process.execPath, [...(brief ? briefNode : []), bin, ...args, '--json', '--data', this.data], {
+      cwd: this.folder,
+      env: { PATH: process.env.PATH ?? '', HOME: this.folder, NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let stdout = ''
     let stderr = ''
     const spoke = Promise.withResolvers<void>()

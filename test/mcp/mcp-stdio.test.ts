@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { createKeyEndpoint } from '../../src/contract.ts'
 import { makeTenant, startApi } from '../support/api.ts'
 import { openTestDatabase } from '../support/databases.ts'
-import { program, scratchFolder } from '../support/run-cli.ts'
+import { bin, scratchFolder } from '../support/run-cli.ts'
 
 const scratch = scratchFolder('mcp-stdio')
 afterAll(() => scratch.remove())
@@ -15,7 +15,7 @@ async function start(
   more: Record<string, string> = {},
 ): Promise<{ readonly client: Client; readonly errors: () => string }> {
   const transport = new StdioClientTransport({
-    ...{ command: process.execPath, args: [program, 'mcp', 'serve'], cwd: scratch.path, stderr: 'pipe' },
+    ...{ command: process.execPath, args: [bin, 'mcp', 'serve'], cwd: scratch.path, stderr: 'pipe' },
     env: { PATH: process.env.PATH ?? '', HOME: scratch.path, ...more },
   })
   let errors = ''

@@ -7,7 +7,6 @@ import { migrationsHash, readMigrations } from '../../src/foundation/platform/da
 import { migrate } from '../../src/foundation/platform/database/migrator.ts'
 import { prepareImage } from '../../src/foundation/platform/database/pglite/image.ts'
 import { installPeers } from '../peers/install-peers.ts'
-import { bundleProgram } from './bundle-program.ts'
 import { type PostgresServer, removeStaleServers, startPostgresServer } from './postgres-server.ts'
 
 declare module 'vitest' {
@@ -20,7 +19,7 @@ declare module 'vitest' {
 /**
  * Serves databases to the test files, each made when the first one asks: `/pglite` answers with the path of a migrated
  * image, `/postgres` with the URL of the one server of this run and the name of a migrated template database. `/peers`
- * answers when the programs of test/peers are installed, `/program` with the command line that journeys call.
+ * answers when the programs of test/peers are installed.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await removeStaleServers()
@@ -29,10 +28,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   async function serve(url: URL): Promise<unknown> {
     if (url.pathname === '/peers') return once_('peers', async () => installPeers().then(() => true))
-    if (url.pathname === '/program') {
-      // What a bundle runs would be counted for no file of the sources.
-      return process.env.CHILD_COVERAGE_FOLDER ? {} : { program: await once_('program', bundleProgram) }
-    }
     const migrations = url.searchParams.get('migrations') ?? undefined
     const key = migrationsHash(await readMigrations(migrations)).slice(0, 16)
     if (url.pathname === '/pglite') return { image: await once_(`image ${key}`, () => prepareImage({ migrations })) }

@@ -3,10 +3,9 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bin, program } from './program.ts'
+import { fileURLToPath } from 'node:url'
 
-export { bin, program }
-
+export const bin = fileURLToPath(new URL('../../bin/leanvibe.js', import.meta.url))
 /**
  * For processes of a few seconds: the code of the embedded database is not optimised, which takes a quarter of their
  * processor time and pays only later.
@@ -30,10 +29,8 @@ export interface CliProcess {
 export interface CliOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
-  /** The Node to run on; it runs the sources. Default: the one of the tests. */
+  /** The Node to run on. Default: the one of the tests. */
   readonly node?: string
-  /** It runs the sources themselves, file by file. */
-  readonly sources?: boolean
   /** It works for longer: its code is optimised as it is for users. */
   readonly long?: boolean
   /** Ended by force after this long. Default 180 s. */
@@ -44,8 +41,7 @@ export interface CliOptions {
 export function startCli(args: readonly string[], options: CliOptions): CliProcess {
   const { cwd, env = {}, node = process.execPath, timeoutMs = 180_000, long = args[0] === 'serve' } = options
   const flags = long || options.node !== undefined ? [] : briefNode
-  const file = options.sources === true || options.node !== undefined ? bin : program
-  const child = spawn(node, [...flags, file, ...args], {
+  const child = spawn(node, [...flags, bin, ...args], {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: cwd, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
