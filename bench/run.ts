@@ -31,14 +31,18 @@ const standalone: ReadonlySet<string> = new Set(['agents', 'balance', 'clients',
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '5' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string' },
+  },
 })
 const name = positionals[0] ?? ''
 const load = Object.hasOwn(benches, name) ? benches[name] : undefined
 const rounds = Number(values.rounds)
 
 if (!load || positionals.length !== 1 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--json] [--rounds 5]`)
+  console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--json] [--rounds 5] [--only PART,...]`)
   process.exitCode = 64
 } else {
   await run(name, load)
@@ -49,8 +53,16 @@ async function run(name: string, load: () => Promise<{ bench: Bench | Standalone
   const { describeMachine } = await import('./harness/machine.ts')
   const { formatReport, judge, round } = await import('./harness/report.ts')
   const { bench } = await load()
+  const only = values.only?.split(',') ?? null
+  const unknown = only?.filter((part) => !bench.parts?.includes(part)) ?? []
+  if (unknown.length > 0) {
+    const parts = bench.parts ? `it has ${bench.parts.join(', ')}` : 'it has no parts'
+    console.error(`bench ${name} has no part ${unknown.join(', ')}: ${parts}`)
+    process.exitCode = 64
+    return
+  }
   const at = new Date().toISOString()
-  const { measured, version } = await measure(bench)
+  const { measured, version } = await measure(bench, only)
   const { results, ratios } = measured
   const report = {
     bench: name,
@@ -58,15 +70,21 @@ async function run(name: string, load: () => Promise<{ bench: Bench | Standalone
     at,
     results,
     ratios: Object.fromEntries(Object.entries(ratios).map(([ratio, value]) => [ratio, round(value)])),
-    targets: judge(ratios, bench.targets),
+    targets: judge(ratios, only ? rulesOf(ratios, bench.targets) : bench.targets),
   }
   console.log(values.json ? JSON.stringify(report) : formatReport(report))
 }
 
+/** The rules for what was measured, where only parts of a bench were. */
+function rulesOf<Rule>(ratios: Readonly<Record<string, number>>, rules: Readonly<Record<string, Rule>>) {
+  return Object.fromEntries(Object.entries(rules).filter(([ratio]) => ratio in ratios))
+}
+
 async function measure(
   bench: Bench | StandaloneBench,
+  only: readonly string[] | null,
 ): Promise<{ readonly measured: Measured; readonly version: string | null }> {
-  const options = { rounds, note: (text: string) => console.error(`bench: ${text}`) }
+  const options = { rounds, only, note: (text: string) => console.error(`bench: ${text}`) }
   if (bench.standalone) return { measured: await bench.measure(options), version: null }
   const { startServer } = await import('./harness/postgres.ts')
   await using server = await startServer()
