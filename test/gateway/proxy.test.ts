@@ -45,10 +45,26 @@ describe('a managed route', () => {
     })
     await ask(`${gateway.url}/rewritten/7/files/a/b?x=1`, gateway.key)
     expect(seen.map((each) => each.url)).toEqual(['/v2/of/7/a/b?x=1'])
-    expect(await ask(`${gateway.url}/rewritten/7/files/a`, gateway.key, { method: 'PUT' })).toMatchObject({
-      status: 404,
-      body: expect.stringContaining('gateway-route-unknown'),
+  })
+
+  test('says which methods a path takes, and nothing of paths that nobody has', async () => {
+    const { url, seen } = await upstream()
+    await gateway.route('reads', [url], { match: { path: '/methods/:id', methods: ['GET', 'HEAD'] } })
+    await gateway.route('writes', [url], { match: { path: '/methods/*', methods: ['POST'] } })
+    await gateway.route('elsewhere', [url], {
+      match: { path: '/methods/*', methods: ['DELETE'], hosts: ['x.example.org'] },
     })
+    const asked = (method: string, path: string) => ask(`${gateway.url}${path}`, gateway.key, { method })
+    const refused = await asked('DELETE', '/methods/7')
+    expect(refused).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD, POST' } })
+    expect(JSON.parse(refused.body)).toMatchObject({ code: 'gateway-method-refused', status: 405 })
+    expect(await asked('GET', '/methods/7/8')).toMatchObject({ status: 405, headers: { allow: 'POST' } })
+    expect(await asked('OPTIONS', '/methods/7')).toMatchObject({ status: 204, headers: { allow: 'GET, HEAD, POST' } })
+    expect(seen).toEqual([])
+    expect((await asked('POST', '/methods/7')).status).toBe(200)
+    const unknown = await asked('GET', '/no-such-path')
+    expect(unknown).toMatchObject({ status: 404, body: expect.stringContaining('gateway-route-unknown') })
+    expect(unknown.headers.allow).toBeUndefined()
   })
 
   test('is found by host and header, too', async () => {

@@ -7,6 +7,13 @@ export const gatewayErrors = defineErrors({
     when: 'a request for the gateway fits no managed route of its tenant that is on',
     next: 'compare method, host, path and headers with `leanvibe gateway --action routes`',
   },
+  'gateway-method-refused': {
+    kind: 'input',
+    status: 405,
+    retry: 'never',
+    when: 'managed routes have the path of a request for the gateway, but none takes its method',
+    next: 'use one of the methods that the Allow header names',
+  },
   'gateway-route-not-found': {
     kind: 'not-found',
     retry: 'never',

@@ -36,8 +36,9 @@ export function createGatewayMount(options: GatewayMountOptions): Mount {
       const tenant = live.of(principal.tenant)
       if (tenant?.stopped === true) throw gatewayErrors['gateway-stopped']('the gateway is stopped')
       const { method = '', headers } = request
-      const found = tenant?.table.find({ method, path, host: hostNameOf(headers.host), headers }) ?? null
-      if (found === null) throw gatewayErrors['gateway-route-unknown'](`no managed route takes ${method} ${path}`)
+      const wanted = { method, path, host: hostNameOf(headers.host), headers }
+      const found = tenant?.table.find(wanted) ?? null
+      if (found === null) return refuse(call, tenant?.table.methodsOf(wanted) ?? [])
       const { value: route, params } = found
       const { name, permission, rewrite, rate } = route.definition
       call.permit(permission as Permission)
@@ -53,6 +54,16 @@ export function createGatewayMount(options: GatewayMountOptions): Mount {
       else await new Exchange({ call, route, path: target, random: options.random }).run()
     },
   }
+}
+
+/** Tells a path that is not there from one that takes other methods. */
+function refuse(call: MountCall, allowed: readonly string[]): void {
+  const { path, request, response } = call
+  const { method } = request
+  if (allowed.length === 0) throw gatewayErrors['gateway-route-unknown'](`no managed route takes ${method} ${path}`)
+  const allow = allowed.join(', ')
+  if (method === 'OPTIONS') return void response.writeHead(204, [...call.ownHeaders(), 'allow', allow]).end()
+  throw gatewayErrors['gateway-method-refused'](`${path} takes ${allow}, not ${method}`, { details: { allow } })
 }
 
 function rateKeyOf({ rateKey, definition }: LiveRoute, { principal }: MountCall): string {

@@ -223,13 +223,14 @@ class Call implements MountCall {
       response.destroy()
       return
     }
-    const wait = failure.details.retryAfterMs
+    const { retryAfterMs: wait, allow } = failure.details
     const body = JSON.stringify(problem)
     response.writeHead(problem.status, [
       ...this.ownHeaders(),
       ...['content-type', problemMediaType, 'content-length', String(Buffer.byteLength(body))],
       ...['cache-control', 'no-store', 'x-content-type-options', 'nosniff'],
       ...(problem.status === 401 ? ['www-authenticate', 'Bearer'] : []),
+      ...(problem.status === 405 && typeof allow === 'string' ? ['allow', allow] : []),
       ...(typeof wait === 'number' ? ['retry-after', String(Math.ceil(wait / 1_000))] : []),
       // What is left of a body that is not wanted would have to be read to its end.
       ...(request.complete || this.#settings.drain.aborted ? [] : ['connection', 'close']),

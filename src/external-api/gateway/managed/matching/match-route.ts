@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { WriteGatewayRoute } from '../route-definition-contract.ts'
 import { type PathMatch, RouteTrie } from './route-trie.ts'
 
+type GatewayMethod = WriteGatewayRoute['match']['methods'][number]
+
 export interface MatchRequest {
   readonly method: string
   readonly path: string
@@ -31,6 +33,16 @@ export class RouteTable<T extends Matchable> {
 
   find(request: MatchRequest): PathMatch<T> | null {
     return this.#trie.find(request.path, ({ definition }) => fits(definition.match, request))
+  }
+
+  /** With which methods such a request would fit a route; none where no method would do. Asked when `find` found none. */
+  methodsOf(request: MatchRequest): readonly GatewayMethod[] {
+    const found = new Set<GatewayMethod>()
+    this.#trie.find(request.path, ({ definition: { match } }) => {
+      if (fits({ ...match, methods: [] }, request)) for (const method of match.methods) found.add(method)
+      return false
+    })
+    return [...found].sort()
   }
 }
 
