@@ -817,6 +817,20 @@ policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_sett
 grant delete, insert, select, update to leanvibe_app;
 grant delete, insert, select, update to leanvibe_system;
 
+create table pool_turns (
+  tenant_id text collate "C" not null,
+  pool text collate "C" not null,
+  strategy text collate "C" not null,
+  stamp text not null,
+  state jsonb not null,
+  constraint pool_turns_pkey PRIMARY KEY (tenant_id, pool, strategy)
+) with (fillfactor=50);
+row level security enabled and forced;
+policy system_access for all to leanvibe_system using (true) with check (true);
+policy tenant_isolation for all to leanvibe_app using ((tenant_id = current_setting('app.tenant'::text, true))) with check ((tenant_id = current_setting('app.tenant'::text, true)));
+grant delete, insert, select, update to leanvibe_app;
+grant delete, insert, select, update to leanvibe_system;
+
 create table pools (
   tenant_id text collate "C" not null,
   name text collate "C" not null,

@@ -30,8 +30,17 @@ export interface Strategy {
   pick<C extends Candidate>(candidates: readonly C[], request?: PickRequest): C | null
   /** Told how long a piece of work took from its pick to its end, in milliseconds. Absent: nothing is learned from it. */
   observe?(id: string, milliseconds: number): void
+  /** What it remembers of its picks, where that decides the next; for those who pick in turn with others. Absent: nothing. */
+  readonly turn?: Turn
   /** For many picks from one list: see `PickSession`. Absent: `pick` is as good. */
   session?<C extends Candidate>(candidates: readonly C[]): PickSession<C>
+}
+
+/** Whose turn it is, as JSON, so that somebody else can go on where this one is. */
+export interface Turn {
+  read(): unknown
+  /** Forgets its own. What is not of `read` is taken for nothing remembered. */
+  resume(from: unknown): void
 }
 
 /**

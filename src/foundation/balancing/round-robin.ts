@@ -4,6 +4,12 @@ import { hasRoom, type Strategy } from './candidate.ts'
 export function roundRobin(lastPicked = ''): Strategy {
   let last = lastPicked
   return {
+    turn: {
+      read: () => last,
+      resume: (from) => {
+        last = typeof from === 'string' ? from : ''
+      },
+    },
     pick(candidates) {
       let first: (typeof candidates)[number] | null = null
       let next: (typeof candidates)[number] | null = null

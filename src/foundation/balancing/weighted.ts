@@ -10,6 +10,13 @@ const spare = 1_000
 export function weighted(): Strategy {
   const credits = new Map<string, number>()
   return {
+    turn: {
+      read: () => Object.fromEntries([...credits].filter(([, credit]) => credit !== 0)),
+      resume: (from) => {
+        credits.clear()
+        for (const [id, credit] of Object.entries(from ?? {})) if (typeof credit === 'number') credits.set(id, credit)
+      },
+    },
     pick(candidates) {
       let best: (typeof candidates)[number] | null = null
       let most = Number.NEGATIVE_INFINITY

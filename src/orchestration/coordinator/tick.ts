@@ -10,6 +10,7 @@ import type { Head } from './decide.ts'
 import { decideAll, type Planned } from './decide-all.ts'
 import { FairShares } from './fair-shares.ts'
 import type { FleetFigures } from './fleet-figures.ts'
+import { FleetTurns, type Going } from './fleet-turns.ts'
 import { headLimits } from './head-limits.ts'
 import { bindToResources } from './held-resources.ts'
 import { parseLane } from './lane-contract.ts'
@@ -78,6 +79,7 @@ export class Ticker {
   /** Shards that had nothing ready the last time. */
   readonly #idle = new Set<string>()
   readonly #shares = new FairShares()
+  readonly #turns = new FleetTurns()
 
   constructor(options: Partial<TickOptions> = {}) {
     const given = { ...tickDefaults, ...options }
@@ -178,6 +180,8 @@ export class Ticker {
       tx,
       plans.map(({ shard: { tenant, pool }, lanes, agents }) => ({ tenant, pool, lanes, agents })),
     )
+    const going = this.#goingRound(plans)
+    await this.#turns.follow(tx, going)
     const { assignments, refused } = decideAll({
       ...{ heads, remaining, counters, claim, view, shares: this.#shares },
       plans: plans.map((plan, n) => ({ ...plan, ...bound[n]! })),
@@ -186,6 +190,7 @@ export class Ticker {
       strategyNamed: (name, shard) => this.#strategyOf(shard, name),
       ...(this.#options.weightOf === undefined ? {} : { weightOf: this.#options.weightOf }),
     })
+    this.#turns.tell(tx, going)
     await holdTasks(tx, refused, now)
     if (assignments.length === 0) return { ...nothing, refused: refused.length }
     count(assignments, counters, 1)
@@ -258,6 +263,19 @@ export class Ticker {
     const full = shard.agents.length >= this.#options.maxAgents
     if (full) this.#agentsFrom.set(keyOf(shard), shard.agents.at(-1)![0])
     else this.#agentsFrom.delete(keyOf(shard))
+  }
+
+  /** The strategies of these lanes whose turns all servers share. */
+  #goingRound(plans: readonly Planned[]): readonly Going[] {
+    const all = new Map<Strategy, Going>()
+    for (const { shard, lanes } of plans) {
+      for (const name of new Set(lanes.map((lane) => lane.strategy ?? shard.strategy))) {
+        const strategy = this.#strategyOf(shard, name)
+        const { tenant, pool } = shard
+        if (strategy.turn !== undefined) all.set(strategy, { tenant, pool, strategy: name!, turn: strategy.turn })
+      }
+    }
+    return [...all.values()]
   }
 
   #strategyOf(shard: { readonly tenant: string; readonly pool: string }, name: string | null): Strategy {
