@@ -157,7 +157,7 @@ test('checks of confidence learn from what became of merges: five that went well
 })
 
 /** Works side by side, and merges that become due at once; each run of the checks is a line, and may be held up. */
-const crowd = (name: string, bad: number) => `name: ${name}
+const crowd = (name: string, bad: number, batch = 'batch: 8') => `name: ${name}
 steps:
   work:
     map:
@@ -174,6 +174,7 @@ steps:
           commit: \${{ commit }}
           checks: [{ name: counted, command: [sh, ${scratch.path}/count.sh, ${name}] }, { name: tests, command: [sh, check.sh] }]
           onConflict: hand-back
+          ${batch}
 outputs: { states: '\${{ steps.deliver.outputs.state }}', conflicts: '\${{ steps.deliver.outputs.conflict }}' }
 `
 const runsOf = (name: string) =>
@@ -181,7 +182,16 @@ const runsOf = (name: string) =>
     .trimEnd()
     .split('\n').length
 
-test('those that become due at once are tested together; one that is bad is found and comes back alone, and all of it is told', async () => {
+test('those that become due at once are tested one by one where nobody asked for more, and it is told', async () => {
+  const { states } = await run(crowd('strict', -1, ''))
+  expect(states).toEqual(Array(5).fill('merged'))
+  expect(runsOf('strict')).toBe(5)
+  const { items } = await api!.owner.call(listMerges, { query: { limit: 1 } })
+  const { items: told } = await api!.owner.call(explainMerges, { params: { id: items[0]!.runId } })
+  expect(told.map(({ story }) => /and is checked by itself\./.test(story.join('\n')))).toEqual(Array(5).fill(true))
+})
+
+test('those that ask for it are tested together; one that is bad is found and comes back alone, and all of it is told', async () => {
   const good = await run(crowd('good', -1))
   expect(good.states).toEqual(Array(5).fill('merged'))
   expect(runsOf('good')).toBe(1)
@@ -197,7 +207,7 @@ test('those that become due at once are tested together; one that is bad is foun
   expect(told.map(({ merge }) => merge.item)).toEqual([0, 1, 2, 3, 4])
   const story = (n: number) => told[n]!.story.join('\n')
   expect(story(0)).toMatch(
-    /checked together with deliver\[1\] of run_\w+, .*: number 1 of 5[\s\S]*number 1 of 2[\s\S]*main moves to the result of all 2 at once/,
+    /checked together with deliver\[1\] of run_\w+, .*: number 1 of 5, .*this one is not checked by itself[\s\S]*number 1 of 2[\s\S]*main moves in one step from what it is to the result of all 2/,
   )
   expect(story(1)).toMatch(/deliver\[0\] of run_\w+, whose turn it is, takes it along/)
   expect(story(3)).toMatch(

@@ -121,6 +121,8 @@ test('20 agents on one repository with overlapping edits: every state of main pa
   }
   expect(rawGit(repository, 'status', '--porcelain')).toBe('')
   expect(checkEveryCommit(repository)).toBe(agents + 1)
+  // The branch moved once for each of them.
+  expect(rawGit(repository, 'reflog', 'show', '--format=%H', 'main').split('\n')).toHaveLength(agents + 1)
 
   const listed = documentsOf((await runCli(['merges', 'list', '--json'], { cwd })).stdout) as {
     seq: number
@@ -147,6 +149,7 @@ test('20 agents on one repository with overlapping edits: every state of main pa
   // Whatever the queue did is told: who was before whom, on whose work each was put, which checks ran.
   for (const { merge, story } of explained) {
     const told = story.join('\n')
+    expect(told).not.toContain('together')
     expect(told).toMatch(/before it in the queue of main/)
     expect(told).toMatch(
       merge.state === 'merged' ? /tests passed[\s\S]*merged: main is at/ : /files are in conflict: shared-/,
@@ -166,6 +169,7 @@ test('a kill -9 at each step of a merge leaves no broken branch and merges nothi
     const over = `'\${{ [${items.map((n) => `steps.others.outputs.commit[${n}]`).join(', ')}] }}'`
     return `{ needs: ${needs}, map: { over: ${over}, as: commit, step: { merge: { commit: '\${{ commit }}', ${checks} } } } }`
   }
+  writeFileSync(join(cwd, 'leanvibe.yaml'), 'agents: 8\nmerges: { batch: 8 }\n')
   writeFileSync(
     join(cwd, 'five.yaml'),
     `name: five

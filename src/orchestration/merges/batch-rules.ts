@@ -9,15 +9,17 @@ export interface Waiting {
 
 /**
  * Who of those that wait, in the order of the queue, is tested together with the first. Nobody is overtaken: the batch ends
- * before the first that does not go with it. `most`: of all of them, the first included. Pure.
+ * before the first that does not go with it. `usual`: how many go together, the first included, of those that say nothing
+ * themselves. Pure.
  */
-export function fitTogether<T extends Waiting>(first: Waiting, line: readonly T[], most: number): readonly T[] {
+export function fitTogether<T extends Waiting>(first: Waiting, line: readonly T[], usual: number): readonly T[] {
   const wanted = surroundingsOf(first.spec)
   const taken: T[] = []
-  let room = Math.min(most, first.spec.batch ?? most, first.most ?? most)
+  const roomOf = ({ spec, most }: Waiting) => Math.min(spec.batch ?? usual, most ?? Number.POSITIVE_INFINITY)
+  let room = roomOf(first)
   if (isWeighed(first.spec)) return taken
   for (const each of line) {
-    room = Math.min(room, each.spec.batch ?? room, each.most ?? room)
+    room = Math.min(room, roomOf(each))
     if (taken.length + 2 > room || !isDeepStrictEqual(surroundingsOf(each.spec), wanted)) break
     taken.push(each)
   }

@@ -41,9 +41,9 @@ export class MemoryQueueJournal implements MergeJournal {
     this.#change(this.#of(taskId), event, note)
   }
 
-  async behind({ taskId }: Assignment, most: number): Promise<readonly WaitingMerge[]> {
+  async behind({ taskId }: Assignment, usual: number): Promise<readonly WaitingMerge[]> {
     const queued = [...this.entries.values()].filter((entry) => entry.state === 'queued' && entry.taskId !== taskId)
-    return fitTogether(this.#of(taskId), queued, most)
+    return fitTogether(this.#of(taskId), queued, usual)
   }
 
   async noteAll({ taskId: leader }: Assignment, event: 'test' | 'land' | 'merge', notes: readonly BatchNote[]) {

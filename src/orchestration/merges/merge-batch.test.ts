@@ -107,6 +107,12 @@ it('those that wait are put on one another, tested in one run of the checks, and
   )
   expect(outputs.map(({ target }) => target)).toEqual([first, ...outputs.slice(0, -1).map(({ commit }) => commit)])
   expect(outputs.map(({ checks }) => checks.map(({ passed }) => passed))).toEqual(Array(5).fill([true]))
+  // What the one run cost is divided among them; the first has its own time besides.
+  const usages = reports.map(({ usage }) => usage)
+  expect(new Set(usages.map(({ cpuSeconds }) => cpuSeconds)).size).toBe(1)
+  expect(new Set(usages.slice(1).map(({ wallSeconds }) => wallSeconds)).size).toBe(1)
+  expect(usages[1]!.wallSeconds).toBeGreaterThan(0)
+  expect(usages[0]!.wallSeconds).toBeGreaterThan(usages[1]!.wallSeconds)
   // The branch itself moved once; the evidence of the one run stands with each of them.
   expect(stood().slice(-2)).toEqual([first, outputs[4]!.commit])
   expect(reports.map(({ artifacts }) => artifacts.map(({ name }) => name))).toEqual(
@@ -211,12 +217,14 @@ it('who is tested together: nobody is overtaken, never more than any of them tak
       const [first, line] = [waitingOf(one), others.map(waitingOf)]
       const taken = fitTogether(first, line, most)
       expect(taken).toEqual(line.slice(0, taken.length))
-      const limits = [first, ...taken].flatMap(({ most: own, spec }) => [own ?? most, spec.batch ?? most])
-      expect(taken.length === 0 || taken.length + 1 <= Math.min(most, ...limits)).toBe(true)
+      // What one says itself counts instead of what is usual.
+      const roomOf = (one: Waiting) => Math.min(one.spec.batch ?? most, one.most ?? 99)
+      const limits = [first, ...taken].map(roomOf)
+      expect(taken.length === 0 || taken.length + 1 <= Math.min(...limits)).toBe(true)
       expect(taken.every(({ spec }) => spec.pool === first.spec.pool)).toBe(true)
       // As many as go: the next one, if any, is what ends it.
       const next = line[taken.length]
-      const room = Math.min(most, ...limits, next?.most ?? most, next?.spec.batch ?? most)
+      const room = Math.min(...limits, ...(next === undefined ? [] : [roomOf(next)]))
       expect(next === undefined || next.spec.pool !== first.spec.pool || taken.length + 2 > room).toBe(true)
     }),
   )

@@ -21,7 +21,7 @@ export function knownEnd(spec: ResolvedMerge, { target, candidate, landed }: Mer
     outcome: 'succeeded',
     output: outputOf(spec, landed?.checks ?? [], output),
     error: null,
-    usage: { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 },
+    usage: landed?.usage ?? { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 },
     artifacts: landed?.artifacts ?? [],
     survivors: 0,
   }

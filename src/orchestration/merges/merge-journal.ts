@@ -1,5 +1,5 @@
 import type { CheckReport } from '../gates/gate-verdict-contract.ts'
-import type { ArtifactRef, Assignment } from '../runners/exchange-contract.ts'
+import type { ArtifactRef, Assignment, ResourceUsage } from '../runners/exchange-contract.ts'
 import type { ResolvedMerge } from '../workflows/task-contract.ts'
 import type { MergeEvent, MergeState } from './merge-states-contract.ts'
 import type { MergeBatch, Placement } from './merges-contract.ts'
@@ -25,6 +25,8 @@ export interface MergeNote {
 export interface Landed {
   readonly checks: readonly CheckReport[]
   readonly artifacts: readonly ArtifactRef[]
+  /** Its part of what the checks cost. */
+  readonly usage?: ResourceUsage
 }
 
 /** A merge that waits for its turn on the same branch. */
@@ -54,9 +56,9 @@ export interface MergeJournal {
   weigh(assignment: Assignment, reports: readonly CheckReport[]): Promise<readonly CheckReport[]>
   /**
    * Those that can be tested together with this one, in the order of the queue: they wait for nothing but this branch, and
-   * ask for the same checks in the same surroundings. `most`: all of them with this one.
+   * ask for the same checks in the same surroundings. `usual`: how many go together where they say nothing themselves.
    */
-  behind(assignment: Assignment, most: number): Promise<readonly WaitingMerge[]>
+  behind(assignment: Assignment, usual: number): Promise<readonly WaitingMerge[]>
   /**
    * Notes the same of all merges of a batch, the first being that of the assignment, in one transaction. False: one of the
    * others is no longer to be had (cancelled, paused, or under way by itself); then nothing was noted.

@@ -50,10 +50,10 @@ function sentenceOf(
       return `${why}is put on top of ${branch} at ${short(target)}${where}.`
     }
     case 'testing':
-      return `${placedText(placed, branch)} The result is ${short(candidate)}, and is checked${togetherText(batch, id)}.`
+      return `${placedText(placed, branch)} The result is ${short(candidate)}, and is checked${togetherText(batch, id) || ' by itself'}.`
     case 'landing':
       if (batch !== undefined)
-        return `${checksText(checks)} ${branch} moves to the result of all ${batch.members.length} at once, unless somebody else moved it.`
+        return `${checksText(checks)} ${branch} moves in one step from what it is to the result of all ${batch.members.length}, which is what was checked, unless somebody else moved it; each of them has one ${batch.members.length}th of what the checks cost.`
       return `${checksText(checks)} ${branch} moves from ${short(target)} to ${short(candidate)}, unless somebody else moved it.`
     case 'merged':
       return candidate === target ? `${branch} holds it already.` : `merged: ${branch} is at ${short(candidate)}.`
@@ -72,7 +72,8 @@ function sentenceOf(
 function togetherText(batch: MergeStep['batch'], id: string): string {
   if (batch === undefined) return ''
   const others = batch.members.filter((member) => member.id !== id).map(nameOf)
-  return ` together with ${others.join(', ')}: number ${batch.members.findIndex((member) => member.id === id) + 1} of ${batch.members.length}, put on one another in the order of the queue`
+  const number = batch.members.findIndex((member) => member.id === id) + 1
+  return ` together with ${others.join(', ')}, as was asked for: number ${number} of ${batch.members.length}, put on one another in the order of the queue; only the last result is checked, and ${number === batch.members.length ? 'that is this one' : 'this one is not checked by itself, nor will the branch stand at it'}`
 }
 
 function placedText(placed: MergeStep['placed'], branch: string): string {

@@ -1,29 +1,27 @@
 import type { Clock } from '../../foundation/kernel/clock.ts'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import { failpoint } from '../../foundation/kernel/failpoints.ts'
-import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
+import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Git } from '../../foundation/platform/git/index.ts'
 import type { AttemptContext, AttemptEnd } from '../agents/agent-adapter.ts'
 import type { StartProcess, TaskWorker } from '../agents/task-worker.ts'
-import { failedChecks, gateVerdict } from '../gates/gate-verdict-contract.ts'
-import type { CheckPlace, ChecksDone } from '../gates/run-checks.ts'
-import type { Assignment } from '../runners/exchange-contract.ts'
-import type { ResolvedCheck, ResolvedMerge } from '../workflows/task-contract.ts'
+import type { Assignment, ResourceUsage } from '../runners/exchange-contract.ts'
+import type { ResolvedMerge } from '../workflows/task-contract.ts'
 import { splitBatch } from './batch-rules.ts'
-import { checkoutsOf, follow, refuseDirty } from './branch-checkout.ts'
 import { buildCandidate, type Candidate, settleAt } from './build-candidate.ts'
+import { MergeChecks, type MergeCheckTools } from './merge-checks.ts'
 import { checkedOf, knownEnd, nameOf, notesOf, nothing, outputOf, refusalText } from './merge-ends.ts'
 import { mergeErrors } from './merge-errors.ts'
-import type { Landed, MergeJournal, WaitingMerge } from './merge-journal.ts'
-import { isOfChange, type StackEntry, stackUp, tellAs } from './merge-stack.ts'
+import type { WaitingMerge } from './merge-journal.ts'
+import { type StackEntry, stackUp, tellAs } from './merge-stack.ts'
+import { shareCost } from './shared-cost.ts'
+import { TargetBranch } from './target-branch.ts'
 
-export interface MergeWorkerOptions {
+/** `runChecks`: the `gates` part provides it. */
+export interface MergeWorkerOptions extends MergeCheckTools {
   readonly git: Git
-  readonly journal: MergeJournal
-  /** Does the checks; the `gates` part provides it. */
-  readonly runChecks: (checks: readonly ResolvedCheck[], place: CheckPlace) => Promise<ChecksDone>
   readonly clock: Clock
-  /** How many merges are tested together at most. Default 1: each by itself. */
+  /** How many merges that say nothing themselves are tested together at most. Default 1: each by itself. */
   readonly batch?: number
 }
 
@@ -31,8 +29,9 @@ export interface MergeWorkerOptions {
 const mostRounds = 5
 
 /**
- * Brings commits into branches: on top, tested, and then by compare-and-swap of the branch. Those that wait behind it are put
- * on top of it, tested together with it, and brought in with it; what does not pass together is halved until it does.
+ * Brings commits into branches: on top, tested, and then by compare-and-swap of the branch. Where that was asked for, those
+ * that wait behind it are put on top of it, tested together with it, and brought in with it in one move of the branch; what
+ * does not pass together is halved until it does.
  */
 export function createMergeWorker(options: MergeWorkerOptions): TaskWorker {
   return {
@@ -60,26 +59,27 @@ class Merge {
   readonly #assignment: Assignment
   readonly #spec: ResolvedMerge
   readonly #context: AttemptContext
-  readonly #start: StartProcess
+  readonly #checks: MergeChecks
+  readonly #branch: TargetBranch
   readonly #from = performance.now()
-  readonly #tree: { readonly gitDir: string; readonly workTree: string; readonly commonDir: string }
+  readonly #tree: { readonly gitDir: string; readonly workTree: string }
   readonly #self: WaitingMerge
-  #done: ChecksDone | null = null
-  /** What the checks of several found, as this one has it. */
-  #together: Landed | null = null
   /** It has turned out that others do not go with it. */
   #alone = false
 
   constructor(options: MergeWorkerOptions, assignment: Assignment, context: AttemptContext, start: StartProcess) {
     if (context.tree === null) throw new Error('a merge is done in a worktree')
+    const { taskId, runId, step, item } = assignment
     this.#options = options
     this.#assignment = assignment
     this.#spec = assignment.spec as ResolvedMerge
     this.#context = context
-    this.#start = start
-    const { taskId, runId, step, item } = assignment
+    this.#checks = new MergeChecks(options, assignment, context, start)
+    this.#branch = new TargetBranch(options.git, {
+      ...{ commonDir: context.tree.commonDir, name: this.#spec.into, repository: assignment.repo?.path ?? '' },
+    })
     this.#self = { taskId, runId, step, item, spec: this.#spec }
-    this.#tree = { gitDir: context.tree.gitDir, workTree: context.workdir, commonDir: context.tree.commonDir }
+    this.#tree = { gitDir: context.tree.gitDir, workTree: context.workdir }
   }
 
   async run(): Promise<AttemptEnd> {
@@ -87,8 +87,8 @@ class Merge {
     const landed = await this.#landedBefore()
     if (landed !== null) return landed
     for (let round = 1; round <= mostRounds; round++) {
-      const target = await this.#branchTip()
-      const commit = await this.#commitOf(this.#spec.commit)
+      const target = await this.#branch.tip()
+      const commit = await this.#branch.commitOf(this.#spec.commit)
       await journal.note(this.#assignment, 'begin', { target })
       failpoint('merge.rebase.before')
       this.#context.progress(`on top of ${target.slice(0, 12)}`)
@@ -110,35 +110,34 @@ class Merge {
     const record = await this.#options.journal.read(this.#assignment)
     if (record === null || record.state === 'merged' || record.candidate === null || record.target === null) return null
     const { candidate, target } = record
-    if (!(await this.#isIn(candidate, await this.#branchTip()))) return null
+    if (!(await this.#branch.holds(candidate, await this.#branch.tip()))) return null
     await this.#options.journal.note(this.#assignment, 'begin', { target, candidate })
-    await this.#followAll(target, candidate)
+    await this.#follow(target, candidate)
     return this.#merged(target, candidate, [])
   }
 
   #build(spec: ResolvedMerge, commit: string, target: string, fresh: boolean): Promise<Candidate> {
     const { into, method, message } = spec
-    const { gitDir, workTree } = this.#tree
     const { signal } = this.#context
     const at = this.#options.clock.now().toISOString()
     return buildCandidate(this.#options.git, {
-      ...{ place: { gitDir, workTree }, fresh, target, commit, into, method, message, at, signal },
+      ...{ place: this.#tree, fresh, target, commit, into, method, message, at, signal },
     })
   }
 
   /** Those that wait behind this one, put on top of it as far as they fit. */
   async #takeAlong(own: StackEntry): Promise<readonly StackEntry[]> {
     const { journal, batch = 1 } = this.#options
-    if (batch < 2 || this.#alone) return [own]
+    if ((this.#spec.batch ?? batch) < 2 || this.#alone) return [own]
     const line = await journal.behind(this.#assignment, batch)
     if (line.length === 0) return [own]
     failpoint('merge.batch.before')
-    const checked = await this.#checkChange(own)
+    const checked = await this.#checks.ofChange(own)
     if (checked === null) return [own]
     const { stack, clean } = await stackUp({ ...own, own: checked }, line, {
-      commitOf: (name) => this.#find(name),
+      commitOf: (name) => this.#branch.find(name),
       build: (spec, commit, target) => this.#build(spec, commit, target, true),
-      check: (entry) => this.#checkChange(entry),
+      check: (entry) => this.#checks.ofChange(entry),
     })
     if (!clean) await this.#settle(stack)
     failpoint('merge.batch.after')
@@ -150,7 +149,7 @@ class Merge {
     let group = stack
     let doubtful: readonly StackEntry[] = []
     while (group.length > 1) {
-      const failed = await this.#testTogether(group)
+      const failed = await this.#checks.ofAll(group, this.#self)
       if (failed === '') return group
       const { first, rest } = splitBatch(group.length)
       // What is left of its time must do for itself.
@@ -174,75 +173,29 @@ class Merge {
     return ended ?? group
   }
 
-  /** Empty where the checks pass, null where one of the merges is no longer to be had, else what does not pass. */
-  async #testTogether(group: readonly StackEntry[]): Promise<string | null> {
-    const [first] = group as readonly [StackEntry]
-    const top = group.at(-1)!
-    if (!(await this.#options.journal.noteAll(this.#assignment, 'test', notesOf(group)))) return null
-    failpoint('merge.gate.before')
-    this.#context.progress(`${group.length} are tested together`)
-    const shared = this.#spec.checks.filter((check) => !isOfChange(check))
-    const done = await this.#runChecks(shared, this.#assignment, first.target, top.candidate)
-    this.#context.signal.throwIfAborted()
-    failpoint('merge.gate.after')
-    this.#together = { checks: done.reports, artifacts: done.artifacts }
-    const { checks: reports, artifacts } = tellAs(this.#together, this.#self, first)
-    this.#done = { ...done, reports, artifacts }
-    if (done.failure !== null) return `the checks came to no end: ${done.failure.message}`
-    const verdict = gateVerdict(this.#spec, { checks: this.#done.reports as unknown as JsonValue })
-    return verdict.verdict === 'pass' ? '' : `these checks do not pass: ${failedChecks(verdict)}`
-  }
-
-  /** Checks of one change alone, under its own name. Null where they do not pass, or could not be done. */
-  async #checkChange({ merge, target, candidate }: Omit<StackEntry, 'own'>): Promise<Landed | null> {
-    const checks = merge.spec.checks.filter(isOfChange)
-    if (checks.length === 0) return nothing
-    const { taskId, runId, step, item } = merge
-    const named = { ...this.#assignment, taskId, runId, step, item } as Assignment
-    const { reports, artifacts, failure } = await this.#runChecks(checks, named, target, candidate)
-    const verdict = gateVerdict({ checks }, { checks: reports as unknown as JsonValue })
-    return failure === null && verdict.verdict === 'pass' ? { checks: reports, artifacts } : null
-  }
-
-  #runChecks(checks: readonly ResolvedCheck[], assignment: Assignment, from: string, to: string): Promise<ChecksDone> {
-    const place = { assignment, context: this.#context, start: this.#start, change: { from, to } }
-    return this.#options.runChecks(checks, place)
-  }
-
   /** Null where the checks pass. */
-  async #testAlone({ target, candidate, placed }: StackEntry): Promise<AttemptEnd | null> {
-    const { journal } = this.#options
-    this.#together = null
-    await journal.note(this.#assignment, 'test', { target, candidate, ...(placed === undefined ? {} : { placed }) })
-    failpoint('merge.gate.before')
-    const done = await this.#runChecks(this.#spec.checks, this.#assignment, target, candidate)
-    this.#done = done
-    this.#context.signal.throwIfAborted()
-    if (done.failure !== null) return this.#end('failed', null, done.failure)
-    this.#done = { ...done, reports: await journal.weigh(this.#assignment, done.reports) }
-    failpoint('merge.gate.after')
-    const verdict = gateVerdict(this.#spec, { checks: this.#done.reports as unknown as JsonValue })
-    if (verdict.verdict === 'pass') return null
-    const failed = failedChecks(verdict)
+  async #testAlone(entry: StackEntry): Promise<AttemptEnd | null> {
+    const { target, candidate } = entry
+    const found = await this.#checks.alone(entry)
+    if (found.kind === 'passed') return null
+    if (found.kind === 'unknown') return this.#end('failed', null, found.failure)
+    const { failed, atFault } = found
     const reason = `on top of ${this.#spec.into} these checks do not pass: ${failed}`
-    await this.#keep(candidate)
-    const atFault = verdict.checks.some(
-      ({ name, passed, onFail }) => !passed && onFail !== 'allow' && !this.#isOpinion(name),
-    )
-    const checks = checkedOf(this.#done.reports)
-    await journal.note(this.#assignment, 'refuse', { target, candidate, reason, checks, atFault })
-    const output = { state: 'refused', target, failed, candidate, conflict: refusalText(reason, verdict.checks) }
+    const { runId, taskId } = this.#assignment
+    // A next step may begin at what did not pass.
+    await this.#branch.keep(`refs/leanvibe/${runId}/${taskId}/candidate`, candidate)
+    const checks = checkedOf(this.#checks.reports)
+    await this.#options.journal.note(this.#assignment, 'refuse', { target, candidate, reason, checks, atFault })
+    const conflict = refusalText(reason, this.#checks.verdict().checks)
+    const output = { state: 'refused', target, failed, candidate, conflict }
     return this.#handBack(output, mergeErrors['merge-refused'](reason))
   }
 
   /** False where somebody else moved the branch meanwhile, or where those that were tested together do not go in together. */
   async #land(target: string, group: readonly StackEntry[]): Promise<boolean> {
-    const { git } = this.#options
-    const { into } = this.#spec
     const candidate = group.at(-1)!.candidate
-    const checkouts = await checkoutsOf(git, this.#tree.commonDir, into)
     try {
-      for (const path of checkouts) await refuseDirty(git, path, into, target, candidate)
+      await this.#branch.refuseDirty(target, candidate)
     } catch (error) {
       if (group.length === 1 || !isAppError(error, 'merge-target-dirty')) throw error
       return this.#goAlone(group, error.message)
@@ -250,21 +203,19 @@ class Merge {
     this.#context.signal.throwIfAborted()
     if (!(await this.#noteLanding(group))) return this.#goAlone(group, 'one of those that were tested together is gone')
     failpoint('merge.land.before')
-    const args = ['update-ref', '-m', `leanvibe: ${this.#assignment.taskId}`, `refs/heads/${into}`, candidate, target]
-    const { exitCode } = await git.run(this.#tree.commonDir, args, { exitCodes: [0, 1, 128] })
+    const moved = await this.#branch.move(target, candidate, this.#assignment.taskId)
     failpoint('merge.land.after')
-    if (exitCode !== 0) {
-      if ((await this.#branchTip()) === target) throw mergeErrors['merge-target-moving'](`${into} is locked by others`)
+    if (!moved) {
       await this.#giveBack(group.slice(1), null, 'somebody else moved the branch meanwhile')
       return false
     }
-    await this.#followAll(target, candidate)
+    await this.#follow(target, candidate)
     return true
   }
 
   async #noteLanding(group: readonly StackEntry[]): Promise<boolean> {
     const { journal } = this.#options
-    const checks = checkedOf(this.#done?.reports ?? [])
+    const checks = checkedOf(this.#checks.reports)
     const [{ target, candidate }] = group as readonly [StackEntry]
     if (group.length > 1) return journal.noteAll(this.#assignment, 'land', notesOf(group, { checks }))
     await journal.note(this.#assignment, 'land', { target, candidate, checks })
@@ -284,18 +235,12 @@ class Merge {
   }
 
   #settle(group: readonly StackEntry[]): Promise<void> {
-    const { gitDir, workTree } = this.#tree
     const options = { signal: this.#context.signal, timeoutMs: 600_000 }
-    return settleAt(this.#options.git, { gitDir, workTree }, group.at(-1)!.candidate, options)
+    return settleAt(this.#options.git, this.#tree, group.at(-1)!.candidate, options)
   }
 
-  async #followAll(target: string, candidate: string): Promise<void> {
-    const { git } = this.#options
-    for (const path of await checkoutsOf(git, this.#tree.commonDir, this.#spec.into)) {
-      if (await follow(git, path, target, candidate)) continue
-      const hint = `git read-tree -m -u ${target} ${candidate}`
-      await this.#say(`${path} was edited just now and does not follow ${this.#spec.into}; there, later: ${hint}`)
-    }
+  async #follow(from: string, to: string): Promise<void> {
+    for (const left of await this.#branch.follow(from, to)) await this.#say(left)
   }
 
   async #conflict(target: string, candidate: Extract<Candidate, { kind: 'conflict' }>): Promise<AttemptEnd> {
@@ -310,19 +255,20 @@ class Merge {
   /** `group`: what went in together. */
   async #merged(target: string, commit: string, group: readonly StackEntry[]): Promise<AttemptEnd> {
     const { journal } = this.#options
-    const shared = this.#together
-    if (group.length < 2 || shared === null)
+    const { together } = this.#checks
+    const cost = shareCost(this.#checks.cost, Math.max(1, group.length), this.#elapsedSeconds())
+    if (group.length < 2 || together === null)
       await journal.note(this.#assignment, 'merge', { target, candidate: commit })
     else {
-      const notes = notesOf(group).map(({ taskId, note }, index) => ({
-        taskId,
-        note: index === 0 ? note : { ...note, landed: tellAs(shared, this.#self, group[index]!) },
-      }))
+      const notes = notesOf(group).map(({ taskId, note }, index) => {
+        const landed = { ...tellAs(together, this.#self, group[index]!), usage: cost.others }
+        return { taskId, note: index === 0 ? note : { ...note, landed } }
+      })
       await journal.noteAll(this.#assignment, 'merge', notes)
     }
     failpoint('merge.told.after')
     await this.#say(`${this.#spec.into} is at ${group.at(-1)?.candidate ?? commit}`)
-    return this.#end('succeeded', { state: 'merged', merged: true, commit, target }, null)
+    return this.#end('succeeded', { state: 'merged', merged: true, commit, target }, null, cost.first)
   }
 
   /** What did not go in is a result where the step hands it back, and a failure elsewhere. */
@@ -331,51 +277,21 @@ class Merge {
     return this.#end('failed', output, { code: error.code, message: error.message, retry: 'never' })
   }
 
-  #end(outcome: AttemptEnd['outcome'], output: JsonObject | null, error: AttemptEnd['error']): AttemptEnd {
-    const usage = this.#done?.usage ?? { cpuSeconds: 0, maxRssBytes: null, wallSeconds: 0 }
+  #end(
+    outcome: AttemptEnd['outcome'],
+    output: JsonObject | null,
+    error: AttemptEnd['error'],
+    usage: ResourceUsage = shareCost(this.#checks.cost, 1, this.#elapsedSeconds()).first,
+  ): AttemptEnd {
+    const { reports, artifacts, survivors } = this.#checks
     return {
-      outcome,
-      output: output === null ? null : outputOf(this.#spec, this.#done?.reports ?? [], output),
-      error,
-      usage: { ...usage, wallSeconds: (performance.now() - this.#from) / 1_000 },
-      artifacts: this.#done?.artifacts ?? [],
-      survivors: this.#done?.survivors ?? 0,
+      ...{ outcome, error, usage, artifacts, survivors },
+      output: output === null ? null : outputOf(this.#spec, reports, output),
     }
   }
 
-  /** A next step may begin at what did not pass. */
-  async #keep(candidate: string): Promise<void> {
-    const { runId, taskId } = this.#assignment
-    const args = ['update-ref', `refs/leanvibe/${runId}/${taskId}/candidate`, candidate]
-    await this.#options.git.run(this.#tree.commonDir, args)
-  }
-
-  /** A check of how sure somebody is says nothing of whether the work is right. */
-  #isOpinion(name: string): boolean {
-    return this.#spec.checks.some((check) => check.name === name && 'check' in check && check.check === 'confidence')
-  }
-
-  async #branchTip(): Promise<string> {
-    const tip = await this.#find(`refs/heads/${this.#spec.into}`)
-    if (tip !== null) return tip
-    throw mergeErrors['merge-target-missing'](`there is no branch ${this.#spec.into} in ${this.#assignment.repo?.path}`)
-  }
-
-  async #commitOf(name: string): Promise<string> {
-    const commit = await this.#find(name)
-    if (commit !== null) return commit
-    throw mergeErrors['merge-target-missing'](`there is no commit ${name} in ${this.#assignment.repo?.path}`)
-  }
-
-  async #find(name: string): Promise<string | null> {
-    const args = ['rev-parse', '--verify', '--quiet', `${name}^{commit}`]
-    const { exitCode, stdout } = await this.#options.git.run(this.#tree.commonDir, args, { exitCodes: [0, 1, 128] })
-    return exitCode === 0 ? stdout.toString('utf8').trim() : null
-  }
-
-  async #isIn(commit: string, tip: string): Promise<boolean> {
-    const args = ['merge-base', '--is-ancestor', commit, tip]
-    return (await this.#options.git.run(this.#tree.commonDir, args, { exitCodes: [0, 1, 128] })).exitCode === 0
+  #elapsedSeconds(): number {
+    return (performance.now() - this.#from) / 1_000
   }
 
   async #say(text: string): Promise<void> {

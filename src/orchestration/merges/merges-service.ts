@@ -88,7 +88,7 @@ export class MergesService implements MergeJournal {
     })
   }
 
-  async behind(assignment: Assignment, most: number): Promise<readonly WaitingMerge[]> {
+  async behind(assignment: Assignment, usual: number): Promise<readonly WaitingMerge[]> {
     const { tenant } = assignment
     return this.#database.forTenant(tenant).read(async (tx) => {
       const own = await findMergeRow(tx, tenant, assignment.taskId)
@@ -98,7 +98,7 @@ export class MergesService implements MergeJournal {
         const spec = specs.get(taskId)
         return spec === undefined ? [] : [{ taskId, runId, step, item, spec, most: limit }]
       })
-      return fitTogether({ spec: specOf(assignment), most: own?.most ?? null }, line, most)
+      return fitTogether({ spec: specOf(assignment), most: own?.most ?? null }, line, usual)
     })
   }
 

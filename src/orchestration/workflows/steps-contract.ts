@@ -229,7 +229,9 @@ export const mergeStepSchema = closed({
       .min(1)
       .max(50)
       .optional()
-      .describe('How many merges of the queue may be tested together with it, itself included; 1: it goes alone.'),
+      .describe(
+        'How many merges of the queue may be tested together with it, itself included; 1: it goes alone. Default: merges.batch of the server, which is 1.',
+      ),
   }),
   ...commonShape,
   retry: retrySchema.optional(),

@@ -67,7 +67,7 @@ export interface Config {
   }
   readonly gateway: GatewayConfig
   readonly merges: {
-    /** How many merges of a queue are tested together at most. */
+    /** How many merges of a queue are tested together at most where they say nothing themselves. */
     readonly batch: number
   }
   /** Program and arguments told when any run ends; null: nobody. */
@@ -161,7 +161,7 @@ export function shapeConfig(sources: ConfigSources): Config {
     events: { keepMs: values.events?.keep ?? 30 * day, resumeMs: values.events?.resume ?? day },
     webhooks: { allow: values.webhooks?.allow ?? [], keepMs: values.webhooks?.keep ?? 30 * day },
     gateway: { allow: values.gateway?.allow ?? [], secrets: values.gateway?.secrets ?? [] },
-    merges: { batch: values.merges?.batch ?? 8 },
+    merges: { batch: values.merges?.batch ?? 1 },
     onRunEnd: values.onRunEnd ?? null,
     prices: values.prices ?? [],
     shares: values.shares ?? {},
