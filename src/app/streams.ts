@@ -2,10 +2,14 @@ import {
   connectNats,
   createStreams,
   type EventFeed,
+  makeTenantConsumer,
   NatsFeed,
+  type NatsLink,
   relayState,
   startRelay,
+  streamErrors,
 } from '../external-api/streams/index.ts'
+import type { TenantId } from '../foundation/kernel/ids.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
 import type { Route } from '../foundation/platform/http/route.ts'
@@ -43,10 +47,12 @@ export async function openStreams(options: OpenStreamsOptions): Promise<OpenStre
   const closers: (() => Promise<unknown>)[] = []
   const state = relayState()
   let fed: EventFeed = reader
+  let joined: NatsLink | null = null
 
   const feedFromNats = async (url: string): Promise<void> => {
     const link = await connectNats({ url, keepMs, onError })
     closers.push(() => link.close())
+    joined = link
     const relay = startRelay({ database, link, state, onError })
     closers.push(() => relay.stop())
     const nats = await NatsFeed.start({ database, link, onError })
@@ -70,7 +76,15 @@ export async function openStreams(options: OpenStreamsOptions): Promise<OpenStre
     })
   }
   const feed: EventFeed = { open: (subscription, signal) => fed.open(subscription, signal) }
-  const relay = natsUrl === null ? {} : { relay: () => state }
+  const makeConsumer = async (tenant: TenantId) => {
+    if (joined === null) throw streamErrors['stream-relay-failed']('no connection to NATS yet')
+    try {
+      await makeTenantConsumer(joined, tenant)
+    } catch (cause) {
+      throw streamErrors['stream-relay-failed']('NATS did not make the consumer', { cause })
+    }
+  }
+  const relay = natsUrl === null ? {} : { relay: () => state, makeConsumer }
   const { routes, close } = createStreams({ database, feed, ...relay, retention: { keepMs, resumeMs }, onCommit })
   return {
     feed,

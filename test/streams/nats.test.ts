@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { jetstream } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterEach, expect, test } from 'vitest'
 import { type CloudEvent, cloudEventSchema } from '../../src/external-api/streams/cloud-event-contract.ts'
 import { connectNats, NatsFeed, type NatsLink, relayState, startRelay } from '../../src/external-api/streams/index.ts'
-import { consumerName, inboxPrefix, tenantPermissions } from '../../src/external-api/streams/nats/permissions.ts'
+import { consumerName, tenantAccess } from '../../src/external-api/streams/nats/tenant-access.ts'
+import { makeTenantConsumer } from '../../src/external-api/streams/nats/tenant-consumers.ts'
 import { tailStream } from '../../src/external-api/streams/streams-contract.ts'
 import type { TenantId } from '../../src/foundation/kernel/ids.ts'
 import { eventually } from '../../src/foundation/runtime/log.fixture.ts'
@@ -86,6 +87,28 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         expect(last?.subject).toBe('lv.other.deploy.finished')
         expect(last?.header.get('Content-Type')).toBe('application/cloudevents+json')
         expect(last?.header.get('Nats-Msg-Id')).toBe(events.at(-1)!.id)
+        await relay.stop()
+        await ticker.stop()
+        await link.close()
+      })
+
+      test('removes what a tenant had published once it is deleted', async () => {
+        await using nats = await startNats()
+        const link = await connectNats({ url: nats.url, keepMs: 3_600_000, onError })
+        const ticker = startTicker(use().db, { onError })
+        const state = relayState()
+        const relay = startRelay({ database: use().db, link, state, onError })
+        await eventually(
+          async () => (await use().owner(`select 1 from cursors where name = 'nats-relay'`)).length === 1,
+        )
+        const of = 'gone' as TenantId
+        await emit(use().db, ...numbered(1, 2), { type: 'deploy.finished', of, data: { n: 3 } }, ...numbered(4, 4))
+        await eventually(() => state.published === 4)
+        await makeTenantConsumer(link, of)
+        await emit(use().db, { id: of, type: 'tenant.deleted', data: { n: 5 } }, ...numbered(6, 7))
+        await eventually(() => state.published === 7)
+        expect((await readStream(link)).map(numberOf)).toEqual([1, 2, 4, 5, 6, 7])
+        await expect(link.manager.consumers.info('LV', consumerName(of))).rejects.toThrow(/not found/)
         await relay.stop()
         await ticker.stop()
         await link.close()
@@ -191,9 +214,9 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         await link.close()
       })
 
-      test('outlives what a tenant has JetStream answer into the stream, and removes it', async () => {
-        const { publish, subscribe } = tenantPermissions('a')
-        const permissions = `publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)}`
+      test('outlives what a user with too many rights has JetStream answer into the stream, and removes it', async () => {
+        const ask = `$JS.API.CONSUMER.INFO.LV.${consumerName('a')}`
+        const permissions = `publish: ["${ask}"], subscribe: ["lv.a.>"]`
         await using nats = await startNats(
           `authorization { users: [ { user: relay, password: pw }, { user: a, password: pw, permissions: { ${permissions} } } ] }`,
         )
@@ -215,11 +238,11 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         await emit(db, ...numbered(1, 3))
         await eventually(() => state.published === 3)
         const length = async () => (await link.manager.streams.info('LV')).state.last_seq
-        const own = await connect({ servers: nats.url, user: 'a', pass: 'pw', inboxPrefix: inboxPrefix('a') })
+        const own = await connect({ servers: nats.url, user: 'a', pass: 'pw' })
         for (let n = 1; n <= 3; n++) {
           const before = await length()
           // The subject of the question is its own, that of the answer is anybody's.
-          own.publish(`$JS.API.CONSUMER.INFO.LV.${consumerName('a')}`, '', { reply: 'lv.b.forged' })
+          own.publish(ask, '', { reply: 'lv.b.forged' })
           await eventually(async () => (await length()) === before + 1)
         }
         await emit(db, ...numbered(4, 6))
@@ -237,82 +260,116 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
     { kinds: ['postgres'] },
   )
 
-  test('the credentials of a tenant read its events and no other’s', async () => {
-    const users = ['a', 'b'].map((tenant) => {
-      const { publish, subscribe } = tenantPermissions(tenant)
-      return `{ user: "${tenant}", password: "pw", permissions: { publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)} } }`
-    })
-    await using nats = await startNats(
-      `authorization { users: [ { user: "relay", password: "pw" }, ${users.join(', ')} ] }`,
-    )
-    const url = nats.url.replace('://', '://relay:pw@')
-    const link = await connectNats({ url, keepMs: 3_600_000, onError })
-    for (const tenant of ['a', 'b']) {
-      for (let n = 1; n <= 3; n++) await link.client.publish(`lv.${tenant}.thing.changed`, `${tenant}${n}`)
+  /** Tenants a and b with accounts of their own, as `nats-access` prints it, and a user of a in that of the platform. */
+  async function startTenants() {
+    const [a, b] = [tenantAccess('a'), tenantAccess('b')]
+    const user = (name: string, more = '') => `users: [ { user: ${name}, password: pw ${more} } ]`
+    const nats = await startNats(`accounts {
+      LEANVIBE {
+        jetstream: enabled
+        users: [ { user: relay, password: pw }, { user: live, password: pw, permissions: ${JSON.stringify(a.user)} } ]
+        exports: ${JSON.stringify([...a.account.exports, ...b.account.exports])}
+      }
+      ${a.account.name} { ${user('a')}, imports: ${JSON.stringify(a.account.imports)} }
+      ${b.account.name} { ${user('b')}, imports: ${JSON.stringify(b.account.imports)} }
+    }`)
+    const link = await connectNats({ url: nats.url.replace('://', '://relay:pw@'), keepMs: 3_600_000, onError })
+    for (const tenant of ['a', 'b']) await makeTenantConsumer(link, tenant)
+    return { nats, link, as: (name: string) => connect({ servers: nats.url, user: name, pass: 'pw' }) }
+  }
+  const hear = async (on: NatsConnection, ...subjects: string[]) => {
+    const heard: string[] = []
+    for (const subject of subjects) {
+      on.subscribe(subject, { callback: (error, message) => void (error === null && heard.push(message.string())) })
     }
-    const own = await connect({ servers: nats.url, user: 'a', pass: 'pw', inboxPrefix: inboxPrefix('a') })
+    await on.flush()
+    return heard
+  }
+  const fill = async ({ client }: NatsLink) => {
+    for (const tenant of ['a', 'b']) {
+      for (let n = 1; n <= 3; n++) await client.publish(`lv.${tenant}.thing.changed`, `${tenant}${n}`)
+    }
+  }
+
+  test('the account of a tenant reads its events, stored and live, and no other’s', async () => {
+    const { nats, link, as } = await startTenants()
+    await using _ = nats
+    await fill(link)
+    const own = await as('a')
+    const heard = await hear(own, 'lv.>', `_INBOX.>`)
+    const options = { apiPrefix: tenantAccess('a').account.apiPrefix, timeout: 2_000 }
+    const consumer = await jetstream(own, options).consumers.get('LV', consumerName('a'))
+    const texts: string[] = []
+    for await (const message of await consumer.fetch({ max_messages: 3, expires: 2_000 })) {
+      texts.push(message.string())
+      expect(await message.ackAck()).toBe(true)
+    }
+    expect(texts).toEqual(['a1', 'a2', 'a3'])
+    expect((await link.manager.consumers.info('LV', consumerName('a'))).num_ack_pending).toBe(0)
+    await link.client.publish('lv.b.thing.changed', 'b4')
+    await link.client.publish('lv.a.thing.changed', 'a4')
+    await eventually(() => heard.includes('a4'))
+    expect(heard.filter((text) => text.startsWith('b'))).toEqual([])
+    await own.close()
+    await link.close()
+  })
+
+  test('nor does it write anything that others see, whatever it asks and wherever answers are to go', async () => {
+    const { nats, link, as } = await startTenants()
+    await using _ = nats
+    await fill(link)
+    const [own, other] = [await as('a'), await as('b')]
+    const seen = await hear(other, '>')
+    const platform = await hear(link.connection, 'lv.>')
+    const asks = ['INFO', 'MSG.NEXT', 'CREATE', 'DURABLE.CREATE', 'DELETE'].flatMap((what) =>
+      ['a', 'b'].map((tenant) => `CONSUMER.${what}.LV.${consumerName(tenant)}`),
+    )
+    const streams = ['PURGE', 'DELETE', 'MSG.GET', 'INFO'].map((what) => `STREAM.${what}.LV`)
+    const replies = ['lv.b.forged', '_INBOX.b', '$JS.API.STREAM.PURGE.LV', `$JS.ACK.LV.${consumerName('b')}.1.1.1.1.0`]
+    for (const ask of [...asks, `CONSUMER.CREATE.LV.${consumerName('a')}.lv.a.>`, ...streams]) {
+      for (const reply of replies) {
+        for (const prefix of ['LV.API', '$JS.API']) {
+          const config = { name: consumerName('a'), filter_subject: 'lv.a.>', deliver_subject: reply }
+          own.publish(`${prefix}.${ask}`, JSON.stringify({ stream_name: 'LV', config }), { reply })
+        }
+      }
+    }
+    own.publish('lv.b.thing.changed', 'forged')
+    own.publish('lv.a.thing.changed', 'forged')
+    await own.flush()
+    // What the platform publishes afterwards arrives behind all of it.
+    await jetstream(own, { apiPrefix: 'LV.API' }).consumers.get('LV', consumerName('a'))
+    const consumer = await link.manager.consumers.info('LV', consumerName('a'))
+    expect(consumer.config.deliver_subject).toBeUndefined()
+    await link.client.publish('lv.b.thing.changed', 'b4')
+    await eventually(() => seen.includes('b4') && platform.includes('b4'))
+    expect(seen).toEqual(['b4'])
+    expect(platform).toEqual(['b4'])
+    const { state } = await link.manager.streams.info('LV', { subjects_filter: 'lv.>' })
+    expect(state).toMatchObject({ messages: 7, subjects: { 'lv.a.thing.changed': 3, 'lv.b.thing.changed': 4 } })
+    await own.close()
+    await other.close()
+    await link.close()
+  })
+
+  test('a user of a tenant in the account of the platform hears its live events, and can ask and say nothing', async () => {
+    const { nats, link, as } = await startTenants()
+    await using _ = nats
+    const own = await as('live')
     const violations: string[] = []
     void (async () => {
       for await (const status of own.status()) if (status.type === 'error') violations.push(String(status.error))
     })()
-
-    // From the stream, by the one consumer that it may have.
-    const manager = await jetstreamManager(own, { checkAPI: false, timeout: 1_000 })
-    const config = { name: consumerName('a'), filter_subject: 'lv.a.>', ack_policy: AckPolicy.Explicit }
-    await manager.consumers.add('LV', config)
-    const consumer = await jetstream(own).consumers.get('LV', consumerName('a'))
-    const batch = await consumer.fetch({ max_messages: 10, expires: 1_000 })
-    const texts: string[] = []
-    for await (const message of batch) {
-      texts.push(message.string())
-      message.ack()
-    }
-    expect(texts).toEqual(['a1', 'a2', 'a3'])
-
-    // Live, by its own subjects.
-    const live: string[] = []
-    own.subscribe('lv.a.>', { callback: (_, message) => void live.push(message.string()) })
-    const spied: string[] = []
-    for (const subject of ['lv.b.>', 'lv.>', 'lv.*.thing.changed', '>', `${inboxPrefix('b')}.>`]) {
-      own.subscribe(subject, { callback: (error, message) => void (error === null && spied.push(message.string())) })
-    }
+    const live = await hear(own, 'lv.a.>')
+    const spied = await hear(own, 'lv.b.>', 'lv.>', 'lv.*.thing.changed', '>', '_INBOX.>', '$JS.>')
+    own.publish('lv.a.thing.changed', 'forged')
+    own.publish(`$JS.API.CONSUMER.MSG.NEXT.LV.${consumerName('a')}`, '1', { reply: 'lv.b.forged' })
     await own.flush()
-    await link.client.publish('lv.a.thing.changed', 'a4')
-    await link.client.publish('lv.b.thing.changed', 'b4')
-    await eventually(() => live.includes('a4') && violations.length >= 5)
+    await fill(link)
+    await eventually(() => live.length === 3 && violations.length >= 8)
+    expect(live).toEqual(['a1', 'a2', 'a3'])
     expect(spied).toEqual([])
-
-    // No way around: another filter, another consumer's name, the stream itself, or events of its own making.
-    const attempts: (() => Promise<unknown>)[] = [
-      () => manager.consumers.add('LV', { ...config, filter_subject: 'lv.b.>' }),
-      () =>
-        manager.consumers.add('LV', {
-          name: consumerName('b'),
-          filter_subject: 'lv.b.>',
-          ack_policy: AckPolicy.Explicit,
-        }),
-      () => manager.consumers.add('LV', { name: consumerName('a'), ack_policy: AckPolicy.Explicit }),
-      () => manager.streams.getMessage('LV', { last_by_subj: 'lv.b.>' }),
-      () => manager.streams.info('LV'),
-      () => manager.streams.purge('LV'),
-      () => jetstream(own, { timeout: 1_000 }).publish('lv.a.thing.changed', 'forged'),
-      // The subject says its own filter, the request another: the server compares them.
-      () =>
-        own
-          .request(
-            `$JS.API.CONSUMER.CREATE.LV.${consumerName('a')}.lv.a.>`,
-            JSON.stringify({
-              stream_name: 'LV',
-              config: { name: consumerName('a'), filter_subject: 'lv.b.>', ack_policy: 'explicit' },
-            }),
-            { timeout: 1_000 },
-          )
-          .then((reply) => {
-            const { error } = reply.json<{ error?: object }>()
-            if (error !== undefined) throw new Error(JSON.stringify(error))
-          }),
-    ]
-    for (const attempt of attempts) await expect(attempt()).rejects.toThrow()
+    expect((await link.manager.streams.info('LV')).state.messages).toBe(6)
     await own.close()
     await link.close()
   })

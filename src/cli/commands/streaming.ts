@@ -13,7 +13,7 @@ import { cliErrors } from '../cli-errors.ts'
 import type { CliCommand, CliContext } from '../command.ts'
 import { isServed, withConnection } from '../connect.ts'
 import { wholeNumber } from '../parse-options.ts'
-import { cursors, dropCursor, permissions } from '../streaming/cursor-actions.ts'
+import { cursors, dropCursor, showNatsAccess } from '../streaming/cursor-actions.ts'
 import { dropGroup, groups, makeGroup, pull, seek } from '../streaming/group-actions.ts'
 import { filterOf, type StreamingOptions, tellEvent } from '../streaming/streaming-options.ts'
 import { table } from '../text.ts'
@@ -34,7 +34,7 @@ const actions: Readonly<Record<string, Action>> = {
   'remove-group': dropGroup,
   cursors,
   'remove-cursor': dropCursor,
-  'nats-permissions': permissions,
+  'nats-access': showNatsAccess,
 }
 
 export const streaming: CliCommand = {

@@ -1,4 +1,4 @@
-import { listCursors, natsPermissions, removeCursor } from '../../external-api/streams/streams-contract.ts'
+import { listCursors, natsAccess, removeCursor } from '../../external-api/streams/streams-contract.ts'
 import { cliErrors } from '../cli-errors.ts'
 import type { CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
@@ -41,16 +41,27 @@ export async function dropCursor(context: CliContext, { cursor, force = false }:
   })
 }
 
-/** What the administrator of a NATS server writes for a user of this tenant. */
-export async function permissions(context: CliContext): Promise<number> {
+/** What the administrator of a NATS server writes so that this tenant reads its own events. */
+export async function showNatsAccess(context: CliContext): Promise<number> {
   return withConnection(context, { work: false }, async ({ client }) => {
-    const found = await client.call(natsPermissions)
+    const found = await client.call(natsAccess)
+    const { account, consumer, consumerMade, user } = found
+    const list = (items: readonly object[]) => items.map((item) => `    ${JSON.stringify(item)}`)
     context.out.document(found)
     context.out.lines(
-      'permissions {',
-      `  publish: ${JSON.stringify(found.publish)}`,
-      `  subscribe: ${JSON.stringify(found.subscribe)}`,
+      '# An account of its own: the stream from any point kept, and live.',
+      'accounts {',
+      `  ${JSON.stringify(account.platformAccount)}: { exports: [  # the account of NATS_URL; add these to what it has`,
+      ...list(account.exports),
+      '  ] }',
+      `  ${JSON.stringify(account.name)}: { users: [ { user: NAME, password: SECRET } ], imports: [`,
+      ...list(account.imports),
+      '  ] }',
       '}',
+      `# Clients read the consumer ${consumer.name} of the stream ${consumer.stream}, with the API prefix ${account.apiPrefix}.`,
+      ...(consumerMade ? [] : ['# It is not made yet: this server has no NATS_URL.']),
+      '# Or a user of the platform’s account: live events alone.',
+      `permissions { publish: { deny: ${JSON.stringify(user.publish.deny)} }, subscribe: { allow: ${JSON.stringify(user.subscribe.allow)} } }`,
     )
     return 0
   })

@@ -243,9 +243,38 @@ export const removeCursor = endpoint({
   }),
   output: cursorSchema,
 })
-export const natsPermissions = endpoint({
-  method: 'GET',
-  path: `${base}/nats-permissions`,
-  summary: 'What a NATS user of this tenant may be allowed: to read its own events, and nothing else.',
-  output: z.object({ publish: z.array(z.string()), subscribe: z.array(z.string()) }),
+const natsExport = z.union([
+  z.object({ stream: z.string(), accounts: z.array(z.string()) }),
+  z.object({ service: z.string(), response_type: z.literal('stream').optional(), accounts: z.array(z.string()) }),
+])
+const natsSource = z.object({ account: z.string(), subject: z.string() })
+const natsImport = z.union([
+  z.object({ stream: natsSource }),
+  z.object({ service: natsSource, to: z.string().optional() }),
+])
+export const natsAccessSchema = z.object({
+  consumer: z.object({ stream: z.string(), name: z.string(), subjects: z.string() }),
+  /** Whether the consumer is there; false where this server has no NATS. */
+  consumerMade: z.boolean(),
+  /** For an account of the tenant's own: what the account of the platform exports to it, and what it imports. */
+  account: z.object({
+    name: z.string(),
+    platformAccount: z.string(),
+    /** What clients of the account give as the prefix of the JetStream API. */
+    apiPrefix: z.string(),
+    exports: z.array(natsExport),
+    imports: z.array(natsImport),
+  }),
+  /** For a user in the account of the platform: live events alone. */
+  user: z.object({
+    publish: z.object({ deny: z.array(z.string()) }),
+    subscribe: z.object({ allow: z.array(z.string()) }),
+  }),
+})
+export const natsAccess = endpoint({
+  method: 'POST',
+  path: `${base}/nats-access`,
+  summary:
+    'Makes the JetStream consumer of this tenant, and tells what its NATS account or user needs to read its own events.',
+  output: natsAccessSchema,
 })

@@ -7,15 +7,15 @@ import { createEncodedBatches } from './encoded-batches.ts'
 import type { EventFeed } from './event-feed.ts'
 import { groupRoutes } from './group-routes.ts'
 import { GroupsService } from './groups-service.ts'
-import { tenantPermissions } from './nats/permissions.ts'
 import type { RelayState } from './nats/relay.ts'
+import { tenantAccess } from './nats/tenant-access.ts'
 import { StreamFigures } from './stream-figures.ts'
 import { createStreamGate } from './stream-gate.ts'
 import { streamRoutes } from './stream-routes.ts'
 import type { SocketOptions } from './stream-socket.ts'
 import {
   listCursors,
-  natsPermissions,
+  natsAccess,
   removeCursor,
   type StreamStatus,
   showStream,
@@ -29,6 +29,8 @@ export interface StreamsOptions {
   readonly feed: EventFeed
   /** The relay to NATS, where there is one. */
   readonly relay?: () => RelayState
+  /** Makes the consumer of a tenant in NATS, where there is one. Throws `stream-relay-failed`. */
+  readonly makeConsumer?: (tenant: TenantId) => Promise<void>
   readonly retention: { readonly keepMs: number; readonly resumeMs: number }
   readonly socket?: SocketOptions
   readonly ids?: IdSource
@@ -93,11 +95,11 @@ export function createStreams(options: StreamsOptions): Streams {
         handle: ({ principal, params, query }) => cursors.remove(principal, params.name, query.force),
       }),
       route({
-        ...natsPermissions,
+        ...natsAccess,
         permission: 'events:admin',
-        handle: ({ principal }) => {
-          const { publish, subscribe } = tenantPermissions(principal.tenant)
-          return { publish: [...publish], subscribe: [...subscribe] }
+        handle: async ({ principal: { tenant } }) => {
+          await options.makeConsumer?.(tenant)
+          return { ...tenantAccess(tenant), consumerMade: options.makeConsumer !== undefined }
         },
       }),
     ],

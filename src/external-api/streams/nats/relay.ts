@@ -8,6 +8,7 @@ import { tickChannel } from '../../../foundation/runtime/ticker.ts'
 import type { NatsLink } from './connect.ts'
 import { comparePositions, encodeMessage, isEvent, positionIn } from './message.ts'
 import { streamName, subjectOf } from './subjects.ts'
+import { removeTenant } from './tenant-consumers.ts'
 
 /** How a relay fares, for status. */
 export interface RelayState {
@@ -84,6 +85,9 @@ export function startRelay(options: RelayOptions): Loop {
 
   const publish = async (from: { position: LogPosition; sequence: number }): Promise<number> => {
     const events = await system.read((tx) => readEvents(tx, from.position, batch))
+    // Its events are gone from the log by now: what was published earlier is all there is. Before its end is published,
+    // so that a crash in between repeats this.
+    for (const { type, subject } of events) if (type === 'tenant.deleted') await removeTenant(link, subject.id)
     const { epoch } = from.position
     const maxBytes = (link.connection.info?.max_payload ?? 1_048_576) - headerBytes
     let { position, sequence } = from
