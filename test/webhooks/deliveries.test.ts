@@ -325,6 +325,27 @@ eachDatabase('outgoing webhooks', (use) => {
     expect(await replay(['delivered'])).toEqual({ replayed: 5 })
     await eventually(() => receiver.received.length === 5)
     expect(receiver.received.map((one) => (bodyOf(one).data.data as { n: number }).n)).toEqual([0, 1, 2, 3, 4])
+    await settled(on)
+
+    // Signed anew with the keys of the day: both during the overlap, the new one alone afterwards.
+    const verify = verifierOf('standard-webhooks', { toleranceMs: 60_000, hmac: hmacOptionsSchema.parse({}) })
+    const old = await on.client.call(showSubscriptionSecret, { params: { id: 'sub' } })
+    const young = await on.client.call(rotateSubscription, { params: { id: 'sub' }, body: { overlapSeconds: 3_600 } })
+    const ids = receiver.received.map((one) => one.headers['webhook-id'])
+    for (const good of [[old.secret, young.secret], [young.secret]]) {
+      receiver.received.length = 0
+      expect(await replay(['delivered'])).toMatchObject({ replayed: 5 })
+      await eventually(() => receiver.received.length === 5)
+      await settled(on)
+      expect(receiver.received.map((one) => one.headers['webhook-id'])).toEqual(ids)
+      const now = on.platform.database.clock.now().getTime()
+      for (const { headers, body } of receiver.received) {
+        const by = (secret: string) => () => verify({ headers, body: Buffer.from(body) }, [secret], now)
+        for (const secret of good) expect(by(secret)).not.toThrow()
+        if (!good.includes(old.secret)) expect(by(old.secret)).toThrow()
+      }
+      on.platform.advance(hour + 1_000)
+    }
   })
 
   test('come as CloudEvents where that is wanted, and a change needs the present revision', async () => {
