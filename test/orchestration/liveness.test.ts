@@ -175,6 +175,8 @@ eachDatabase('liveness', (use) => {
     const next = await platform.start(telling)
     await look()
     expect((await platform.run(next.id)).state).toBe('paused')
+    const longer = (await findings()).find((one) => one.id === finding!.id)
+    expect(longer).toMatchObject({ runs: [next.id], explanation: expect.stringContaining(next.id) })
     await service.answer(tenant, finding!.id, 'cancel', 'ann')
     await platform.main.finish(await platform.main.take(), () => ({ cancelled: true }))
     expect((await platform.run(next.id)).state).toBe('cancelled')

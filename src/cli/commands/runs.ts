@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { showRunModels } from '../../external-api/models/models-contract.ts'
 import { formatDuration } from '../../foundation/kernel/units.ts'
+import { type FindingView, listFindings } from '../../orchestration/liveness/liveness-contract.ts'
 import {
   cancelRun,
   cancelTaskOfRun,
@@ -14,7 +15,7 @@ import {
 import { type RunView, runStateSchema } from '../../orchestration/runs/runs-contract.ts'
 import { runToolCalls, runToolUse } from '../../orchestration/tool-calls/tool-calls-contract.ts'
 import type { CliCommand, CliContext } from '../command.ts'
-import { withConnection } from '../connect.ts'
+import { type Connection, withConnection } from '../connect.ts'
 import { followRun } from '../follow-run.ts'
 import { wholeNumber } from '../parse-options.ts'
 import { performRun } from '../perform-run.ts'
@@ -136,14 +137,26 @@ async function show(context: CliContext, id: string): Promise<void> {
     const detail = await client.call(showRun, { params: { id } })
     const models = await client.call(showRunModels, { params: { id } })
     const tools = await client.call(runToolUse, { params: { id } })
+    const findings = detail.run.state === 'paused' ? await findingsOf(client, id) : []
     tellRun(context.out, {
       ...detail,
+      ...(findings.length === 0 ? {} : { findings }),
       ...(models.items.length === 0 ? {} : { models }),
       ...(tools.items.length === 0 ? {} : { tools: tools.items }),
     })
+    for (const finding of findings) {
+      context.out.lines('', `  ${finding.detector}: ${oneLine(finding.explanation, 300)}`)
+      context.out.lines(`  leanvibe liveness continue ${finding.id}, or cancel`)
+    }
     tellModels(context.out, models)
     tellToolUse(context.out, tools.items)
   })
+}
+
+/** Who paused it, where nobody asked for that. */
+async function findingsOf(client: Connection['client'], run: string): Promise<readonly FindingView[]> {
+  const { items } = await client.call(listFindings, { query: { state: 'open', limit: 100 } })
+  return items.filter((finding) => finding.runs.includes(run))
 }
 
 interface ToolsOptions {

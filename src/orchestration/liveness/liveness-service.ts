@@ -116,7 +116,7 @@ export class LivenessService {
         await control.pauseSchedules(tx, tenant, suspicion.schedules, now)
         shards.push(...freed)
         runs = paused
-        done = told(paused, suspicion.schedules, 'it waits for an answer')
+        done = told(paused, suspicion.schedules, waitsForAnswer)
       }
       if (action === 'act' && !holds) {
         shards.push(...(await control.cancel(tx, tenant, suspicion.runs, `${detector}: ${suspicion.explanation}`, now)))
@@ -195,7 +195,8 @@ export class LivenessService {
     const { paused, shards } = await this.#options.control.pause(tx, row.tenant, more, now)
     if (paused.length === 0) return null
     const evidence = { ...row.evidence, runs: [...row.evidence.runs, ...paused] }
-    const longer = { ...row, rev: row.rev + 1, evidence }
+    const explanation = `${suspicion.explanation}; ${told(evidence.runs, evidence.schedules, waitsForAnswer)}`
+    const longer = { ...row, rev: row.rev + 1, evidence, explanation }
     await saveFinding(tx, longer)
     await appendEvents(tx, [findingEvent(longer, now)])
     await this.#options.dispatch(tx, shards, now)
@@ -227,8 +228,14 @@ export function toFindingView(row: FindingRow): FindingView {
   }
 }
 
+const waitsForAnswer = 'it waits for an answer'
+/** Runs that a sentence names; the finding has all. */
+const mostNamed = 10
+
 function told(paused: readonly RunId[], schedules: readonly string[], next: string): string {
-  const runs = paused.length === 0 ? 'nothing was open to pause' : `paused ${paused.join(', ')}`
+  const more = paused.length > mostNamed ? ` and ${paused.length - mostNamed} more` : ''
+  const runs =
+    paused.length === 0 ? 'nothing was open to pause' : `paused ${paused.slice(0, mostNamed).join(', ')}${more}`
   const clocks = schedules.length === 0 ? '' : ` and the schedules ${schedules.join(', ')}`
   return `${runs}${clocks}; ${next}`
 }
