@@ -24,7 +24,7 @@ export interface Backlog {
 }
 
 const nobodyCan: Kind = { priority: 10, capabilities: ['nobody'] }
-const mostItems = 10_000
+const mostItems = 2_000
 const loaders = 4
 const windowMs = 5_000
 
@@ -68,7 +68,7 @@ export async function holdBacklog(
   }
 }
 
-/** Adds tasks in runs as large as a `map` may be, several at a time. */
+/** Adds tasks in large runs, several at a time; larger ones would keep this process from its other transactions for too long. */
 async function load(
   orchestration: Orchestration,
   tenants: readonly TenantId[],

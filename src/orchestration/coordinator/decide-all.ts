@@ -6,13 +6,14 @@ import type { Counters } from './counters.ts'
 import { type Decision, decideShards, type FreeAgent, type Head, type Lane, type StrategyNamed } from './decide.ts'
 import type { FairShares } from './fair-shares.ts'
 import type { LaneRequirements } from './lane-contract.ts'
+import type { LaneRoom } from './lane-room.ts'
 import type { ShardLanes } from './sql/find-lanes.ts'
 import { holdsOf, type LaneHeads, type RemainingBudget } from './sql/read-heads.ts'
 
 /** A shard with room: its lanes that some agent can serve, and the agents as the database shows them. */
 export interface Planned {
   readonly shard: ShardLanes
-  readonly lanes: readonly (LaneRequirements & { readonly lane: string; readonly limit: number })[]
+  readonly lanes: readonly (LaneRequirements & LaneRoom & { readonly lane: string })[]
   readonly agents: readonly FreeAgent[]
   /** Who works for a key of anti-affinity now; see `bindToResources`. */
   readonly occupied?: ReadonlyMap<string, ReadonlySet<string>>

@@ -25,7 +25,10 @@ test('is what a look at every agent would find', () => {
       const rooms = roomOfLanes(list, of, (one) => one.slots - one.used)
       of.forEach((one, n) => {
         const expected = list.filter((each) => mayServe(each, one)).reduce((sum, each) => sum + each.slots, 0)
-        expect(rooms[n]).toBe(expected)
+        expect(rooms[n]!.room).toBe(expected)
+        const same = of.filter((_, m) => rooms[m]!.servers === rooms[n]!.servers)
+        for (const other of same)
+          expect(list.map((each) => mayServe(each, other))).toEqual(list.map((each) => mayServe(each, one)))
       })
     }),
   )

@@ -11,7 +11,7 @@ import { decideAll, type Planned } from './decide-all.ts'
 import { FairShares } from './fair-shares.ts'
 import type { FleetFigures } from './fleet-figures.ts'
 import { FleetTurns, type Going } from './fleet-turns.ts'
-import { headLimits } from './head-limits.ts'
+import { cutLanes, headLimits, type RoomyLane } from './head-limits.ts'
 import { bindToResources } from './held-resources.ts'
 import { parseLane } from './lane-contract.ts'
 import { roomOfLanes } from './lane-room.ts'
@@ -204,8 +204,8 @@ export class Ticker {
   }
 
   /**
-   * The heads of the lanes. Lanes that share their agents are asked for a part each; where most of them turn out to be
-   * short, those that are not are asked again for as much as one tick may give out.
+   * The heads of the lanes. Lanes that share their agents are asked for a part each; where some turn out to be short, so that
+   * the others could give more than their part, these are read again.
    */
   async #readHeads(
     tx: Tx,
@@ -213,26 +213,24 @@ export class Ticker {
     limit: number,
     { view, deep }: Pick<Round, 'view' | 'deep'>,
   ): ReturnType<typeof readHeads> {
+    const { batch } = this.#options
     const asked = plans.flatMap(({ shard, lanes }) => {
-      const wanted = lanes.map(({ lane, bulk, limit: most }) => {
-        // The limit of a lane that shares agents is its part of a whole batch, of which this shard has a part.
-        const own = bulk === undefined ? most : Math.ceil((most * limit) / this.#options.batch)
-        return { lane, limit: deep ? limit : Math.min(own, limit) }
-      })
-      return withClaimed(shard, wanted, view, this.#options.batch)
+      const limits = headLimits(lanes, limit)
+      const deeper = deep ? Math.min(limit, Math.ceil((4 * limit) / lanes.length)) : 0
+      const wanted = lanes.map((lane, n) => ({ ...lane, limit: Math.max(limits[n]!, deeper) }))
+      return withClaimed(shard, wanted, view, batch)
     })
     const first = await readHeads(tx, asked)
     const found = new Map(first.heads.map((lane) => [`${keyOf(lane)}/${lane.lane}`, lane.ids.length]))
-    const open = asked.filter((lane) => (found.get(`${keyOf(lane)}/${lane.lane}`) ?? 0) >= lane.limit)
-    const total = first.heads.reduce((sum, lane) => sum + lane.ids.length, 0)
-    if (open.length === 0 || open.length === asked.length || total >= asked.length + this.#options.batch / 2)
-      return first
-    const full = limit + this.#options.batch
+    const read = asked.map((lane) => ({ ...lane, found: found.get(`${keyOf(lane)}/${lane.lane}`) ?? 0 }))
+    const cut = [...Map.groupBy(read, keyOf).values()].flatMap((lanes) => cutLanes(lanes, limit))
+    if (cut.length === 0) return first
+    const more = Math.ceil((2 * (limit + batch)) / (cut.length + 1))
     const second = await readHeads(
       tx,
-      open.map((lane) => ({ ...lane, limit: full })),
+      cut.map((lane) => ({ ...lane, limit: lane.limit + more })),
     )
-    const again = new Set(open.map((lane) => `${keyOf(lane)}/${lane.lane}`))
+    const again = new Set(cut.map((lane) => `${keyOf(lane)}/${lane.lane}`))
     const kept = first.heads.filter((lane) => !again.has(`${keyOf(lane)}/${lane.lane}`))
     return { heads: [...kept, ...second.heads], remaining: [...first.remaining, ...second.remaining] }
   }
@@ -253,9 +251,7 @@ export class Ticker {
     })
     const wanted = shard.lanes.map((lane) => ({ ...parseLane(lane), lane }))
     const rooms = roomOfLanes(agents, wanted, ({ id, slots, used }) => slots - used - counters.usedOf(shard.tenant, id))
-    const open = wanted.flatMap((lane, n) => (rooms[n]! > 0 ? [{ ...lane, room: rooms[n]! }] : []))
-    const limits = headLimits(open, this.#options.batch)
-    const lanes = open.map((lane, n) => ({ ...lane, limit: limits[n]! }))
+    const lanes = wanted.map((lane, n) => ({ ...lane, ...rooms[n]! })).filter(({ room }) => room > 0)
     return { shard, lanes, agents }
   }
 
@@ -332,14 +328,14 @@ function count(taken: readonly Taking[], counters: Counters, times: 1 | -1): voi
 }
 
 /** Reads somewhat more where others claim tasks: nobody knows from which lanes they take. */
-function withClaimed<T extends { readonly lane: string; readonly limit: number }>(
+function withClaimed<Wanted extends RoomyLane & { readonly lane: string; readonly limit: number }>(
   { tenant, pool }: Shard,
-  lanes: readonly T[],
+  lanes: readonly Wanted[],
   view: ClaimsView,
   batch: number,
-): readonly (Shard & { readonly lane: string; readonly limit: number })[] {
+): readonly (Wanted & Shard)[] {
   const claimed = view.sizeOf(`${tenant}/${pool}`, batch)
   // Somewhat more than an equal part is enough to go on with.
   const part = Math.min(claimed, Math.ceil((claimed * 1.25) / lanes.length))
-  return lanes.map(({ lane, limit }) => ({ tenant, pool, lane, limit: limit + part }))
+  return lanes.map((lane) => ({ ...lane, tenant, pool, limit: lane.limit + part }))
 }

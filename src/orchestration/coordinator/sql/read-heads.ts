@@ -36,10 +36,11 @@ export async function readHeads(
       select n, array_agg(id) as ids, array_agg(ready_seq) as seqs,
         array_agg(case when budget_ids is null then '' else
           array_to_string(budget_ids, ',') || '=' || array_to_string(holds, ',') end) as holds,
-        (select json_agg(json_build_array(b.tenant_id, b.id, b.hard_limit - b.held - b.spent))
+        case when n = (select min(n) from heads) then (
+          select json_agg(json_build_array(b.tenant_id, b.id, b.hard_limit - b.held - b.spent))
           from (select distinct tenant_id, unnest(budget_ids) as id from heads where budget_ids is not null) w
           cross join lateral (select * from budgets b where b.tenant_id = w.tenant_id and b.id = w.id limit 1) b
-          where b.hard_limit is not null) as budgets
+          where b.hard_limit is not null) end as budgets
       from heads group by n`,
     values: [lanes.map((l) => l.tenant), lanes.map((l) => l.pool), lanes.map((l) => l.lane), lanes.map((l) => l.limit)],
   })
@@ -48,7 +49,11 @@ export async function readHeads(
       const { tenant, pool, lane } = lanes[n - 1]!
       return { tenant, pool, lane, ids, readySeqs: seqs, holds }
     }),
-    remaining: (rows[0]?.budgets ?? []).map(([tenant, id, remaining]) => ({ tenant, id, remaining })),
+    remaining: (rows.find((row) => row.budgets !== null)?.budgets ?? []).map(([tenant, id, remaining]) => ({
+      tenant,
+      id,
+      remaining,
+    })),
   }
 }
 
@@ -78,5 +83,6 @@ interface Row {
   ids: string[]
   seqs: number[]
   holds: string[]
+  /** Of all lanes, with the first of them: with each they would be as many as lanes times budgets. */
   budgets: [TenantId, string, number][] | null
 }
