@@ -45,6 +45,10 @@ describe('the host', () => {
     const counters = { bytes: 1_000, capacity: 10_000 as number | null }
     const sampler = new HostSampler('/', source({ busy: 0, all: 0 }, { network: async () => ({ ...counters }) }), clock)
     expect((await sampler.read()).network).toEqual({ bytesPerSecond: null, capacity: 10_000 })
+    clock.advance(1_000)
+    counters.bytes += 3_000
+    // The first look has something to compare with, too.
+    expect((await sampler.read()).network).toEqual({ bytesPerSecond: 3_000, capacity: 10_000 })
     clock.advance(2_000)
     counters.bytes += 5_000
     expect(await sampler.read()).toMatchObject({ network: { bytesPerSecond: 2_500 }, utilisation: { network: 0.25 } })

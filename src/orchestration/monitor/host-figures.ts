@@ -33,7 +33,7 @@ export interface HostSource {
 /** Shorter samples say more about chance than about the host. */
 const shortestSampleMs = 100
 
-/** The figures of the host. The share of the CPU is that since the call before. */
+/** The figures of the host. The share of the CPU and the rate of the network are those since the call before, or since it was made. */
 export class HostSampler {
   readonly #source: HostSource
   readonly #clock: Clock
@@ -42,6 +42,8 @@ export class HostSampler {
   #sampledAt: number
   #cpu: number | null = null
   #byQuota = false
+  /** Counted when it was made. */
+  readonly #atFirst: Promise<unknown>
   #network: { readonly bytes: number; readonly at: number } | null = null
   #rate: number | null = null
 
@@ -51,6 +53,10 @@ export class HostSampler {
     this.#clock = clock
     this.#times = source.cpu()
     this.#sampledAt = clock.monotonic()
+    const at = this.#sampledAt
+    this.#atFirst = source.network().then((first) => {
+      if (first !== null) this.#network = { bytes: first.bytes, at }
+    })
   }
 
   async read(): Promise<HostFigures> {
@@ -59,7 +65,7 @@ export class HostSampler {
       source.memoryLimit(),
       source.cpuQuota(),
       source.disk(this.#folder),
-      source.network(),
+      this.#atFirst.then(() => source.network()),
     ])
     const host = source.memory()
     const load = source.load()
