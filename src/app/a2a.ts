@@ -15,7 +15,7 @@ import {
 import { findEntry } from '../external-api/registry/index.ts'
 import type { EventFeed } from '../external-api/streams/index.ts'
 import { backoffMs, createSender } from '../external-api/webhooks/index.ts'
-import { systemIds, type TenantId } from '../foundation/kernel/ids.ts'
+import { type RunId, systemIds, type TenantId } from '../foundation/kernel/ids.ts'
 import type { JsonObject } from '../foundation/kernel/json.ts'
 import { systemRandom } from '../foundation/kernel/random.ts'
 import type { A2aOffer } from '../foundation/platform/config/a2a-settings.ts'
@@ -30,6 +30,7 @@ import { listQuestions } from '../orchestration/questions/questions-store.ts'
 import { leaseStanding } from '../orchestration/runs/lease-standing.ts'
 import type { RepoAt } from '../orchestration/runs/runs-service.ts'
 import { findRun } from '../orchestration/runs/runs-store.ts'
+import { runsUnder } from '../orchestration/runs/runs-under.ts'
 import { parseWorkflow } from '../orchestration/workflows/index.ts'
 import type { DefinitionFiles } from './built-ins.ts'
 import type { Orchestration } from './orchestration.ts'
@@ -180,7 +181,8 @@ function runsBehind({ loaded, orchestration, repoAt }: OpenA2aOptions): RunsBehi
       await runs.cancel(tenant, runId, reason)
     },
     async open(tx, tenant, run, now) {
-      const filter = { state: 'pending', run, before: null, limit: 100 }
+      const runs = await runsUnder(tx, tenant, run as RunId, 1_000)
+      const filter = { state: 'pending', runs, before: null, limit: 100 }
       const asked = (await listQuestions(tx, tenant, { ...filter, now })).map((each) => ({
         ...{ kind: each.kind, id: each.id, message: each.message, choices: each.choices, freeText: each.freeText },
         at: each.createdAt,

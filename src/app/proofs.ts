@@ -42,7 +42,7 @@ export function createProofs(database: Database, orchestration: Orchestration, s
       artifactsOf: artifactsOfRun,
       approvalsOf: approvalsOfRun,
       questionsOf: async (tx, tenant, run) => {
-        const filter = { run, state: undefined, before: null, limit: most, now: database.clock.now() }
+        const filter = { runs: [run], before: null, limit: most, now: database.clock.now() }
         return (await listQuestions(tx, tenant, filter)).toReversed()
       },
       toolCallsOf: toolCallsOfTask,

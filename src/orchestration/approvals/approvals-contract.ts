@@ -55,7 +55,7 @@ const reason = z.object({ comment: z.string().max(10_000).optional() })
 export const listApprovals = endpoint({
   method: 'GET',
   path: '/api/v1/approvals',
-  summary: 'Lists questions to people, newest first.',
+  summary: 'Lists questions to people, newest first. `run`: of this run and of those that it called.',
   query: z.object({ ...pageQueryShape, state: approvalStateSchema.optional(), run: z.string().max(100).optional() }),
   output: pageOf(approvalSchema),
 })

@@ -1,4 +1,5 @@
-import type { Database } from '../../foundation/platform/database/database.ts'
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { answerApproval, approve, listApprovals, reject, showApproval } from './approvals-contract.ts'
@@ -6,7 +7,17 @@ import { approvalErrors } from './approvals-errors.ts'
 import type { ApprovalsService } from './approvals-service.ts'
 import { findApproval, listApprovals as readApprovals } from './approvals-view.ts'
 
-export function approvalRoutes(database: Database, approvals: ApprovalsService): Route[] {
+export interface ApprovalRoutesOptions {
+  readonly database: Database
+  readonly approvals: ApprovalsService
+  /** A run and those that it called; the `runs` part provides it. */
+  readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
+}
+
+/** Of one tree. */
+const mostRuns = 1_000
+
+export function approvalRoutes({ database, approvals, runsUnder }: ApprovalRoutesOptions): Route[] {
   return [
     route({
       ...listApprovals,
@@ -15,9 +26,10 @@ export function approvalRoutes(database: Database, approvals: ApprovalsService):
         const { tenant } = principal
         const { state, run, limit } = query
         const before = parsePlace(query.after)
-        const rows = await database
-          .forTenant(tenant)
-          .read((tx) => readApprovals(tx, tenant, { state, run, before, limit: limit + 1 }))
+        const rows = await database.forTenant(tenant).read(async (tx) => {
+          const runs = run === undefined ? undefined : await runsUnder(tx, tenant, run as RunId, mostRuns)
+          return readApprovals(tx, tenant, { state, runs, before, limit: limit + 1 })
+        })
         return toPage(rows, limit, (approval) => approval.createdAt)
       },
     }),

@@ -19,18 +19,18 @@ export async function findApproval(tx: ReadTx, tenant: TenantId, id: string): Pr
 
 export interface ApprovalFilter {
   readonly state?: string | undefined
-  readonly run?: string | undefined
+  readonly runs?: readonly string[] | undefined
   readonly before: { readonly at: Date; readonly id: string } | null
   readonly limit: number
 }
 
 /** Newest first, before the given place. */
 export async function listApprovals(tx: ReadTx, tenant: TenantId, filter: ApprovalFilter): Promise<ApprovalView[]> {
-  const { state = null, run = null, before, limit } = filter
+  const { state = null, runs = null, before, limit } = filter
   const rows = await tx.query<Row>(sql`
     select ${columns} from approvals a
     where a.tenant_id = ${tenant} and (${state}::text is null or a.state = ${state})
-      and (${run}::text is null or a.run_id = ${run})
+      and (${runs}::text[] is null or a.run_id = any (${runs}::text[]))
       and (${before?.at ?? null}::timestamptz is null or (a.created_at, a.id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}))
     order by a.created_at desc, a.id desc limit ${limit}`)
   return rows.map(toView)
@@ -38,7 +38,7 @@ export async function listApprovals(tx: ReadTx, tenant: TenantId, filter: Approv
 
 /** Of a run, in the order in which they were asked. */
 export async function approvalsOfRun(tx: ReadTx, tenant: TenantId, run: string): Promise<readonly ApprovalView[]> {
-  const newest = await listApprovals(tx, tenant, { run, before: null, limit: 1_000 })
+  const newest = await listApprovals(tx, tenant, { runs: [run], before: null, limit: 1_000 })
   return newest.toReversed()
 }
 

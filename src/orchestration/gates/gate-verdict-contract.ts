@@ -41,7 +41,10 @@ export interface GateVerdict {
 export function gateVerdict(gate: Pick<ResolvedGate, 'checks'>, output: JsonValue): GateVerdict {
   const reported = reportedChecks(output)
   const checks = gate.checks.map((check): CheckResult => {
-    if ('passed' in check) return { name: check.name, onFail: check.onFail, passed: check.passed }
+    if ('passed' in check) {
+      const { name, onFail, passed, summary } = check
+      return { name, onFail, passed, ...(summary === undefined ? {} : { summary }) }
+    }
     const report = reported.get(check.name)
     return {
       name: check.name,

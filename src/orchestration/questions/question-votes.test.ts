@@ -41,7 +41,7 @@ test('a permission is given by as many different people as it takes, and by nobo
   )
 })
 
-test('of other choices the first that enough people take is the answer, and words are one at once', () => {
+test('of other choices the first that enough people take is the answer, and of words what all of them wrote', () => {
   const vote = fc.record({ by: people, choice: fc.constantFrom('red', 'blue'), text: fc.constant(null) })
   fc.assert(
     fc.property(fc.array(vote, { maxLength: 8 }), fc.integer({ min: 2, max: 4 }), (all, count) => {
@@ -51,5 +51,13 @@ test('of other choices the first that enough people take is the answer, and word
     }),
   )
   const words = { by: 'ann', choice: null, text: 'green, please' }
-  expect(outcomeOfVotes(colours, [{ by: 'bob', choice: 'red', text: null }, words], 3)).toEqual(words)
+  const red = { by: 'bob', choice: 'red', text: null }
+  expect(outcomeOfVotes(colours, [red, words], 1)).toEqual(words)
+  expect(outcomeOfVotes(colours, [red, words], 2)).toBeNull()
+  const also = { by: 'cid', choice: null, text: 'a dark one' }
+  expect(outcomeOfVotes(colours, [red, words, also], 2)).toEqual({
+    ...{ choice: null, text: 'green, please\n\na dark one', by: 'ann, cid' },
+  })
+  // What is said twice is handed on once.
+  expect(outcomeOfVotes(colours, [words, { ...words, by: 'cid' }], 2)).toMatchObject({ text: words.text })
 })

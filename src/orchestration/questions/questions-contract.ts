@@ -50,7 +50,7 @@ export type QuestionView = z.infer<typeof questionSchema>
 export const listQuestions = endpoint({
   method: 'GET',
   path: '/api/v1/questions',
-  summary: 'Lists what agents at work ask people, newest first.',
+  summary: 'Lists what agents at work ask people, newest first. `run`: of this run and of those that it called.',
   query: z.object({ ...pageQueryShape, state: questionStateSchema.optional(), run: z.string().max(100).optional() }),
   output: pageOf(questionSchema),
 })

@@ -1,4 +1,5 @@
-import type { Database } from '../../foundation/platform/database/database.ts'
+import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { answerQuestion, listQuestions, showQuestion } from './questions-contract.ts'
@@ -6,7 +7,17 @@ import { questionErrors } from './questions-errors.ts'
 import type { QuestionsService } from './questions-service.ts'
 import { findQuestions, listQuestions as readQuestions, toQuestionView } from './questions-store.ts'
 
-export function questionRoutes(database: Database, questions: QuestionsService): Route[] {
+export interface QuestionRoutesOptions {
+  readonly database: Database
+  readonly questions: QuestionsService
+  /** A run and those that it called; the `runs` part provides it. */
+  readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
+}
+
+/** Of one tree. */
+const mostRuns = 1_000
+
+export function questionRoutes({ database, questions, runsUnder }: QuestionRoutesOptions): Route[] {
   return [
     route({
       ...listQuestions,
@@ -14,8 +25,11 @@ export function questionRoutes(database: Database, questions: QuestionsService):
       handle: async ({ query, principal }) => {
         const { tenant } = principal
         const { state, run, limit } = query
-        const filter = { state, run, before: parsePlace(query.after), limit: limit + 1, now: database.clock.now() }
-        const rows = await database.forTenant(tenant).read((tx) => readQuestions(tx, tenant, filter))
+        const filter = { state, before: parsePlace(query.after), limit: limit + 1, now: database.clock.now() }
+        const rows = await database.forTenant(tenant).read(async (tx) => {
+          const runs = run === undefined ? undefined : await runsUnder(tx, tenant, run as RunId, mostRuns)
+          return readQuestions(tx, tenant, { ...filter, runs })
+        })
         return toPage(rows, limit, (question) => question.createdAt)
       },
     }),

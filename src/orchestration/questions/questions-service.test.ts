@@ -33,9 +33,7 @@ eachDatabase('questions of agents', (use) => {
   const list = (state?: string) =>
     use()
       .db.forTenant(tenant)
-      .read((tx) =>
-        listQuestions(tx, tenant, { state, run: undefined, before: null, limit: 50, now: use().db.clock.now() }),
-      )
+      .read((tx) => listQuestions(tx, tenant, { state, before: null, limit: 50, now: use().db.clock.now() }))
   const pending = async () => {
     await expect.poll(async () => (await list('pending')).length).toBe(1)
     return (await list('pending'))[0]!

@@ -139,16 +139,16 @@ export async function listQuestions(
   tenant: TenantId,
   filter: {
     readonly state?: string | undefined
-    readonly run?: string | undefined
+    readonly runs?: readonly string[] | undefined
     readonly before: { readonly at: Date; readonly id: string } | null
     readonly limit: number
     readonly now: Date
   },
 ): Promise<QuestionView[]> {
-  const { state = null, run = null, before, limit, now } = filter
+  const { state = null, runs = null, before, limit, now } = filter
   const rows = await tx.query<QuestionRow>(sql`
     select ${columns} from questions
-    where tenant_id = ${tenant} and (${run}::text is null or run_id = ${run})
+    where tenant_id = ${tenant} and (${runs}::text[] is null or run_id = any (${runs}::text[]))
       and (${state}::text is null or ${state} = case when state = 'pending' and deadline_at <= ${now} and not (rules->>'atDeadline' is not distinct from 'escalate' and level < jsonb_array_length(rules->'escalate'))
         then 'expired' else state end)
       and (${before?.at ?? null}::timestamptz is null or (created_at, id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}))

@@ -118,7 +118,10 @@ function* workSites(step: MappedStep, path: Path, scope: Scope): Generator<Expre
 function* checkSites(checks: readonly GateCheck[], path: Path, scope: Scope): Generator<ExpressionSite> {
   for (const [index, check] of checks.entries()) {
     const at = [...path, index]
-    if ('condition' in check) yield condition(check.condition, [...at, 'condition'], scope)
+    if ('condition' in check) {
+      yield condition(check.condition, [...at, 'condition'], scope)
+      if (check.summary !== undefined) yield text(check.summary, [...at, 'summary'], scope)
+    }
     if ('command' in check) yield* texts(check.command, [...at, 'command'], scope)
     if (!('check' in check)) continue
     yield* texts(check.setup, [...at, 'setup'], scope)

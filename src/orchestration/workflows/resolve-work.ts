@@ -222,7 +222,9 @@ function resolveCheck(
   if (!('check' in check)) {
     const base = { name: check.name, onFail: check.onFail ?? onFail ?? 'block' }
     if ('command' in check) return { ...base, argv: argvOf(check.command, context, `${stepId}.${check.name}`) }
-    return { ...base, passed: evaluateCondition(check.condition, context) }
+    const passed = evaluateCondition(check.condition, context)
+    if (check.summary === undefined) return { ...base, passed }
+    return { ...base, passed, summary: cleanText(evaluateText(check.summary, context), `${stepId}.${check.name}`) }
   }
   const name = check.name ?? check.check
   const argv = (words: readonly string[] | undefined) =>

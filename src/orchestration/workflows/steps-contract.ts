@@ -182,6 +182,9 @@ export const gateCheckSchema = z.union([
   closed({
     name: z.string().min(1).max(100),
     condition: expressionField.describe('Passes when it is true.'),
+    summary: textField
+      .optional()
+      .describe('What is told beside its name, such as why it does not pass. May hold ${{ }}.'),
     onFail: verdictSchema.optional(),
   }),
 ])

@@ -208,7 +208,7 @@ export interface ResolvedBuiltInCheck {
 
 export type ResolvedCheck =
   | { readonly name: string; readonly onFail: OnFail; readonly argv: readonly string[] }
-  | { readonly name: string; readonly onFail: OnFail; readonly passed: boolean }
+  | { readonly name: string; readonly onFail: OnFail; readonly passed: boolean; readonly summary?: string }
   | ResolvedBuiltInCheck
 
 export interface ResolvedGate extends ResolvedWork {
