@@ -53,12 +53,15 @@ eachDatabase('lost runners', (use) => {
     expect(agents.map(({ state }) => state)).toEqual(['healthy'])
   })
 
-  test('a task that was lost waits behind those that were not', async () => {
+  test('a task that was lost keeps its place in the line; lost again, it waits behind those that were not', async () => {
     const platform = new TestPlatform(use())
     const lost = await platform.worker({ slots: 2 })
     const run = await platform.start(three)
     expect((await lost.take()).map((lease) => lease.step).sort()).toEqual(['a', 'b'])
     await platform.parts.reaper.giveUp([lost.runnerId])
+    const second = await platform.worker({ slots: 2 })
+    expect((await second.take()).map((lease) => lease.step).sort()).toEqual(['a', 'b'])
+    await platform.parts.reaper.giveUp([second.runnerId])
     const next = await platform.worker({ slots: 1 })
     expect((await next.take()).map((lease) => lease.step)).toEqual(['c'])
     expect((await next.workOn(run.id, () => ({ output: {} }))).state).toBe('succeeded')

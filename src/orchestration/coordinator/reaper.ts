@@ -107,9 +107,10 @@ export class Reaper {
     const { queue } = this.#options
     const changes = rows.map((row) => this.#afterLoss(row))
     const { shards } = await queue.change(tx, changes, now)
+    // Lost for the first time it keeps its place: it has waited for its turn already.
     await moveBack(
       tx,
-      changes.filter((change) => change.to === 'ready'),
+      changes.filter((change, n) => change.to === 'ready' && rows[n]!.losses > 0),
     )
     const held = rows.filter((row) => row.paused)
     if (held.length === 0) return shards

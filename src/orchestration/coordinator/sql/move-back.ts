@@ -2,8 +2,8 @@ import type { Tx } from '../../../foundation/platform/database/database.ts'
 import { sql } from '../../../foundation/platform/database/sql.ts'
 
 /**
- * Puts ready tasks at the end of their lanes. For those that were lost with their runner: what kills runners shall not
- * take the same neighbours along each time, until these are taken for the cause.
+ * Puts ready tasks at the end of their lanes. For those that were lost with their runners again and again: what kills
+ * runners shall not take the same neighbours along each time, until these are taken for the cause.
  */
 export async function moveBack(
   tx: Tx,
