@@ -81,18 +81,42 @@ export async function listDueReceipts(
     order by r.due_at limit ${limit}`)
 }
 
-/** Locks those that are still to be routed and that nobody else is routing, in the order of their ids. */
+export interface DueReceipt extends Pick<Receipt, 'tenant' | 'id' | 'sourceId' | 'deliveryId' | 'state' | 'attempt'> {
+  /** What rules look at; null where the source was not among `ruled`. */
+  readonly content: Pick<Receipt, 'headers' | 'body' | 'receivedAt'> | null
+}
+
+/**
+ * Locks those that are still to be routed and that nobody else is routing, in the order of their ids. Only of the sources
+ * in `ruled` comes what was received: most of the work would be to carry it here for nobody.
+ */
 export async function lockDueReceipts(
   tx: Tx,
   tenant: TenantId,
   ids: readonly string[],
+  ruled: readonly string[],
   now: Date,
-): Promise<readonly Receipt[]> {
-  const rows = await tx.query<ReceiptRow>(sql`
-    select ${columns} from webhook_receipts
+): Promise<readonly DueReceipt[]> {
+  const rows = await tx.query<DueRow>(sql`
+    select id, source_id, delivery_id, state, attempt,
+      case when source_id = any (${ruled}::text[]) then headers end as headers,
+      case when source_id = any (${ruled}::text[]) then body end as body,
+      case when source_id = any (${ruled}::text[]) then received_at end as received_at
+    from webhook_receipts
     where tenant_id = ${tenant} and id = any (${ids}::text[]) and state in ('received', 'retrying') and due_at <= ${now}
     order by id for update skip locked`)
-  return rows.map(toReceipt)
+  return rows.map((row) => ({
+    tenant,
+    id: row.id,
+    sourceId: row.source_id,
+    deliveryId: row.delivery_id,
+    state: row.state,
+    attempt: row.attempt,
+    content:
+      row.headers === null || row.body === null || row.received_at === null
+        ? null
+        : { headers: row.headers as Readonly<Record<string, string>>, body: row.body, receivedAt: row.received_at },
+  }))
 }
 
 /** Lays locked receipts aside until their tenant is let in again. */
@@ -202,6 +226,10 @@ interface ReceiptRow {
   error: { code: string; message: string } | null
   received_at: Date
   ended_at: Date | null
+}
+
+type DueRow = Pick<ReceiptRow, 'id' | 'source_id' | 'delivery_id' | 'state' | 'attempt'> & {
+  readonly [field in 'headers' | 'body' | 'received_at']: ReceiptRow[field] | null
 }
 
 function toReceipt(row: ReceiptRow): Receipt {

@@ -9,10 +9,10 @@ import type { RuleLanguage } from '../rule-language.ts'
 import type { Outcome, Rule } from '../sources-contract.ts'
 import { receiptTable } from './receipt-states-contract.ts'
 import {
+  type DueReceipt,
   holdReceipts,
   listDueReceipts,
   lockDueReceipts,
-  type Receipt,
   type ReceiptChange,
   saveReceipts,
 } from './receipts-store.ts'
@@ -84,7 +84,7 @@ export function startRouter(options: RouterOptions): Loop {
 async function holdAll({ database, onCommit }: RouterOptions, tenant: TenantId, ids: readonly string[]) {
   return database.forTenant(tenant).write(async (tx) => {
     const now = database.clock.now()
-    const receipts = await lockDueReceipts(tx, tenant, ids, now)
+    const receipts = await lockDueReceipts(tx, tenant, ids, [], now)
     const held = receipts.map(({ id }) => id)
     await holdReceipts(tx, tenant, held)
     const reason = 'the tenant is suspended'
@@ -119,9 +119,11 @@ async function routeBatch(options: RouterOptions, tenant: TenantId, ids: readonl
   const { database, onCommit } = options
   return database.forTenant(tenant).write(async (tx) => {
     const now = database.clock.now()
-    const receipts = await lockDueReceipts(tx, tenant, ids, now)
+    const all = await listSourceRows(tx, tenant)
+    const sources = new Map(all.map((source) => [source.id, source]))
+    const ruled = all.filter(({ rules }) => rules.length > 0).map(({ id }) => id)
+    const receipts = await lockDueReceipts(tx, tenant, ids, ruled, now)
     if (receipts.length === 0) return 0
-    const sources = new Map((await listSourceRows(tx, tenant)).map((source) => [source.id, source]))
     const events: NewEvent[] = []
     const changes: ReceiptChange[] = []
     for (const receipt of receipts) {
@@ -144,12 +146,12 @@ async function apply(
   { language, actions }: RouterOptions,
   tx: Tx,
   source: Source,
-  receipt: Receipt,
+  receipt: DueReceipt,
   now: Date,
   events: NewEvent[],
 ): Promise<readonly Outcome[]> {
-  if (source.rules.length === 0) return []
-  const context = contextOf(source, receipt)
+  if (receipt.content === null) return []
+  const context = contextOf(source, receipt, receipt.content)
   const outcomes: Outcome[] = []
   for (const [n, rule] of source.rules.entries()) {
     if (!matches(language, rule, context)) continue
@@ -190,21 +192,25 @@ function matches(language: RuleLanguage, rule: Rule, context: JsonObject): boole
   }
 }
 
-function contextOf(source: Source, receipt: Receipt): JsonObject {
+function contextOf(
+  source: Source,
+  { deliveryId }: DueReceipt,
+  { headers, body, receivedAt }: NonNullable<DueReceipt['content']>,
+): JsonObject {
   return {
-    headers: receipt.headers,
-    payload: JSON.parse(receipt.body) as JsonValue,
+    headers,
+    payload: JSON.parse(body) as JsonValue,
     source: { name: source.name, preset: source.preset },
     delivery: {
-      id: receipt.deliveryId,
-      type: receipt.headers[typeHeader] ?? null,
-      receivedAt: receipt.receivedAt.toISOString(),
+      id: deliveryId,
+      type: headers[typeHeader] ?? null,
+      receivedAt: receivedAt.toISOString(),
     },
   }
 }
 
 function published(
-  receipt: Receipt,
+  receipt: DueReceipt,
   type: string,
   subject: string,
   runId: string | null,
@@ -222,7 +228,7 @@ function published(
   }
 }
 
-function changed(receipt: Receipt, source: string | null, state: string, data: JsonObject, now: Date): NewEvent {
+function changed(receipt: DueReceipt, source: string | null, state: string, data: JsonObject, now: Date): NewEvent {
   return {
     tenant: receipt.tenant,
     type: `webhook.${state}`,
@@ -238,7 +244,7 @@ async function giveBack(options: RouterOptions, tenant: TenantId, id: string, re
   const { database, onCommit } = options
   return database.forTenant(tenant).write(async (tx) => {
     const now = database.clock.now()
-    const [receipt] = await lockDueReceipts(tx, tenant, [id], now)
+    const [receipt] = await lockDueReceipts(tx, tenant, [id], [], now)
     if (receipt === undefined) return 0
     const known = reason instanceof AppError ? reason : null
     const wait = known?.retry === 'never' ? undefined : retryAfterMs[receipt.attempt]
