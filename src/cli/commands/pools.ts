@@ -16,6 +16,7 @@ import type { Act, CliCommand, CliContext } from '../command.ts'
 import { withConnection } from '../connect.ts'
 import { usageError } from '../failure.ts'
 import { plural, table } from '../text.ts'
+import { agentCounts } from '../ui/agent-counts.ts'
 
 export const pools: CliCommand = {
   configure(command, act) {
@@ -165,11 +166,10 @@ function share(text: string): number {
 }
 
 function cells(pool: PoolView, rules: ScalingPolicyInput | undefined): string[] {
-  const states = Object.entries(pool.byState).map(([state, number]) => `${number} ${state}`)
   const size = pool.desired === null ? '' : `of ${pool.desired}${pool.warm > 0 ? ` and ${pool.warm} warm` : ''}`
   return [
     pool.name,
-    states.length === 0 ? 'no agents' : states.join(', '),
+    Object.keys(pool.byState).length === 0 ? 'no agents' : agentCounts(pool.byState),
     size,
     `${pool.used}/${plural(pool.slots, 'slot')}`,
     rules === undefined ? 'no policy' : rules.strategy,

@@ -8,6 +8,7 @@ import type { ScheduleView } from '../../orchestration/schedules/schedules-contr
 import { amountText } from '../amount-text.ts'
 import type { Colors } from '../output.ts'
 import { oneLine, plural, table } from '../text.ts'
+import { agentCounts } from './agent-counts.ts'
 
 export interface Fleet {
   readonly pools: readonly PoolView[]
@@ -87,9 +88,8 @@ function quotaText({ account, inFlight, waiting, pace, blockedUntil }: QuotaView
 }
 
 function poolText({ name, desired, warm, byState }: PoolView): string {
-  const states = Object.entries(byState).map(([state, count]) => `${count} ${state}`)
   const waiting = warm > 0 ? ` and ${warm} warm` : ''
-  return `${oneLine(name, 40)}: to be ${desired}${waiting}, there are ${states.join(', ') || 'none'}`
+  return `${oneLine(name, 40)}: to be ${desired}${waiting}, there are ${agentCounts(byState)}`
 }
 
 function schedulesText(schedules: readonly ScheduleView[]): string {

@@ -2,6 +2,7 @@ import { formatDuration } from '../../foundation/kernel/units.ts'
 import type { HostFigures, Monitor } from '../../orchestration/monitor/monitor-contract.ts'
 import type { Colors } from '../output.ts'
 import { formatBytes, oneLine, table } from '../text.ts'
+import { agentCounts } from './agent-counts.ts'
 import { contextText } from './context-text.ts'
 
 /** The figures for people. What could not be measured is called unknown, never zero. */
@@ -9,7 +10,7 @@ export function monitorLines(figures: Monitor, { metrics, colors }: { metrics: b
   const { host, agents, queue, runs } = figures
   const rows: string[][] = [
     ...(host === null ? [] : hostRows(host)),
-    ['agents', `${counts(agents.byState)}; ${agents.used} of ${agents.slots} slots in use`],
+    ['agents', `${agentCounts(agents.byState)}; ${agents.used} of ${agents.slots} slots in use`],
     ['runs', counts(runs.byState)],
   ]
   if (queue.length === 0) rows.push(['queue', 'empty'])
