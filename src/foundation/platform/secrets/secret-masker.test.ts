@@ -13,6 +13,45 @@ it('replaces values wherever they stand, in each form in which programs print th
   })
 })
 
+it('finds a value that was encoded among other bytes, wherever it begins, and however it was written', () => {
+  const value = fc
+    .string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 40 })
+    .filter((one) => one.trim().length >= 8)
+  const around = fc.uint8Array({ maxLength: 9 })
+  fc.assert(
+    fc.property(value, around, around, (secret, before, after) => {
+      const text = secret.trim()
+      const masker = new SecretMasker([secret])
+      const bytes = Buffer.concat([before, Buffer.from(text), after])
+      for (const encoding of ['base64', 'base64url', 'hex'] as const) {
+        const shown = masker.text(bytes.toString(encoding))
+        expect(shown).toContain('***')
+        // What is left is less than a byte of it at either end.
+        const rest = shown.split('***').map((part) => part.replaceAll('=', '').length)
+        const bits = encoding === 'hex' ? 4 : 6
+        const unmasked = rest.reduce((sum, length) => sum + length * bits, 0)
+        expect(unmasked).toBeLessThan((before.length + after.length) * 8 + 16)
+      }
+      expect(masker.text(bytes.toString('hex').toUpperCase())).toContain('***')
+      const quoted = [JSON.stringify(text), JSON.stringify(JSON.stringify({ text })), encodeURIComponent(text)]
+      for (const each of [...quoted, new URLSearchParams({ text }).toString(), [...text].reverse().join('')])
+        expect(masker.text(each)).toContain('***')
+    }),
+    { numRuns: 300 },
+  )
+})
+
+it('finds a long value also where tools broke its lines', () => {
+  const secret = 'sk-'.padEnd(200, 'Zq7+/x')
+  const masker = new SecretMasker([secret])
+  const lines = (text: string, columns: number) => text.match(new RegExp(`.{1,${columns}}`, 'g'))!.join('\n')
+  for (const columns of [76, 64]) {
+    const shown = masker.text(lines(Buffer.from(secret).toString('base64'), columns))
+    expect(shown.replaceAll(/[*\n=]/g, '').length).toBeLessThan(16)
+  }
+  expect(masker.text(lines(Buffer.from(secret).toString('hex'), 60)).replaceAll(/[*\n]/g, '').length).toBeLessThan(16)
+})
+
 it('takes the longer of two values that begin alike', () => {
   const masker = new SecretMasker(['abcd', 'abcdefgh', 'cdxx'])
   expect(masker.text('abcdefgh abcdxx abcdef')).toBe('*** ***xx ***ef')

@@ -1,21 +1,17 @@
 import type { JsonValue } from '../../kernel/json.ts'
+import { formsOfSecret } from './secret-forms.ts'
 
 const mask = Buffer.from('***')
-/** Shorter values would blot out ordinary text. */
-const shortest = 4
-/** A line of a longer secret (a key file) is recognised by itself from this length on. */
-const shortestLine = 8
-
 /**
- * Replaces secret values by `***`: as they are, line by line, as JSON and URLs write them, and in base64. Matching is
- * leftmost, longest first.
+ * Replaces secret values by `***`: as they are, line by line, as JSON, URLs and HTML write them, in base64, in hex, and
+ * backwards. Matching is leftmost, longest first.
  */
 export class SecretMasker {
   readonly #patterns: readonly Buffer[]
 
   constructor(values: Iterable<string>) {
     const patterns = new Set<string>()
-    for (const value of values) for (const form of formsOf(value)) patterns.add(form)
+    for (const value of values) for (const form of formsOfSecret(value)) patterns.add(form)
     this.#patterns = [...patterns].sort((a, b) => b.length - a.length).map((form) => Buffer.from(form))
   }
 
@@ -108,16 +104,5 @@ export class MaskStream {
       }
     }
     return first
-  }
-}
-
-function* formsOf(value: string): Generator<string> {
-  for (const line of [value, ...value.split(/\r?\n/).filter((part) => part.trim().length >= shortestLine)]) {
-    const text = line.trim()
-    if (text.length < shortest) continue
-    yield text
-    yield JSON.stringify(text).slice(1, -1)
-    yield encodeURIComponent(text)
-    if (text.length >= shortestLine) yield Buffer.from(text).toString('base64').replace(/=+$/, '')
   }
 }
