@@ -42,7 +42,8 @@ export const bench: Bench = {
       const url = await server.createDatabase(`backlog_${index}`)
       const measured = await holdBacklog(url, backlog, seconds, () => server.settle())
       await server.dropDatabase(`backlog_${index}`)
-      note(`${name}: ${Math.round(median(measured))} tasks/s`)
+      const parts = measured.map(Math.round).join(', ')
+      note(`${name}: ${Math.round(median(measured))} tasks/s; each 5 s: ${parts}`)
       rates.set(name, [...(rates.get(name) ?? []), ...measured])
     }
     const ticks = new Map<number, number[]>()

@@ -67,7 +67,7 @@ export function testSection({ steps: { tests } }: Results): string {
     ])
   return [
     '### Tests\n',
-    `${count(facts.testLines)} lines of test code for ${count(facts.sourceLines)} lines of code: ${ratio} to 1.${facts.inlineTested > 0 ? ` ${plural(facts.inlineTested, 'Rust file')} hold their tests inside.` : ''}` +
+    `${plural(facts.testLines, 'line')} of test code for ${plural(facts.sourceLines, 'line')} of code: ${ratio} to 1.${facts.inlineTested > 0 ? ` ${plural(facts.inlineTested, 'Rust file')} hold their tests inside.` : ''}` +
       `${facts.named.telling ? ` Of ${plural(facts.named.asked, 'source file')} with a telling name, ${facts.named.mentioned} are mentioned by a test.` : ''}\n`,
     table(['Language', 'Code', 'Test code', 'Ratio'], rows.slice(0, 6), ['Code', 'Test code', 'Ratio']),
   ].join('\n')

@@ -62,7 +62,6 @@ export function summarise(
   commit: string | null,
   width = 116,
 ): string[] {
-  const cut = (text: string) => (text.length <= width ? text : `${text.slice(0, width - 3)}...`)
   const counts = (['critical', 'high', 'medium', 'low'] as const).map(
     (severity) => [severity, findings.filter((one) => severityOf(one.score) === severity).length] as const,
   )
@@ -71,8 +70,8 @@ export function summarise(
     ...findings
       .slice(0, 6)
       .flatMap((finding, at) => [
-        cut(`${at + 1}. ${severityOf(finding.score).padEnd(8)} ${finding.title}`),
-        cut(`   next: ${finding.next}`),
+        ...wrap(`${at + 1}. ${severityOf(finding.score).padEnd(8)} ${finding.title}`, width),
+        ...wrap(`   next: ${firstSentence(finding.next)}`, width),
       ]),
     findings.length === 0
       ? 'No findings.'
@@ -81,6 +80,11 @@ export function summarise(
           .map(([severity, number]) => `${number} ${severity}`)
           .join(', ')}.`,
   ]
+}
+
+/** The rest stands in the report. */
+function firstSentence(text: string): string {
+  return /^.*?[^.][.;!?](?=\s+[A-Z])/.exec(text)?.[0] ?? text
 }
 
 function wrap(text: string, width: number): string[] {
