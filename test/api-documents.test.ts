@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { documentRoutes } from '../src/app/api/documents.ts'
+import { v1 } from '../src/app/api/v1/index.ts'
+import type { TenantId } from '../src/foundation/kernel/ids.ts'
+import { carryOver, routesOfVersions } from '../src/foundation/platform/http/api-versions.ts'
+import { bearerTokenOf } from '../src/foundation/platform/http/bearer-token.ts'
 import type { OpenApiDocument } from '../src/foundation/platform/http/openapi.ts'
+import { route } from '../src/foundation/platform/http/route.ts'
+import { createServer } from '../src/foundation/platform/http/server.ts'
 import { startApi, type TestApi } from './support/api.ts'
 import { openTestDatabase, type TestDatabase } from './support/databases.ts'
 
@@ -69,5 +77,47 @@ describe('the documents of the API', () => {
     for (const path of assets) expect((await fetch(api.server.localUrl + path)).status).toBe(200)
     const known = { headers: { 'if-none-match': reply.headers.get('etag')! } }
     expect((await fetch(`${api.server.localUrl}/docs`, known)).status).toBe(304)
+  })
+
+  test('two versions of all of it are served at once: the older says until when, and both are described', async () => {
+    const first = api.server.routes.filter(({ path }) => path.startsWith('/api/'))
+    const deprecated = { since: '2027-01-01', sunset: '2027-07-01', link: 'https://example.org/v2' }
+    const who = first.find(({ path }) => path === '/api/v1/whoami')!
+    const changed = { ...who, path: '/api/v2/whoami', output: z.object({ name: z.string() }) }
+    const own = [route({ ...changed, permission: 'members:read', handle: ({ principal }) => ({ name: principal.id }) })]
+    const versions = routesOfVersions([
+      { ...v1(first), deprecated },
+      { name: 'v2', routes: carryOver(first, 'v1', 'v2', own) },
+    ])
+    const principal = { id: 'ann', tenant: 'default' as TenantId, permissions: ['*'] }
+    await using server = createServer({
+      routes: [...versions, ...documentRoutes(versions)],
+      authenticate: bearerTokenOf('lvt_tests', principal),
+    })
+    const { url } = await server.listen()
+    const ask = (path: string) => fetch(url + path, { headers: { authorization: 'Bearer lvt_tests' } })
+
+    const [old, young] = await Promise.all([ask('/api/v1/members'), ask('/api/v2/members')])
+    expect(Object.fromEntries(old.headers)).toMatchObject({
+      deprecation: '@1798761600',
+      sunset: 'Thu, 01 Jul 2027 00:00:00 GMT',
+      link: '<https://example.org/v2>; rel="successor-version"',
+    })
+    for (const name of ['deprecation', 'sunset', 'link']) expect(young.headers.get(name)).toBeNull()
+    expect(await young.text()).toBe(await old.text())
+    expect(await (await ask('/api/v2/whoami')).json()).toEqual({ name: 'ann' })
+    expect(await (await ask('/api/v1/whoami')).json()).toMatchObject({ id: 'ann' })
+    // Also what is refused says it.
+    expect((await fetch(`${url}/api/v1/members`)).headers.get('sunset')).toBe('Thu, 01 Jul 2027 00:00:00 GMT')
+
+    const both = (await (await ask('/openapi.json')).json()) as OpenApiDocument
+    const operations = Object.entries(both.paths).flatMap(([path, methods]) =>
+      Object.values(methods).map((operation) => ({ path, ...operation })),
+    )
+    const ofVersion = (version: string) => operations.filter(({ path }) => path.startsWith(`/api/${version}/`))
+    expect(ofVersion('v2')).toHaveLength(ofVersion('v1').length)
+    expect(ofVersion('v1').filter((one) => one.deprecated !== true)).toEqual([])
+    expect(ofVersion('v2').filter((one) => one.deprecated === true)).toEqual([])
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
   })
 })
