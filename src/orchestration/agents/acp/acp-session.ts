@@ -1,21 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
-import {
-  type ClientConnection,
-  type InitializeResponse,
-  methods,
-  type NewSessionRequest,
-  type NewSessionResponse,
-  PROTOCOL_VERSION,
-  type PromptResponse,
-  RequestError,
-  type SessionNotification,
-} from '@agentclientprotocol/sdk'
-import { isAppError, messageOf } from '../../../foundation/kernel/errors.ts'
+import { type ClientConnection, methods, type PromptResponse, type SessionNotification } from '@agentclientprotocol/sdk'
+import { messageOf } from '../../../foundation/kernel/errors.ts'
 import type { AcpSettings, SessionRules } from '../../../foundation/platform/config/agent-settings.ts'
 import { enforcedBy } from '../../../foundation/platform/processes/index.ts'
 import type { ContextMeter, OpenContextMeter } from '../../context-growth/context-meter.ts'
-import { attemptErrorOf } from '../../runners/attempt-errors-contract.ts'
-import type { Assignment, AttemptError } from '../../runners/exchange-contract.ts'
+import type { Assignment } from '../../runners/exchange-contract.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
 import { LastLine } from '../last-line.ts'
 import { ToolGate } from '../mcp/tool-gate.ts'
@@ -27,12 +16,15 @@ import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
 import { continuedPrompt, summaryRequest } from '../sessions/summary.ts'
 import type { OpenToolGrants, ToolGrants } from '../sessions/tool-grants.ts'
+import { AcpAnswers } from './acp-answers.ts'
 import { createAcpHandlers } from './acp-handlers.ts'
+import { AcpOpening } from './acp-opening.ts'
 import { changesFiles, leadsOut } from './acp-permissions.ts'
 import type { SessionMemory } from './acp-resume.ts'
 import { AcpTerminals } from './acp-terminals.ts'
 import { kindOf, lineOf, startedCallOf, textOf } from './acp-text.ts'
 import { AcpTransport } from './acp-transport.ts'
+import { answerOf, resumedPrompt } from './acp-turn.ts'
 import { AcpUsage } from './acp-usage.ts'
 import { isGrantedTool } from './granted-tool.ts'
 
@@ -47,7 +39,6 @@ export interface AcpSessionOptions {
   readonly tools: OpenToolGrants
 }
 
-const authRequired = -32_000
 /** From the end of its standard input until the agent is told by signals. */
 const leaveMs = 500
 const graceMs = 2_000
@@ -64,10 +55,10 @@ export class AcpSession implements AgentSession {
   readonly #said = new LastLine()
   readonly #usage: AcpUsage
   readonly #silence: SilenceWatch
-  /** Rejects when the session cannot go on, whatever it is waiting for. */
-  readonly #broken = Promise.withResolvers<never>()
+  readonly #answers = new AcpAnswers(leaveMs)
   #process!: AgentProcess
   #connection!: ClientConnection
+  #opening!: AcpOpening
   #guard!: PathGuard
   #terminals!: AcpTerminals
   readonly #grants: ToolGrants
@@ -93,16 +84,15 @@ export class AcpSession implements AgentSession {
     this.#usage = new AcpUsage(context.config.model ?? options.settings.model)
     this.#silence = new SilenceWatch(options.rules.silenceMs, () => {
       const seconds = (options.rules.silenceMs ?? 0) / 1_000
-      this.#broken.reject(sessionErrors['agent-silent'](`it said nothing for ${seconds} s`))
+      this.#answers.breakOff(sessionErrors['agent-silent'](`it said nothing for ${seconds} s`))
     })
-    this.#broken.promise.catch(() => {})
     this.#grants = options.tools(assignment, context)
     this.#gate = new ToolGate({ grants: this.#grants, waitFor: (work) => this.#silence.waitFor(work) })
   }
 
   /** Starts the program and opens a session in the worktree. Whoever calls it calls `stop` in any case. */
   async open(): Promise<void> {
-    const { settings, rules, processes } = this.#options
+    const { settings, rules, processes, memory } = this.#options
     const context = this.#context
     this.#guard = await createPathGuard(context.workdir, [context.outdir])
     this.#terminals = new AcpTerminals(processes, this.#assignment, context, this.#guard)
@@ -118,15 +108,7 @@ export class AcpSession implements AgentSession {
         return this.#transport.take(chunk)
       },
     })
-    this.#process.ended.then(
-      (end) => {
-        this.#transport.close()
-        const error = this.#process.errorOf(end)
-        const how = error === null ? `the agent ended (exit code ${end.exitCode})` : error.message
-        this.#broken.reject(sessionErrors['agent-unreachable'](`${how}, in the middle of its task`))
-      },
-      (error: unknown) => this.#broken.reject(error),
-    )
+    this.#answers.follow(this.#process, () => this.#transport.close())
     const handlers = createAcpHandlers({
       context,
       guard: this.#guard,
@@ -134,71 +116,26 @@ export class AcpSession implements AgentSession {
       terminals: this.#terminals,
       silence: this.#silence,
       toolServers: this.#grants.servers,
-      onBreach: (message) => this.#broken.reject(sessionErrors['agent-protocol'](message)),
+      onBreach: (message) => this.#answers.breakOff(sessionErrors['agent-protocol'](message)),
     }).onNotification(methods.client.session.update, ({ params }) => this.#transport.follow(this.#onUpdate(params)))
     this.#connection = handlers.connect(this.#transport.stream(this.#process.stdin!))
     this.#connection.closed.then(() => {
       const cause = messageOf(this.#connection.signal.reason)
-      this.#broken.reject(sessionErrors['agent-protocol'](`the connection to the agent broke: ${cause}`))
+      this.#answers.breakOff(sessionErrors['agent-protocol'](`the connection to the agent broke: ${cause}`))
     })
-    await this.#within(settings.startMs, this.#begin())
-  }
-
-  async #begin(): Promise<void> {
-    const { settings } = this.#options
-    const { agent } = this.#connection
-    const init = await this.#asked(
-      agent.request(methods.agent.initialize, {
-        protocolVersion: PROTOCOL_VERSION,
-        clientCapabilities: { fs: { readTextFile: true, writeTextFile: true }, terminal: true },
-        clientInfo: { name: 'leanvibe', version: '0.1.0' },
-      }),
-    )
-    if (init?.protocolVersion !== PROTOCOL_VERSION) {
-      const version = JSON.stringify(init?.protocolVersion ?? null)
-      throw sessionErrors['agent-protocol'](`it speaks version ${version} of the protocol, not ${PROTOCOL_VERSION}`)
-    }
-    if (settings.auth !== null) {
-      await this.#asked(agent.request(methods.agent.authenticate, { methodId: settings.auth }))
-    }
-    const session = await this.#openSession(init)
-    await this.#choose(session)
-  }
-
-  async #openSession(init: InitializeResponse): Promise<NewSessionResponse> {
-    const { settings, memory } = this.#options
-    const { taskId, attempt } = this.#assignment
-    const { agent } = this.#connection
-    const program = settings.argv.join(' ')
-    const can = init.agentCapabilities
-    const canResume = Boolean(can?.sessionCapabilities?.resume) || can?.loadSession === true
-    this.#keepsSessions = canResume
-    const place: NewSessionRequest = { cwd: this.#context.workdir, mcpServers: this.#mcpServers() }
-    if (settings.resume && canResume && attempt > 1) {
-      const sessionId = await memory.recall(taskId, program)
-      if (sessionId !== null) {
-        try {
-          this.#sessionId = sessionId
-          this.#replaying = true
-          const method = can?.sessionCapabilities?.resume ? methods.agent.session.resume : methods.agent.session.load
-          const answer = await this.#asked(agent.request(method, { ...place, sessionId }))
-          this.#resumed = true
-          await this.#context.note(`goes on with the session ${sessionId}`)
-          return { ...answer, sessionId }
-        } catch (error) {
-          if (!isAppError(error, 'agent-failed')) throw error
-          await this.#context.note(`the session of the attempt before cannot be resumed: ${error.message}`)
-        }
-      }
-    }
-    const session = await this.#newSession(place)
-    if (settings.resume && canResume) await memory.remember(taskId, program, session.sessionId)
-    return session
-  }
-
-  /** Granted tools, each call of which passes through us. */
-  #mcpServers() {
-    return this.#gate.doors.map(({ name, command, args }) => ({ name, command, args: [...args], env: [] }))
+    this.#opening = new AcpOpening({
+      ...{ settings, memory, context, assignment: this.#assignment, agent: this.#connection.agent },
+      asked: (answer) => this.#answers.asked(answer),
+      mcpServers: this.#gate.doors.map(({ name, command, args }) => ({ name, command, args: [...args], env: [] })),
+      onSession: (sessionId, replays) => {
+        this.#sessionId = sessionId
+        this.#replaying ||= replays
+      },
+    })
+    const opening = this.#opening.begin()
+    const opened = await this.#answers.within(settings.startMs, opening, context.signal, () => this.#said.text)
+    this.#resumed = opened.resumed
+    this.#keepsSessions = opened.keepsSessions
   }
 
   /** Within its bounds the agent reaches the tools, too. */
@@ -207,36 +144,6 @@ export class AcpSession implements AgentSession {
     const { folder } = this.#gate
     if (folder === null) return processes
     return { ...processes, rules: { ...processes.rules, write: [...processes.rules.write, folder] } }
-  }
-
-  /** Mode and model, where the step or the pool names them. */
-  async #choose(session: NewSessionResponse): Promise<void> {
-    const { settings } = this.#options
-    const { agent } = this.#connection
-    const sessionId = this.#sessionId
-    const mode = this.#context.config.mode ?? settings.mode
-    const model = this.#context.config.model ?? settings.model
-    if (mode !== null && mode !== undefined) {
-      await this.#asked(agent.request(methods.agent.session.setMode, { sessionId, modeId: mode }))
-    }
-    if (model === null || model === undefined) return
-    const option = session.configOptions?.find(({ category, id }) => category === 'model' || id === 'model')
-    if (option !== undefined) {
-      const choice = { sessionId, configId: option.id, value: model }
-      await this.#asked(agent.request(methods.agent.session.setConfigOption, choice))
-      return
-    }
-    // The way of agents from before options had names.
-    await this.#asked(agent.request('session/set_model', { sessionId, modelId: model }))
-  }
-
-  async #newSession(place: NewSessionRequest): Promise<NewSessionResponse> {
-    const session = await this.#asked(this.#connection.agent.request(methods.agent.session.new, place))
-    if (typeof session?.sessionId !== 'string' || session.sessionId === '') {
-      throw sessionErrors['agent-protocol']('it opened a session without a name')
-    }
-    this.#sessionId = session.sessionId
-    return session
   }
 
   async send(task: ResolvedAgent): Promise<AgentAnswer> {
@@ -259,7 +166,7 @@ export class AcpSession implements AgentSession {
       await setImmediate()
       this.#replaying = false
     }
-    const answer = await this.#asked(
+    const answer = await this.#answers.asked(
       this.#connection.agent.request(methods.agent.session.prompt, {
         sessionId: this.#sessionId,
         prompt: [{ type: 'text', text }],
@@ -280,7 +187,7 @@ export class AcpSession implements AgentSession {
     this.#summary = null
     if (answer?.stopReason !== 'end_turn' || summary === '')
       throw sessionErrors['agent-limit']('its context is full, and it does not sum up')
-    await this.#choose(await this.#newSession({ cwd: this.#context.workdir, mcpServers: this.#mcpServers() }))
+    await this.#opening.beginAnew()
     this.#summaries += 1
     this.#due = false
     this.#meter?.summarised()
@@ -296,7 +203,7 @@ export class AcpSession implements AgentSession {
     this.#due = true
     this.#connection.agent
       .notify(methods.agent.session.cancel, { sessionId: this.#sessionId })
-      .catch((error: unknown) => this.#broken.reject(error))
+      .catch((error: unknown) => this.#answers.breakOff(error))
   }
 
   async cancel(): Promise<void> {
@@ -366,86 +273,10 @@ export class AcpSession implements AgentSession {
     const { host, rules } = this.#options.processes
     if (enforcedBy(host, rules).files || !(await leadsOut(update, this.#guard))) return
     const places = (update.locations ?? []).map(({ path }) => path).join(', ')
-    this.#broken.reject(sessionErrors['path-outside'](`it changes files outside its worktree: ${places}`))
-  }
-
-  /** An answer of the agent, or the reason why there will be none. */
-  async #asked<T>(answer: Promise<T>): Promise<T> {
-    try {
-      return await Promise.race([answer, this.#broken.promise])
-    } catch (error) {
-      throw await this.#explain(error)
-    }
-  }
-
-  async #explain(error: unknown): Promise<unknown> {
-    if (isAppError(error)) return error
-    if (error instanceof RequestError) {
-      const text = `${error.message}${error.data === undefined ? '' : `: ${JSON.stringify(error.data)}`}`.slice(
-        0,
-        2_000,
-      )
-      return error.code === authRequired ? sessionErrors['agent-auth'](text) : sessionErrors['agent-failed'](text)
-    }
-    // The connection is gone; why, the process tells in a moment.
-    const ended = this.#process.ended.then(
-      () => true,
-      () => true,
-    )
-    const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), leaveMs).unref())
-    if (await Promise.race([ended, late])) return this.#broken.promise.catch((cause: unknown) => cause)
-    return sessionErrors['agent-protocol'](messageOf(error))
-  }
-
-  async #within<T>(ms: number, work: Promise<T>): Promise<T> {
-    const { signal } = this.#context
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
-      const last = this.#said.text
-      const words = last === '' || last.startsWith('{') ? '' : `; it printed: ${last}`
-      late.reject(sessionErrors['agent-unreachable'](`it did not come up within ${ms / 1_000} s${words}`))
-    }, ms)
-    const onAbort = () => late.reject(sessionErrors['agent-unreachable'](String(signal.reason)))
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-    late.promise.catch(() => {})
-    work.catch(() => {})
-    try {
-      return await Promise.race([work, late.promise])
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-    }
+    this.#answers.breakOff(sessionErrors['path-outside'](`it changes files outside its worktree: ${places}`))
   }
 }
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-}
-
-function answerOf(answer: PromptResponse): AgentAnswer {
-  const failed = (error: AttemptError): AgentAnswer => ({ outcome: 'failed', error })
-  switch (answer?.stopReason) {
-    case 'end_turn':
-      return { outcome: 'done', error: null }
-    case 'cancelled':
-      return {
-        outcome: 'cancelled',
-        error: attemptErrorOf(sessionErrors['agent-failed']('it says that its work was cancelled')),
-      }
-    case 'refusal':
-      return failed(attemptErrorOf(sessionErrors['agent-refused']('it refused the task')))
-    case 'max_tokens':
-      return failed(attemptErrorOf(sessionErrors['agent-limit']('its answer is longer than it may be')))
-    case 'max_turn_requests':
-      return failed(attemptErrorOf(sessionErrors['agent-limit']('it needs more turns than it may take')))
-    default: {
-      const reason = JSON.stringify(answer?.stopReason ?? null).slice(0, 200)
-      return failed(attemptErrorOf(sessionErrors['agent-protocol'](`it stopped for the unknown reason ${reason}`)))
-    }
-  }
-}
-
-function resumedPrompt(workdir: string, prompt: string): string {
-  return `The attempt before this one did not succeed. You are in a new working folder, ${workdir}, as the repository was when the task began: nothing that you changed before is in it. Do the task again.\n\n${prompt}`
 }

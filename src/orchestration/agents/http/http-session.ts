@@ -1,7 +1,6 @@
 import { type AppError, isAppError } from '../../../foundation/kernel/errors.ts'
 import type { JsonObject, JsonValue } from '../../../foundation/kernel/json.ts'
 import type { AddressGuard } from '../../../foundation/platform/network/address-guard.ts'
-import { SecretMasker } from '../../../foundation/platform/secrets/index.ts'
 import { attemptErrorOf } from '../../runners/attempt-errors-contract.ts'
 import type { Assignment, AttemptError, AttemptSpending } from '../../runners/exchange-contract.ts'
 import type { ResolvedAgent } from '../../workflows/task-contract.ts'
@@ -11,9 +10,10 @@ import { sessionErrors } from '../sessions/session-errors.ts'
 import { SilenceWatch } from '../sessions/silence-watch.ts'
 import { ToldTools } from '../sessions/told-tools.ts'
 import type { HttpDriverOptions } from './http-driver.ts'
-import { httpAgentErrors } from './http-errors.ts'
-import { fillUrl, pick } from './http-language.ts'
-import { type HttpAnswer, type HttpCall, sendRequest } from './send-request.ts'
+import { HttpExchange, shown } from './http-exchange.ts'
+import { pick } from './http-language.ts'
+import { HttpResults } from './http-results.ts'
+import type { HttpAnswer } from './send-request.ts'
 import type { OpenedCall } from './service-calls.ts'
 import type { ServiceMessage } from './service-calls-contract.ts'
 import type { StoredMessage } from './service-calls-store.ts'
@@ -38,7 +38,8 @@ export class HttpSession implements AgentSession {
   readonly #over = new AbortController()
   readonly #silence: SilenceWatch
   readonly #tools: ToldTools
-  #masker = new SecretMasker([])
+  readonly #exchange: HttpExchange
+  readonly #results: HttpResults
   #call: OpenedCall | null = null
   /** What templates see; grows with what the service answers. */
   #scope: JsonObject = {}
@@ -55,6 +56,20 @@ export class HttpSession implements AgentSession {
     this.#silence = new SilenceWatch(silenceMs, () => {
       this.#over.abort(sessionErrors['agent-silent'](`it said nothing for ${(silenceMs ?? 0) / 1_000} s`))
     })
+    const { settings, language, readSecret, guard } = options
+    this.#results = new HttpResults(settings, language, (text) => this.#exchange.masker.text(text))
+    this.#exchange = new HttpExchange({
+      ...{ settings, language, readSecret, guard },
+      hidden: () => (this.#call === null ? [] : [this.#call.token]),
+      key: () => this.#key,
+      scope: () => this.#scope,
+      signal: () => this.#signal,
+      onAnswer: () => this.#heard(),
+      waitToRetry: async (waitMs, why) => {
+        await context.note(`sends it again in ${Math.ceil(waitMs / 1_000)} s: ${why}`)
+        await this.#silence.waitFor(pause(waitMs, this.#signal))
+      },
+    })
   }
 
   async send(task: ResolvedAgent): Promise<AgentAnswer> {
@@ -68,9 +83,9 @@ export class HttpSession implements AgentSession {
       this.#accept(call.accepted.answer)
       return this.#follow()
     }
-    const answer = await this.#ask()
+    const answer = await this.#exchange.ask()
     if (!isOk(settings, answer.status)) return failed(failureOf(answer.status, this.#messageOf(answer)))
-    const goesOn = answer.status === 202 || (settings.poll !== null && !this.#isDone(answer))
+    const goesOn = answer.status === 202 || (settings.poll !== null && !this.#results.isDone(answer, this.#scope))
     if (!goesOn || (call === null && settings.success !== null)) return this.#finish(answer)
     if (call === null)
       return failed(sessionErrors['agent-protocol']('it answered 202, but its pool has neither `callback` nor `poll`'))
@@ -142,61 +157,6 @@ export class HttpSession implements AgentSession {
     return this.#call?.id ?? `${this.#assignment.taskId}.${this.#assignment.fence}`
   }
 
-  /** The request that hands the task over, sent again where that may help. */
-  async #ask(): Promise<HttpAnswer> {
-    const { settings, language } = this.#options
-    const { retry } = settings
-    const { task, config, callback } = this.#scope as { task: JsonObject; config: JsonObject; callback: JsonValue }
-    const usual = { ...task, config, ...(callback === null ? {} : { callback }) }
-    const body = settings.body === null ? usual : language.fill(settings.body as JsonValue, this.#scope)
-    const call = { method: settings.method, url: new URL(settings.url), headers: {}, body: JSON.stringify(body) }
-    for (let tries = 1; ; tries++) {
-      const result = await this.#request(call).catch((error: unknown) => {
-        if (isAppError(error, 'agent-unreachable') && tries < retry.attempts) return error
-        throw error
-      })
-      const isFailure = isAppError(result)
-      if (!isFailure && (isOk(settings, result.status) || !retry.statuses.includes(result.status))) return result
-      const wait = (isFailure ? null : result.retryAfterMs) ?? retry.waitMs * 2 ** (tries - 1)
-      if (!isFailure && (tries >= retry.attempts || wait > retry.longestMs)) return result
-      const why = isFailure ? result.message : `status ${result.status}`
-      await this.#context.note(`sends it again in ${Math.ceil(wait / 1_000)} s: ${this.#masker.text(why)}`)
-      await this.#silence.waitFor(pause(Math.min(wait, retry.longestMs), this.#signal))
-    }
-  }
-
-  async #request(call: HttpCall, signal = this.#signal, timeoutMs = this.#options.settings.requestMs) {
-    const { guard, settings } = this.#options
-    const headers = { ...(await this.#ownHeaders(signal)), 'idempotency-key': this.#key, ...call.headers }
-    const options = { guard, timeoutMs, largestBytes: settings.largestBytes, signal }
-    try {
-      const answer = await sendRequest({ ...call, headers }, options)
-      this.#heard()
-      return answer
-    } catch (error) {
-      throw this.#masked(error)
-    }
-  }
-
-  /** Read anew for each request: secrets are rotated while work goes on. */
-  async #ownHeaders(signal: AbortSignal): Promise<Record<string, string>> {
-    const { settings, readSecret, language } = this.#options
-    const secrets: Record<string, string> = {}
-    for (const name of settings.secrets) secrets[name] = await readSecret(name, signal)
-    const values = Object.values(secrets)
-    this.#masker = new SecretMasker([
-      ...values,
-      ...values.map((value) => Buffer.from(value).toString('base64')),
-      ...(this.#call === null ? [] : [this.#call.token]),
-    ])
-    const scope = { ...this.#scope, secrets }
-    const filled = Object.entries(settings.headers).map(([name, value]) => [
-      name.toLowerCase(),
-      String(language.fill(value, scope)).replaceAll(/[\r\n\0]+/g, ' '),
-    ])
-    return { ...Object.fromEntries(filled), ...authOf(settings.auth, secrets) }
-  }
-
   #accept(answer: JsonValue): void {
     this.#working = true
     this.#scope = { ...this.#scope, answer }
@@ -226,15 +186,15 @@ export class HttpSession implements AgentSession {
     const context = this.#context
     switch (body.type) {
       case 'progress':
-        context.progress(body.note === undefined ? undefined : this.#masker.text(body.note))
-        if (body.note !== undefined) await context.note(this.#masker.text(body.note))
+        context.progress(body.note === undefined ? undefined : this.#exchange.masker.text(body.note))
+        if (body.note !== undefined) await context.note(this.#exchange.masker.text(body.note))
         return null
       case 'words':
-        await context.say(this.#masker.text(body.text))
+        await context.say(this.#exchange.masker.text(body.text))
         return null
       case 'tool': {
         const { tool, title = tool } = body
-        this.#tools.take({ ...body, tool: this.#masker.text(tool), title: this.#masker.text(title) })
+        this.#tools.take({ ...body, tool: this.#exchange.masker.text(tool), title: this.#exchange.masker.text(title) })
         return null
       }
       case 'usage':
@@ -249,7 +209,7 @@ export class HttpSession implements AgentSession {
         if (body.output !== undefined) await this.#say(body.output)
         return done
       case 'failure': {
-        const error = attemptErrorOf(sessionErrors['agent-failed'](this.#masker.text(body.message)))
+        const error = attemptErrorOf(sessionErrors['agent-failed'](this.#exchange.masker.text(body.message)))
         return { outcome: 'failed', error: { ...error, retry: body.retry ?? 'later' } }
       }
     }
@@ -282,9 +242,9 @@ export class HttpSession implements AgentSession {
     let wait = poll.everyMs
     for (;;) {
       await pause(wait, this.#signal)
-      const answer = await this.#request(this.#further(poll.url, 'GET', null)).catch(
-        (error: unknown) => error as AppError,
-      )
+      const answer = await this.#exchange
+        .request(this.#exchange.further(poll.url, 'GET', null))
+        .catch((error: unknown) => error as AppError)
       const isMiss = isAppError(answer) || settings.retry.statuses.includes(answer.status)
       if (isMiss) {
         misses += 1
@@ -302,63 +262,24 @@ export class HttpSession implements AgentSession {
         return failed(sessionErrors['agent-failed'](this.#messageOf(answer) || 'it says that it has failed'))
       if (language.condition(poll.done, scope)) return this.#finish(answer)
       const note = poll.note === null ? undefined : pick(language, poll.note, answer.body, scope)
-      this.#context.progress(typeof note === 'string' ? this.#masker.text(note).slice(0, 500) : undefined)
+      this.#context.progress(typeof note === 'string' ? this.#exchange.masker.text(note).slice(0, 500) : undefined)
     }
-  }
-
-  /** A request about work that goes on; its address is on the server that has taken the work. */
-  #further(template: string, method: string, body: JsonValue | null): HttpCall {
-    const { settings, language } = this.#options
-    const base = new URL(settings.url)
-    const answer = this.#scope.answer as { readonly body: JsonValue } | undefined
-    const isPointer = template.startsWith('/') && atAnswer(template, answer?.body)
-    const told = isPointer ? pick(language, template, answer!.body, this.#scope) : undefined
-    const url =
-      typeof told === 'string' && URL.canParse(told, base.href)
-        ? new URL(told, base)
-        : fillUrl(language, template, base, this.#scope)
-    if (url === null) throw httpAgentErrors['agent-expression'](`${template} is no address`)
-    const named = template.startsWith('http') && URL.canParse(template.replaceAll(/\$\{\{.*?\}\}/gs, 'x'))
-    const home = named ? new URL(template.replaceAll(/\$\{\{.*?\}\}/gs, 'x')).origin : base.origin
-    // What knows our secrets is not sent where an answer says.
-    if (url.origin !== home)
-      throw httpAgentErrors['agent-address-refused'](`${url.origin} is not the server of its pool`)
-    return { method, url, headers: {}, body: body === null ? null : JSON.stringify(language.fill(body, this.#scope)) }
-  }
-
-  #isDone(answer: HttpAnswer): boolean {
-    const { settings, language } = this.#options
-    return language.condition(settings.poll!.done, { ...this.#scope, answer: shown(answer), status: shown(answer) })
   }
 
   async #finish(answer: HttpAnswer): Promise<AgentAnswer> {
-    const { settings, language } = this.#options
-    const scope = {
-      ...this.#scope,
-      status: shown(answer),
-      ...('answer' in this.#scope ? {} : { answer: shown(answer) }),
-    }
-    const at = (place: string) => pick(language, place, answer.body, scope)
-    const spent = Object.entries(settings.usage).map(([name, place]) => [name, at(place)])
-    if (spent.length > 0) this.#spent = { ...this.#spent, ...readSpent(Object.fromEntries(spent)) }
-    if (settings.success !== null && !language.condition(settings.success, scope))
-      return failed(sessionErrors['agent-failed'](this.#messageOf(answer) || 'its answer is no success'))
-    const output = at(settings.output)
-    if (output === undefined) return failed(sessionErrors['agent-protocol'](`its answer has no ${settings.output}`))
+    const { spent, output } = this.#results.resultOf(answer, this.#scope)
+    if (spent !== null) this.#spent = { ...this.#spent, ...spent }
+    if (isAppError(output)) return failed(output)
     await this.#say(output)
     return done
   }
 
   async #say(output: JsonValue): Promise<void> {
-    await this.#context.say(this.#masker.text(typeof output === 'string' ? output : JSON.stringify(output)))
+    await this.#context.say(this.#exchange.masker.text(typeof output === 'string' ? output : JSON.stringify(output)))
   }
 
   #messageOf(answer: HttpAnswer): string {
-    const { settings, language } = this.#options
-    const scope = { ...this.#scope, status: shown(answer), answer: shown(answer) }
-    const told = settings.message === null ? undefined : pick(language, settings.message, answer.body, scope)
-    const text = told ?? answer.body
-    return this.#masker.text(typeof text === 'string' ? text : JSON.stringify(text)).slice(0, 1_000)
+    return this.#results.messageOf(answer, this.#scope)
   }
 
   /** Once; that it cannot be told changes nothing. */
@@ -368,8 +289,8 @@ export class HttpSession implements AgentSession {
     this.#working = false
     const signal = AbortSignal.timeout(cancelMs)
     try {
-      const answer = await this.#request(
-        this.#further(cancel.url, cancel.method, cancel.body as JsonValue),
+      const answer = await this.#exchange.request(
+        this.#exchange.further(cancel.url, cancel.method, cancel.body as JsonValue),
         signal,
         cancelMs,
       )
@@ -385,34 +306,9 @@ export class HttpSession implements AgentSession {
     this.#context.progress()
   }
 
-  #masked(error: unknown): unknown {
-    if (!isAppError(error)) return error
-    error.message = this.#masker.text(error.message)
-    return error
-  }
-
   get #signal(): AbortSignal {
     return AbortSignal.any([this.#context.signal, this.#over.signal])
   }
-}
-
-function shown({ status, headers, body }: HttpAnswer): JsonObject {
-  return { status, headers: { ...headers }, body }
-}
-
-function atAnswer(pointer: string, body: JsonValue | undefined): boolean {
-  if (typeof body !== 'object' || body === null) return false
-  return Object.hasOwn(body, pointer.split('/')[1] ?? '')
-}
-
-function authOf(
-  auth: HttpSessionOptions['settings']['auth'],
-  secrets: Readonly<Record<string, string>>,
-): Record<string, string> {
-  if (auth === null) return {}
-  if ('bearer' in auth) return { authorization: `Bearer ${secrets[auth.bearer]}` }
-  if ('basic' in auth) return { authorization: `Basic ${Buffer.from(secrets[auth.basic]!).toString('base64')}` }
-  return { [auth.header.toLowerCase()]: secrets[auth.secret]! }
 }
 
 function failed(error: AppError): AgentAnswer {
