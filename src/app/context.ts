@@ -170,7 +170,8 @@ export async function openPlatform(
     if (options.work) a2a.start()
     const { parallel } = config
     const { dispatch } = orchestration
-    const spending = createSpending({ database, dispatch, prices: config.prices, onCommit, onError })
+    const weightOf = (tenant: string) => config.shares[tenant] ?? 1
+    const spending = createSpending({ database, dispatch, prices: config.prices, weightOf, onCommit, onError })
     closers.push(() => spending.close())
     if (options.work) {
       const loops = spending.start(reader)

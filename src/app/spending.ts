@@ -24,6 +24,8 @@ export interface SpendingOptions {
   readonly database: Database
   readonly dispatch: Orchestration['dispatch']
   readonly prices: readonly ModelPrice[]
+  /** Of tenants, where they share an account with a provider. Default: all are alike. */
+  readonly weightOf?: (tenant: string) => number
   readonly onCommit: () => void
   readonly onError: (error: unknown) => void
 }
@@ -50,10 +52,17 @@ const wakeBatch = 100
 /** The same where it is known how many can be served. */
 const mostServed = 1_000
 
-export function createSpending({ database, dispatch, prices: own, onCommit, onError }: SpendingOptions): Spending {
+export function createSpending({
+  database,
+  dispatch,
+  prices: own,
+  weightOf,
+  onCommit,
+  onError,
+}: SpendingOptions): Spending {
   const prices = new PriceTable(own)
   const spender = new Spender({ database, onError })
-  const quotas = new QuotaBroker({ database, onError })
+  const quotas = new QuotaBroker({ database, onError, ...(weightOf === undefined ? {} : { weightOf }) })
   const wake = async (tx: Tx, budgets: readonly WaitedFor[], now: Date) => {
     const reasons = budgets.map(({ tenant, name, most }) => {
       const limit = most === undefined ? wakeBatch : Math.min(most, mostServed)

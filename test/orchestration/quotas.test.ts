@@ -103,6 +103,17 @@ eachDatabase('quota broker', (use) => {
     expect(served).toHaveLength(120)
   })
 
+  test('callers who share an account get equal parts of it, however many calls each has waiting', async () => {
+    await using provider = await ScriptedProvider.start({ dialect: 'openai', requests: null, latencyMs: 5 })
+    await account('one', { requestsPerMinute: 1_800, concurrent: 4 })
+    const broker = open()
+    const request = (worker: number) => ({ asker: worker < 20 ? 'many' : 'few' })
+    const served = await work([broker], { one: provider.url }, { workers: 24, calls: 120, request })
+    await broker.close()
+    // Four of 24 would have 10 of the first 60.
+    expect(served.slice(0, 60).filter(({ worker }) => worker >= 20).length).toBeGreaterThan(20)
+  })
+
   test('fails over to another account at once, to another model after patience, and to nothing that is not allowed', async () => {
     await using busy = await ScriptedProvider.start({ dialect: 'plain', requests: { burst: 1, perSecond: 0.02 } })
     await using spare = await ScriptedProvider.start({ dialect: 'plain', requests: null })

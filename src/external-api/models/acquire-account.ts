@@ -5,6 +5,7 @@ import type { Outgoing } from './outgoing.ts'
 /** Leave to call one of the targets, from the account that has room first. Null where there is none within `waitMs`. */
 export async function acquireAccount(
   { quotas, accountsOf }: { readonly quotas: QuotaBrokerPort; readonly accountsOf: TenantId },
+  asker: TenantId,
   open: readonly Outgoing[],
   waitMs: number,
   signal: AbortSignal,
@@ -18,6 +19,7 @@ export async function acquireAccount(
     return await quotas.acquire(
       {
         tenant: accountsOf,
+        asker,
         targets: open.map(({ target }) => ({ account: target.account.name, model: target.model })),
         failover: { account: true, model: true },
         // A token is some four letters of a text, and answers are shorter than they may be.

@@ -72,7 +72,13 @@ export class ModelCallRun {
     let busyMs = 1_000
     for (;;) {
       if (open.length === 0) throw failure!
-      const permit = await acquireAccount(this.#options, open, until - database.clock.monotonic(), asked.signal)
+      const permit = await acquireAccount(
+        this.#options,
+        asked.tenant,
+        open,
+        until - database.clock.monotonic(),
+        asked.signal,
+      )
       if (permit === null) throw failure ?? busy('every account of the model is busy', busyMs)
       const one = open.find(
         ({ target }) => target.account.name === permit.target.account && target.model === permit.target.model,

@@ -3,6 +3,7 @@ import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import { AccountGate, isRefusal } from './account-gate.ts'
 import { allowedTargets } from './allowed-targets.ts'
+import { FairOrder } from './fair-order.ts'
 import { afterObserved, type LimiterState, startLimiter } from './limiter.ts'
 import type { CallOutcome, QuotaBrokerPort, QuotaPermit, QuotaRequest, QuotaTarget } from './quota-port.ts'
 import { quotaErrors } from './quotas-errors.ts'
@@ -16,10 +17,14 @@ export interface QuotaBrokerOptions {
   readonly sliceMs?: number
   /** How long a slice is kept for a process that says nothing, ms. Default 10,000. */
   readonly leaseMs?: number
+  /** Of those who ask, where they share an account. Default: all are alike. */
+  readonly weightOf?: (asker: string) => number
   readonly onError: (error: unknown) => void
 }
 
 interface Waiter {
+  readonly asker: string
+  readonly priority: number
   readonly request: QuotaRequest
   readonly choices: readonly { readonly target: QuotaTarget; readonly gate: AccountGate; readonly alike: boolean }[]
   /** Order of arrival; who was refused by the provider keeps it. */
@@ -43,6 +48,7 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
   readonly #holder: string
   readonly #gates = new Map<string, AccountGate>()
   readonly #loop: Loop
+  readonly #order: FairOrder
   #waiters: Waiter[] = []
   #turn = 0
   #served = 0
@@ -52,6 +58,7 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
     this.#options = options
     this.#holder = (options.ids ?? systemIds).next<string>('qbr')
     const { sliceMs = 100, onError } = options
+    this.#order = new FairOrder(options.weightOf)
     this.#loop = createLoop({ pollMs: sliceMs, minIntervalMs: sliceMs / 4, onError, step: () => this.#exchangeAll() })
   }
 
@@ -104,7 +111,17 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
       ...{ target, gate: this.#gateOf(request, target) },
       alike: target.model === first?.model && target.agentKind === first?.agentKind,
     }))
-    const waiter: Waiter = { request, choices, turn, since: this.#options.database.clock.monotonic(), resolve, reject }
+    const { asker = request.tenant, priority = 5 } = request
+    const waiter: Waiter = {
+      asker,
+      priority,
+      request,
+      choices,
+      turn,
+      since: this.#options.database.clock.monotonic(),
+      resolve,
+      reject,
+    }
     this.#waiters.push(waiter)
     const leave = () => {
       this.#waiters = this.#waiters.filter((other) => other !== waiter)
@@ -126,12 +143,12 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
     return gate
   }
 
-  /** Gives leave to those for whom there is any: by priority, then by arrival; now and then to who has waited longest. */
+  /** Gives leave to those for whom there is any: by priority, then in fair parts of those who ask, then by arrival; now and then to who has waited longest. */
   #serve(): void {
     if (this.#waiters.length === 0) return
     const { clock } = this.#options.database
     const now = clock.now().getTime()
-    const order = this.#waiters.toSorted((a, b) => priorityOf(b) - priorityOf(a) || a.turn - b.turn)
+    const order = this.#order.of(this.#waiters)
     if (this.#served % fairEvery === fairEvery - 1) {
       const oldest = order.reduce((first, waiter) => (waiter.turn < first.turn ? waiter : first))
       order.splice(order.indexOf(oldest), 1)
@@ -144,6 +161,7 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
       if (choice === undefined) continue
       left.delete(waiter)
       this.#served += 1
+      this.#order.served(waiter.asker)
       waiter.resolve(this.#permit(choice.target, choice.gate, waiter.request.tokens ?? 0, now))
     }
     this.#waiters = [...left]
@@ -189,13 +207,13 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
   /** A wish that can go to several accounts counts with each: whatever it does not use goes back. */
   #countQueued(): void {
     for (const gate of this.#gates.values()) gate.queued = { waiting: 0, waitingTokens: 0, priority: 0 }
-    for (const { request, choices } of this.#waiters) {
+    for (const { request, priority: own, choices } of this.#waiters) {
       for (const { gate } of choices) {
         const { waiting, waitingTokens, priority } = gate.queued
         gate.queued = {
           waiting: waiting + 1,
           waitingTokens: waitingTokens + (request.tokens ?? 0),
-          priority: Math.max(priority, request.priority ?? 5),
+          priority: Math.max(priority, own),
         }
       }
     }
@@ -239,8 +257,4 @@ export class QuotaBroker implements QuotaBrokerPort, AsyncDisposable {
     const message = `there is no account ${gate.account}`
     for (const waiter of concerned) waiter.reject(quotaErrors['quota-unknown'](message))
   }
-}
-
-function priorityOf({ request }: Waiter): number {
-  return request.priority ?? 5
 }

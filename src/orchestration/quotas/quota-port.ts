@@ -10,6 +10,8 @@ export interface QuotaTarget {
 
 export interface QuotaRequest {
   readonly tenant: TenantId
+  /** Whose call it is, where several share the accounts: of one priority each gets its part. Default: the tenant. */
+  readonly asker?: string
   /** In order of preference; the first is what was asked for. */
   readonly targets: readonly QuotaTarget[]
   /** In what the others may differ from the first. Default: in nothing, so that only the first counts. */
