@@ -44,7 +44,15 @@ async function withFetch<T>(loaded: LoadedConfig, use: (fetch: typeof globalThis
   })
   try {
     return await use(guarded.fetch)
+  } catch (error) {
+    throw lateOr(error)
   } finally {
     await guarded.close()
   }
+}
+
+/** That somebody does not answer in time is no fault of ours. */
+export function lateOr(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== 'TimeoutError') return error
+  return sessionErrors['agent-unreachable']('it did not answer in time')
 }

@@ -12,7 +12,7 @@ import { createGuardedFetch } from '../foundation/platform/network/guarded-fetch
 import { findProgram } from '../foundation/platform/processes/index.ts'
 import { httpAgentErrors } from '../orchestration/agents/http/http-errors.ts'
 import { sessionErrors } from '../orchestration/agents/sessions/session-errors.ts'
-import { lookUpAgent } from './remote-agents.ts'
+import { lateOr, lookUpAgent } from './remote-agents.ts'
 
 const patienceMs = 10_000
 const defaultTenant = asId<TenantId>('default')
@@ -75,6 +75,8 @@ async function tryService(loaded: LoadedConfig, { url, auth, allow }: HttpAgentS
     // That it takes no HEAD says that it is there.
     if (status >= 500 && status !== 501) throw sessionErrors['agent-unreachable'](`${url} answers ${status}`)
     return `${url} answers${secret === null ? '' : ', key present'}`
+  } catch (error) {
+    throw lateOr(error)
   } finally {
     await guarded.close()
   }

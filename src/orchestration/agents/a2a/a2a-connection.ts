@@ -35,7 +35,7 @@ export async function connectA2a({ settings, guard, readSecret, signal }: Connec
     auth === null || secret === null ? {} : { [auth.header]: auth.bearer ? `Bearer ${secret}` : secret }
   const guarded = createGuardedFetch({
     guard,
-    unreachable: sessionErrors['agent-unreachable'],
+    unreachable: (why) => sessionErrors['agent-unreachable'](`the connection to it failed: ${why}`),
     tooLong: sessionErrors['agent-protocol'],
   })
   try {
@@ -78,7 +78,7 @@ export function explainCall(error: unknown, masker: SecretMasker): Error {
   const told = error instanceof Error && error.cause instanceof A2AError ? error.cause : error
   const text = masker.text(messageOf(told)).slice(0, 2_000)
   if (told instanceof A2AError) return sessionErrors['agent-failed'](text)
-  return sessionErrors['agent-protocol'](text)
+  return sessionErrors['agent-protocol'](`it does not keep to the protocol: ${text}`)
 }
 
 /** The reason that the protocol names for a refusal, such as `TASK_NOT_FOUND`; null: it is none of the agent's. */

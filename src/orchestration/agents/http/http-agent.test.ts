@@ -210,6 +210,16 @@ describe('a service', () => {
     expect(report.error!.message).toContain('because')
   })
 
+  it('that calls its answer JSON, and breaks off in it, has answered nothing', async () => {
+    const broken: Respond = (_, response) =>
+      void response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' }).end('{"text": "half a')
+    const report = await perform(broken, { retry: { attempts: 1, wait: 10 } })
+    expect(report).toMatchObject({ outcome: 'failed', error: { code: 'agent-protocol' } })
+    expect(report.error!.message).toContain('called JSON and is none: {"text": "half a')
+    const plain: Respond = (_, response) => void response.writeHead(200, { 'content-type': 'text/plain' }).end('{"text')
+    expect(await perform(plain, {})).toMatchObject({ outcome: 'succeeded', output: { text: '{"text' } })
+  })
+
   it('that answers 200 and means no has failed', async () => {
     const settings = { success: 'answer.body.ok', message: '/why' }
     const report = await perform(answer({ ok: false, why: 'the tests do not pass' }), settings)

@@ -56,9 +56,15 @@ export async function sendRequest(call: HttpCall, options: SendOptions): Promise
     })
     const bytes = await readAll(answer, largestBytes)
     const headers = plainHeaders(answer)
+    const status = answer.statusCode ?? 0
+    const text = bytes.toString('utf8')
+    const body = parse(text)
+    // What says of itself that it is JSON and breaks off is no answer; a refusal may be anything.
+    if (body === undefined && text !== '' && status < 300 && isCalledJson(headers))
+      throw sessionErrors['agent-protocol'](`its answer is called JSON and is none: ${text.slice(0, 100)}`)
     return {
-      ...{ status: answer.statusCode ?? 0, headers },
-      body: parse(bytes.toString('utf8')),
+      ...{ status, headers },
+      body: body === undefined ? text : body,
       retryAfterMs: retryAfterMs(headers['retry-after']),
     }
   } catch (error) {
@@ -92,11 +98,16 @@ async function readAll(answer: IncomingMessage, most: number): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-function parse(text: string): JsonValue {
+function isCalledJson(headers: Readonly<Record<string, string>>): boolean {
+  return /[/+]json\b/i.test(headers['content-type'] ?? '')
+}
+
+/** Undefined: it is no JSON. */
+function parse(text: string): JsonValue | undefined {
   try {
     return JSON.parse(text) as JsonValue
   } catch {
-    return text
+    return undefined
   }
 }
 
