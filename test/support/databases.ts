@@ -88,12 +88,12 @@ async function openTestPglite(options: TestDatabaseOptions): Promise<TestDatabas
   const { database, backend } = await openPgliteParts({ ...fresh, ...patience, ...options })
   const owner = <Row>(text: string, values: readonly unknown[] = []) =>
     backend.asOwner(async ({ client }) => (await client.query(text, values as unknown[])).rows as Row[])
-  await owner(keepSeeds)
+  await keepSeeds(owner)
   return {
     kind: 'pglite',
     db: database,
     owner,
-    reset: async () => void (await owner(restoreSeeds)),
+    reset: () => restoreSeeds(owner),
     close: () => database.close(),
   }
 }
@@ -107,7 +107,7 @@ async function openTestPostgres(options: TestDatabaseOptions): Promise<TestDatab
   await client.connect()
   const owner = async <Row>(text: string, values: readonly unknown[] = []) =>
     (await client.query(text, values as unknown[])).rows as Row[]
-  await owner(keepSeeds)
+  await keepSeeds(owner)
   const db = await openDatabase({ kind: 'postgres', url, ...patience, ...options })
   return {
     kind: 'postgres',
@@ -129,7 +129,7 @@ async function openTestPostgres(options: TestDatabaseOptions): Promise<TestDatab
 async function resetPatiently(owner: TestDatabase['owner']): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return void (await owner(restoreSeeds))
+      return await restoreSeeds(owner)
     } catch (error) {
       if ((error as { code?: unknown }).code !== deadlockDetected || attempt === 10) throw error
     }
@@ -169,54 +169,93 @@ async function ask<T>(what: string, { migrations }: TestDatabaseOptions): Promis
 }
 
 const tables = `
-  select c.oid::regclass as name from pg_class c
+  select c.oid::regclass as name, c.relkind = 'p' as partitioned from pg_class c
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     and c.relname <> 'migrations'`
 
 /** Copies what the migrations have put into tables to a schema of its own. */
-const keepSeeds = `
+async function keepSeeds(owner: TestDatabase['owner']): Promise<void> {
+  await owner(copySeeds)
+  await owner(makeReset)
+}
+
+/** Empties every table and puts the seeds back. */
+async function restoreSeeds(owner: TestDatabase['owner']): Promise<void> {
+  const [row] = await owner<{ done: boolean }>('select seeds.reset() as done')
+  if (row?.done) return
+  // A test has made or dropped tables.
+  await owner(makeReset)
+  await owner('select seeds.reset()')
+}
+
+const copySeeds = `
   create schema if not exists seeds;
   do $$
   declare
-    target regclass;
+    target record;
     found boolean;
   begin
     for target in ${tables} loop
-      execute format('select exists (select from %s)', target) into found;
+      execute format('select exists (select from %s)', target.name) into found;
       if found then
-        execute format('create table seeds.%I as table %s', (select relname from pg_class where oid = target), target);
+        execute format('create table seeds.%I as table %s',
+          (select relname from pg_class where oid = target.name), target.name);
       end if;
     end loop;
   end $$;`
 
-/** Truncates what has rows (most tables of a test have none), then copies the seeds back past triggers and foreign keys. */
-const restoreSeeds = `
-  do $$
+/**
+ * Makes the function that empties what has rows (most tables of a test have none), then copies the seeds back past
+ * triggers and foreign keys. Its statements are planned once: looked up and planned anew for each of a hundred tables,
+ * they took longer than many a test. What is small is deleted, which is much quicker than files made anew.
+ */
+const makeReset = `
+  do $make$
   declare
-    target regclass;
-    found boolean;
-    full_ones text[] := '{}';
+    statements text := format(
+      $text$if array(select name::oid from (${tables}) tables order by 1) <> %L::oid[] then return false; end if; $text$,
+      array(select name::oid from (${tables}) tables order by 1));
+    sum_of_parts text := '(select sum(pg_relation_size(relid)) from pg_partition_tree(%L))';
+    target record;
     seed record;
   begin
-    for target in ${tables} loop
-      execute format('select exists (select from %s)', target) into found;
-      if found then
-        full_ones := full_ones || target::text;
-      end if;
+    statements := statements || (
+      select format('filled := array[%s]::boolean[]; ',
+        string_agg(format('exists (select from %s)', name), ', ' order by name::oid)) from (${tables}) tables);
+    for target in select name, partitioned, row_number() over (order by name::oid) as place from (${tables}) tables loop
+      statements := statements || format(
+        'if filled[%3$s] then
+           lock table %1$s in access exclusive mode;
+           if %2$s > 131072 then large := large || %1$L::text; else delete from %1$s; end if;
+         end if;
+         ', target.name, case when target.partitioned then format(sum_of_parts, target.name)
+           else format('pg_relation_size(%L)', target.name) end, target.place);
     end loop;
-    if cardinality(full_ones) > 0 then
-      execute format('truncate %s restart identity cascade', array_to_string(full_ones, ', '));
-    end if;
-    set local session_replication_role = replica;
+    statements := statements || $text$
+      if cardinality(large) > 0 then
+        execute 'truncate ' || array_to_string(large, ', ') || ' restart identity cascade';
+      end if;
+    $text$;
+    -- Those of columns that number their rows.
+    for seed in select s.oid::regclass as name, q.seqstart
+      from pg_class s join pg_sequence q on q.seqrelid = s.oid join pg_depend d on d.objid = s.oid and d.deptype = 'i'
+      where s.relnamespace = 'public'::regnamespace
+    loop
+      statements := statements || format('perform setval(%L, %s, false); ', seed.name, seed.seqstart);
+    end loop;
     for seed in
       select c.relname, string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
       from pg_class c
       join pg_attribute a on a.attrelid = format('public.%I', c.relname)::regclass
         and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-      where c.relnamespace = 'seeds'::regnamespace
+      where c.relnamespace = 'seeds'::regnamespace and c.relkind = 'r'
       group by c.relname
     loop
-      execute format('insert into public.%1$I (%2$s) overriding system value select %2$s from seeds.%1$I',
-        seed.relname, seed.columns);
+      statements := statements || format(
+        'insert into public.%1$I (%2$s) overriding system value select %2$s from seeds.%1$I; ', seed.relname, seed.columns);
     end loop;
-  end $$;`
+    execute format($text$
+      create or replace function seeds.reset() returns boolean language plpgsql
+      set session_replication_role = replica set plan_cache_mode = force_generic_plan
+      as $reset$ declare filled boolean[]; large text[] := array[]::text[]; begin %s return true; end $reset$ $text$, statements);
+  end $make$;`
