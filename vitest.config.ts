@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'workflows/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
+    // A file has the embedded database for seconds: optimising its code takes longer than it gains.
+    execArgv: ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering'],
     sequence: { sequencer: LongestFirst },
     maxConcurrency: 3,
     // Limits are for a machine that has much else to do: no test is slow by itself.
