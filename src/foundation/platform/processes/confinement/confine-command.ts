@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { Confinement, HostConfinement } from './confinement.ts'
+import { dataFoldersBelow } from './data-folders-below.ts'
 import { unshareNetwork } from './detect-confinement.ts'
 
 export interface CommandToConfine {
@@ -59,7 +60,8 @@ export function confineCommand(host: HostConfinement, rules: Confinement, comman
     ...rules.write,
     ...(launcher?.write ?? []),
   ]
-  const hidden = (host.hidden ?? []).map(realPath)
+  const others = dataFoldersBelow([...rules.read, ...rules.write, ...programFolders(command)])
+  const hidden = [...(host.hidden ?? []), ...others].map(realPath)
   const isHidden = (path: string) => hidden.some((folder) => realPath(path).startsWith(`${folder}/`))
   const args = [
     ...['--die-with-parent', '--unshare-user', '--unshare-ipc', '--unshare-uts', '--unshare-pid'],
