@@ -52,7 +52,7 @@ export class CrashPlace {
 
   /** Starts the real command line. Nothing but a failpoint, or a test that says so, ends it by SIGKILL. */
   cli(args: readonly string[], { env = {}, timeoutMs = 240_000 }: CliSettings = {}): Cli {
-    const brief = args[0] !== 'serve' && args[0] !== 'work'
+    const brief = args[0] !== 'work'
     const child = spawn(process.execPath, [...(brief ? briefNode : []), bin, ...args, '--json', '--data', this.data], {
       cwd: this.folder,
       env: { PATH: process.env.PATH ?? '', HOME: this.folder, NO_COLOR: '1', ...env },

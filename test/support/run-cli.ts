@@ -31,7 +31,7 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** The Node to run on. Default: the one of the tests. */
   readonly node?: string
-  /** It works for longer: its code is optimised as it is for users. */
+  /** It has much to do: its code is optimised as it is for users. A server of a test is gone before that pays. */
   readonly long?: boolean
   /** Ended by force after this long. Default 180 s. */
   readonly timeoutMs?: number
@@ -39,7 +39,7 @@ export interface CliOptions {
 
 /** Starts the real command line as a process of its own. It sees no setting of the tests' own environment. */
 export function startCli(args: readonly string[], options: CliOptions): CliProcess {
-  const { cwd, env = {}, node = process.execPath, timeoutMs = 180_000, long = args[0] === 'serve' } = options
+  const { cwd, env = {}, node = process.execPath, timeoutMs = 180_000, long = false } = options
   const flags = long || options.node !== undefined ? [] : briefNode
   const child = spawn(node, [...flags, bin, ...args], {
     cwd,
