@@ -1,7 +1,9 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unpackImage } from '../src/foundation/platform/database/pglite/image.ts'
@@ -130,6 +132,43 @@ describe('the package', () => {
       .map((line) => JSON.parse(line) as { type?: string })
     expect(lines.some((line) => line.type === 'run.succeeded')).toBe(true)
   }, 180_000)
+
+  test('brings a client that starts a run on its server, follows it and reads what it knows', async () => {
+    const place = join(folder, 'served')
+    mkdirSync(place)
+    const server = spawn(join(consumer, 'node_modules/.bin/leanvibe'), ['serve', '--json'], {
+      cwd: place,
+      env: { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), HOME: folder },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = once(server, 'exit')
+    try {
+      const [line] = (await once(createInterface(server.stdout), 'line')) as [string]
+      const { localUrl } = JSON.parse(line) as { localUrl: string }
+      const program = `
+        import { readFileSync } from 'node:fs'
+        import { LeanVibe } from 'leanvibe/client'
+        const leanvibe = new LeanVibe({ url: process.argv[1], key: readFileSync(process.argv[2], 'utf8').trim() })
+        const text = 'name: hello\\nsteps:\\n  greet: { command: [node, --version] }\\n'
+        const { id } = await leanvibe.runs.start({ source: { text, fileName: 'hello.yaml' } })
+        const types = []
+        for await (const event of leanvibe.events({ run: id, from: 'start' })) {
+          types.push(event.type)
+          if (event.type === 'run.succeeded') break
+        }
+        let printed = ''
+        for await (const line of leanvibe.runs.logs(id)) printed += line.text
+        const [approvals, artifacts] = [await leanvibe.approvals.list({ run: id }), await leanvibe.artifacts.list(id)]
+        console.log(JSON.stringify({ first: types[0], printed, approvals: approvals.items, artifacts }))`
+      const args = ['--input-type=module', '--eval', program, localUrl, join(place, '.leanvibe/token')]
+      const told = JSON.parse(await run(consumer, process.execPath, args)) as object
+      expect(told).toMatchObject({ first: 'run.created', approvals: [], artifacts: [] })
+      expect((told as { printed: string }).printed.trim()).toBe(process.version)
+    } finally {
+      server.kill('SIGTERM')
+      await ended
+    }
+  }, 120_000)
 
   test('gives TypeScript its types, at each of its doors', async () => {
     writeFileSync(
