@@ -58,6 +58,13 @@ describe('the command line', () => {
     }
   })
 
+  test('a file that is not there is told as such', async () => {
+    const { code, stderr } = await cli('orchestrate', './missing.yaml', '--validate')
+    expect(stderr).toMatch(/there is no file \.\/missing\.yaml/)
+    expect(stderr).toMatch(/^next {2}give the path/m)
+    expect(code).toBe(66)
+  })
+
   test.each([
     [['nope'], /unknown command 'nope'/],
     [['orchestrat', 'x'], /Did you mean orchestrate\?/],
@@ -70,7 +77,6 @@ describe('the command line', () => {
     [['orchestrate', 'a', '--input', 'novalue'], /expected name=value/],
     [['orchestrate', 'a', '--agents', 'two'], /whole number/],
     [['orchestrate', '--resume', 'run_1', 'a'], /takes no workflow/],
-    [['orchestrate', './missing.yaml', '--validate'], /cannot read the workflow/],
     [['orchestrate', 'missing', '--validate'], /no workflow is called missing/],
     [['spawn'], /required option '--task/],
     [['spawn', '--task', 'x', '--depth', 'shallow'], /standard, deep, ultrathink/],

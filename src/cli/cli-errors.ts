@@ -31,6 +31,12 @@ export const cliErrors = defineErrors({
     when: 'a workflow that works on a repository is started without one',
     next: 'add --repo FOLDER; `--repo .` is the repository you are in',
   },
+  'workflow-file-not-found': {
+    kind: 'not-found',
+    retry: 'never',
+    when: 'a file is to be run or checked as a workflow, and there is none',
+    next: 'give the path of a file that is there, or a name of `leanvibe workflows list`',
+  },
   'step-not-in-run': {
     kind: 'not-found',
     retry: 'never',

@@ -4,6 +4,7 @@ import type { SourceText } from '../app/definitions.ts'
 import { isAppError } from '../foundation/kernel/errors.ts'
 import type { Config } from '../foundation/platform/config/config.ts'
 import type { WorkflowSummary } from '../orchestration/workflows/workflow-endpoints-contract.ts'
+import { cliErrors } from './cli-errors.ts'
 import { usageError } from './failure.ts'
 
 /** What is to run: text that this call brings along, or the name of something the platform has. */
@@ -72,6 +73,7 @@ async function readSource(path: string, shown: string, { signal }: SourcePlace):
     return { text: await readFile(path, 'utf8'), fileName: shown }
   } catch (error) {
     if (!(error instanceof Error) || !('errno' in error && 'code' in error)) throw error
+    if (error.code === 'ENOENT') throw cliErrors['workflow-file-not-found'](`there is no file ${shown}`)
     const why = error.code === 'EISDIR' ? 'it is a folder' : error.message
     throw usageError(`cannot read the workflow ${shown}: ${why}`)
   }

@@ -92,7 +92,7 @@ function checkSource(
       report(`the expression gives ${plain(type)}`, 0, 'a list')
   } catch (error) {
     if (!(error instanceof CelProblem)) throw error
-    report(error.message, error.at)
+    report(error.message, error.at, 'an expression in CEL, such as inputs.count > 3')
   }
 }
 
@@ -173,7 +173,7 @@ function checkStepReference(
   if (!world.stepIds.has(id) && !world.finallyIds.has(id)) {
     const dashed = [...world.stepIds].find((other) => other.startsWith(`${id}-`))
     const hint = dashed ? `; write steps["${dashed}"], because - subtracts` : didYouMean(id, world.stepIds)
-    report(`unknown step ${id}${hint}`, node.start)
+    report(`unknown step ${id}${hint}`, node.start, 'the id of a step that this one needs')
     return
   }
   if (id === site.stepId) report(`step ${id} cannot read its own result`, node.start)
