@@ -12,6 +12,7 @@ interface Check {
 /** What the checks of a gate say, as a part of a report. Pure. */
 export function describeChecks(
   checks: readonly Check[],
+  state = '',
 ): Pick<WorkResult<{ checks: readonly Check[] }>, 'facts' | 'findings' | 'sections' | 'limits'> {
   const score = { tests: 85, types: 70, lint: 35 } as Readonly<Record<string, number>>
   const findings = checks
@@ -35,15 +36,25 @@ export function describeChecks(
   ])
   const sections =
     rows.length === 0 ? [] : [{ title: 'Checks of the repository', markdown: table(['Check', 'Result', 'How'], rows) }]
-  return { facts: { checks }, findings, sections, limits: checks.length === 0 ? ['The checks were not run.'] : [] }
+  return { facts: { checks }, findings, sections, limits: checks.length === 0 ? [whyNone(state)] : [] }
+}
+
+/** What was begun and came to no end is not what was not wanted. */
+function whyNone(state: string): string {
+  if (state === 'timed-out') return 'The checks were begun, and took longer than they may; they say nothing.'
+  if (state === 'failed') return 'The checks were begun, and came to no end; `leanvibe runs logs` says why.'
+  return 'The checks were not run.'
 }
 
 const step: WorkStep<{ checks: readonly Check[] }> = {
   name: 'checks',
   options: [],
   async run() {
-    const outputs = JSON.parse((await text(process.stdin)) || '{}') as { checks?: readonly Check[] } | null
-    const { facts, ...rest } = describeChecks(outputs?.checks ?? [])
+    const { outputs = null, state = '' } = JSON.parse((await text(process.stdin)) || '{}') as {
+      readonly outputs?: { readonly checks?: readonly Check[] } | null
+      readonly state?: string
+    }
+    const { facts, ...rest } = describeChecks(outputs?.checks ?? [], state)
     return { facts, ...rest }
   },
 }

@@ -59,6 +59,7 @@ test('what checks and doctor say becomes findings by how grave it is', () => {
   ])
   expect(findings).toMatchObject([{ id: 'checks/tests', score: 85, evidence: ['a', 'b'] }])
   expect([limits, describeChecks([]).limits]).toEqual([[], ['The checks were not run.']])
+  expect(describeChecks([], 'timed-out').limits[0]).toContain('took longer than they may')
   const checks = documents(
     'noise\n{"name":"git","status":"bad","detail":"old\\nmore","next":"n"}\n{broken\n{"name":"node","status":"ok","detail":"d"}\n',
   ) as never
