@@ -24,6 +24,7 @@ import { Counters } from '../orchestration/coordinator/counters.ts'
 import { ExchangeService, runnerChannel } from '../orchestration/coordinator/exchange-service.ts'
 import { FleetFigures } from '../orchestration/coordinator/fleet-figures.ts'
 import { handOut } from '../orchestration/coordinator/hand-out.ts'
+import { Looks } from '../orchestration/coordinator/looks.ts'
 import { Reaper } from '../orchestration/coordinator/reaper.ts'
 import { afterAttempt } from '../orchestration/coordinator/retry-rules.ts'
 import { SecondLooks } from '../orchestration/coordinator/second-looks.ts'
@@ -109,14 +110,18 @@ export function createOrchestration(options: OrchestrationOptions) {
   const onCommit = options.onCommit ?? (() => {})
   const runners = new RunnersStore()
   const figures = new FleetFigures(database.clock)
-  const ticker = new Ticker({ ...options.tick, figures })
+  const looks = new Looks()
+  const ticker = new Ticker({ ...options.tick, figures, looks })
   const catalog = new WorkflowCatalogService(definitions)
-  const queue: TaskQueue = new TaskQueue({
-    stepsEnded: (tx, steps, now, spending) => engine.stepsEnded(tx, steps, now, spending),
-    waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
-    startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
-    otherWindows: settleOtherWindows,
-  })
+  const queue: TaskQueue = new TaskQueue(
+    {
+      stepsEnded: (tx, steps, now, spending) => engine.stepsEnded(tx, steps, now, spending),
+      waitsEnded: (tx, tasks, now) => waitsEnded(tx, tasks, now),
+      startCalls: (tx, tasks, now) => calls.start(tx, tasks, now),
+      otherWindows: settleOtherWindows,
+    },
+    looks,
+  )
   const plain = {
     evaluateIf,
     resolveStep,
@@ -163,6 +168,12 @@ export function createOrchestration(options: OrchestrationOptions) {
     definitionOf: (tx, run) => catalog.read(tx, run.tenant, run.workflow, run.version),
     pinCalls: (tx, run, what, now) => pinCalls(tx, run, what, catalog, now),
     insertBudgets,
+    look: (tx, { tenant, shards }, budgets) => {
+      const remaining = budgets.then((known) =>
+        known.flatMap(({ id, room }) => (room === null || room === undefined ? [] : [{ tenant, id, remaining: room }])),
+      )
+      ticker.look(tx, shards, remaining)
+    },
     budgetOf: (definition) => resolveBudget(definition.budget, null),
     concurrencyOf: (definition, run) => resolveConcurrency(definition.concurrency, contextOf(run, [], new Map())),
   })

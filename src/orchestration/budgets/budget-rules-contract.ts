@@ -7,6 +7,8 @@ export interface KnownBudget {
   readonly unit: string
   /** What is not spent of its limit; null: it has none. */
   readonly left: number | null
+  /** What is neither spent nor held. Absent: not asked. */
+  readonly room?: number | null
 }
 
 /** What a transaction will write as spent at its end. */

@@ -63,15 +63,15 @@ export async function budgetsOfRuns(
   return binding.filter((row) => row.timeWindow !== 'run' || row.origin !== '').map(toKnown)
 }
 
-interface ScopedBudget extends KnownBudget {
+interface ScopedBudget extends Required<KnownBudget> {
   readonly scope: string
   readonly scopeId: string
   readonly timeWindow: string
   readonly origin: string
 }
 
-function toKnown({ id, unit, left }: ScopedBudget): KnownBudget {
-  return { id, unit, left }
+function toKnown({ id, unit, left, room }: ScopedBudget): KnownBudget {
+  return { id, unit, left, room }
 }
 
 function isAbove({ scope, scopeId }: ScopedBudget, tenant: TenantId, run: BudgetedRun): boolean {
@@ -99,7 +99,7 @@ function readBudgetsOfRuns(
   return tx.query<ScopedBudget>(prepared('budgets-of-runs')`
     select b.* from unnest(${scopes.map(([scope]) => scope)}::text[], ${scopes.map(([, id]) => id)}::text[]) as k(scope, scope_id)
     cross join lateral (
-      select id, unit, hard_limit - spent as "left", scope, scope_id as "scopeId", time_window as "timeWindow", origin from budgets
+      select id, unit, hard_limit - spent as "left", hard_limit - spent - held as room, scope, scope_id as "scopeId", time_window as "timeWindow", origin from budgets
       where tenant_id = ${tenant} and scope = k.scope and scope_id = k.scope_id offset 0) b
     order by array_position(array['run', 'workflow', 'team', 'tenant'], b.scope), b.id`)
 }

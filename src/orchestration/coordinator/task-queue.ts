@@ -5,6 +5,7 @@ import type { AttemptReport } from '../runners/exchange-contract.ts'
 import { isTaskEnded } from '../runs/states-contract.ts'
 import { coordinatorErrors } from './coordinator-errors.ts'
 import { Counters, isEmpty, mayEnd } from './counters.ts'
+import { Looks } from './looks.ts'
 import {
   applyCounters,
   applyCountersLast,
@@ -63,9 +64,11 @@ const wakeBatch = 100
 /** Every change of a task goes through here, with what must follow from it in the same transaction. */
 export class TaskQueue {
   readonly #followers: QueueFollowers
+  readonly #looks: Looks
 
-  constructor(followers: QueueFollowers) {
+  constructor(followers: QueueFollowers, looks: Looks = new Looks()) {
     this.#followers = followers
+    this.#looks = looks
   }
 
   /** Adds tasks. Those without a place under their keys start out waiting for one, and are returned as `queued`. */
@@ -86,12 +89,15 @@ export class TaskQueue {
       return full === undefined ? task : { ...task, waitsFor: `concurrency:${full}` }
     })
     await insertTasks(tx, placed, now)
-    return { shards: uniqueShards(placed.filter((task) => task.waitsFor === null)), queued: new Set(refused.keys()) }
+    const ready = placed.filter((task) => task.waitsFor === null)
+    this.#looks.add(tx, ready)
+    return { shards: uniqueShards(ready), queued: new Set(refused.keys()) }
   }
 
   /** Without `counters` everything is written at once; with them, the caller calls `settle` last. */
   async change(tx: Tx, changes: readonly TaskChange[], now: Date, counters?: Counters): Promise<ChangeOutcome> {
     const gathered = counters ?? new Counters()
+    this.#looks.drop(tx)
     const result = await changeTasks(tx, changes, now)
     gathered.add(result.deltas)
     gathered.free(result.freed)
@@ -159,6 +165,7 @@ export class TaskQueue {
         const limit = budget.endsWith(':agents') ? Math.min(wakeBatch, -held - spent) : wakeBatch
         return { tenant, reason: `budget:${budget}`, limit }
       })
+      this.#looks.drop(tx)
       shards.push(...(await admitWaiting(tx, reasons, now)))
     }
     if (ended.length > 0) shards.push(...(await this.#followers.stepsEnded(tx, ended, now, counters)))
@@ -195,6 +202,7 @@ export class TaskQueue {
         ? { ...base, event: 'hold', to: 'waiting', reason: 'run' }
         : { ...base, event: 'admit', to: 'ready' }
     })
+    this.#looks.drop(tx)
     const { changed } = await changeTasks(tx, changes, now)
     const calls = changed.filter((task) => task.to === 'waiting')
     const shards = changed.filter((task) => task.to === 'ready')

@@ -1,5 +1,3 @@
-import type { Strategy } from '../../foundation/balancing/candidate.ts'
-import { type StrategyName, strategies } from '../../foundation/balancing/strategies.ts'
 import type { AgentId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { AgentDirectory } from './agent-directory.ts'
@@ -10,17 +8,19 @@ import type { Head } from './decide.ts'
 import { decideAll, type Planned } from './decide-all.ts'
 import { FairShares } from './fair-shares.ts'
 import type { FleetFigures } from './fleet-figures.ts'
-import { FleetTurns, type Going } from './fleet-turns.ts'
-import { cutLanes, headLimits, type RoomyLane } from './head-limits.ts'
+import { FleetTurns } from './fleet-turns.ts'
 import { bindToResources } from './held-resources.ts'
 import { parseLane } from './lane-contract.ts'
 import { roomOfLanes } from './lane-room.ts'
+import { headsOfFresh, type Looks } from './looks.ts'
+import { type PlanHeads, readPlanHeads } from './plan-heads.ts'
+import { PoolStrategies } from './pool-strategies.ts'
 import { assignTasks, type LeasedTask } from './sql/assign-tasks.ts'
 import { mostTasks } from './sql/chunks-of.ts'
 import { findLanes, type Shard, type ShardLanes } from './sql/find-lanes.ts'
 import { holdTasks } from './sql/hold-tasks.ts'
 import { lockShards } from './sql/lock-shards.ts'
-import { readHeads } from './sql/read-heads.ts'
+import type { RemainingBudget } from './sql/read-heads.ts'
 import { uniqueShards } from './task-queue.ts'
 
 export interface TickOptions {
@@ -33,6 +33,8 @@ export interface TickOptions {
   readonly figures?: FleetFigures
   /** Of tenants, where they share something. Default: all are alike. */
   readonly weightOf?: (tenant: string) => number
+  /** What transactions have asked ahead; the queue tells it what they make ready. Default: nothing is asked ahead. */
+  readonly looks?: Looks
 }
 
 export const tickDefaults: TickOptions = { batch: 500, graceMs: 30_000, maxAgents: 2_000 }
@@ -67,13 +69,15 @@ interface Round {
   readonly claim: Claim
   readonly view: ClaimsView
   readonly deep: boolean
+  /** The heads of the lanes, where there is no need to read them. */
+  readonly known: PlanHeads | null
 }
 
 /** Matches ready tasks with free slots, shard by shard, in the caller's transaction. Keeps only what can be derived again. */
 export class Ticker {
   readonly #options: TickOptions
   readonly #directory = new AgentDirectory()
-  readonly #strategies = new Map<string, Strategy>()
+  readonly #strategies: PoolStrategies
   readonly #agentsFrom = new Map<string, string>()
   readonly #claims = new Claims()
   /** Shards that had nothing ready the last time. */
@@ -84,6 +88,24 @@ export class Ticker {
   constructor(options: Partial<TickOptions> = {}) {
     const given = { ...tickDefaults, ...options }
     this.#options = { ...given, batch: Math.min(given.batch, mostTasks) }
+    this.#strategies = new PoolStrategies(given.figures)
+  }
+
+  /**
+   * Asks ahead about shards in which the transaction is going to make work ready, under budgets that `remaining` tells. A
+   * transaction that is tried again does not: what it relied on did not hold.
+   */
+  look(tx: Tx, shards: readonly Shard[], remaining: Promise<readonly RemainingBudget[]>): void {
+    // Whoever takes the look hears of a failure; where an earlier statement fails first, nobody does.
+    remaining.catch(() => undefined)
+    if (this.#options.looks === undefined || tx.again || shards.length === 0) return
+    const claim = this.#claims.of(tx)
+    const view = this.#claims.view(claim)
+    tx.afterEnd(view.close)
+    const lanes = this.#findLanes(tx, shards, [], true)
+    const answer = Promise.all([this.#lock(tx, shards, claim), lanes])
+    answer.catch(() => undefined)
+    this.#options.looks.keep(tx, { shards, answer, view, remaining })
   }
 
   /**
@@ -91,6 +113,8 @@ export class Ticker {
    * leased, because somebody was faster, is taken off again when `leased` resolves; with `allOrNone` the transaction is lost.
    */
   async tick(tx: Tx, { asked, woken, now, forRunner, counters, allOrNone }: TickRequest): Promise<TickResult> {
+    const straight = await this.#tickFresh(tx, { asked, woken, now, forRunner, counters, allOrNone })
+    if (straight !== null) return straight
     const leases: Promise<readonly LeasedTask[]>[] = []
     const decided: Taking[] = []
     const wanted = await this.#awake(tx, asked, woken, counters)
@@ -105,7 +129,7 @@ export class Ticker {
     // Tasks that a budget refuses leave their lane; what is behind them gets its chance in the same tick.
     for (let round = 0; round < mostRounds; round++) {
       const view = this.#claims.view(claim)
-      const lanes = () => this.#findLanes(tx, shards, counters)
+      const lanes = () => this.#findLanes(tx, shards, counters.freedAgents)
       // What is read travels behind the lock, without waiting for it: it is younger than it all the same.
       const [free, found] = await Promise.all([round === 0 ? this.#lock(tx, shards, claim) : shards, lanes()]).catch(
         (error) => {
@@ -120,7 +144,7 @@ export class Ticker {
       const result = await this.#round(
         tx,
         found.filter((shard) => known.has(keyOf(shard))),
-        { now, forRunner, counters, allOrNone, claim, view, deep: round > 0 },
+        { now, forRunner, counters, allOrNone, claim, view, deep: round > 0, known: null },
       ).finally(view.close)
       leases.push(result.leased)
       decided.push(...result.decided)
@@ -138,15 +162,50 @@ export class Ticker {
   ): Promise<readonly Shard[]> {
     const sure = new Set(woken.map(keyOf))
     const idle = uniqueShards(asked).filter((shard) => this.#idle.has(keyOf(shard)) && !sure.has(keyOf(shard)))
-    const found = idle.length === 0 ? [] : await this.#findLanes(tx, idle, counters)
+    const found = idle.length === 0 ? [] : await this.#findLanes(tx, idle, counters.freedAgents)
     const stirring = new Set(found.map(keyOf))
     const still = new Set(idle.map(keyOf).filter((key) => !stirring.has(key)))
     return uniqueShards([...asked, ...woken]).filter((shard) => !still.has(keyOf(shard)))
   }
 
-  #findLanes(tx: Tx, shards: readonly Shard[], counters: Counters): Promise<readonly ShardLanes[]> {
+  /**
+   * A tick that asks nothing more: what this transaction has made ready is all there is in shards that were asked about ahead,
+   * where nothing else waits. Null: it is not so.
+   */
+  async #tickFresh(tx: Tx, request: TickRequest): Promise<TickResult | null> {
+    const look = this.#options.looks?.take(tx) ?? null
+    if (look === null) return null
+    const [[free, found], remaining] = await Promise.all([look.answer, look.remaining])
+    const wanted = new Set([...request.asked, ...request.woken].map(keyOf))
+    const shards = found.filter((shard) => wanted.has(keyOf(shard)))
+    const held = new Set(free.map(keyOf))
+    const isAll = shards.length === wanted.size && [...wanted].every((key) => held.has(key))
+    const fresh = look.fresh.filter((task) => wanted.has(keyOf(task)))
+    if (!isAll || fresh.length > this.#options.batch || shards.some(({ lanes }) => lanes.length > 0)) return null
+    const lanesOf = Map.groupBy(fresh, keyOf)
+    const { leased, decided } = await this.#round(
+      tx,
+      shards.map((shard) => ({ ...shard, lanes: [...new Set(lanesOf.get(keyOf(shard))?.map(({ lane }) => lane))] })),
+      {
+        ...request,
+        claim: this.#claims.of(tx),
+        view: look.view,
+        deep: false,
+        known: { heads: headsOfFresh(fresh), remaining },
+      },
+    ).finally(look.view.close)
+    for (const key of wanted) this.#idle[decided.length < fresh.length ? 'delete' : 'add'](key)
+    return { leased, decided, taken: [] }
+  }
+
+  #findLanes(
+    tx: Tx,
+    shards: readonly Shard[],
+    freed: readonly string[],
+    evenIdle = false,
+  ): Promise<readonly ShardLanes[]> {
     const from = shards.map((shard) => this.#agentsFrom.get(keyOf(shard)) ?? '')
-    return findLanes(tx, shards, from, this.#options.maxAgents, counters.freedAgents)
+    return findLanes(tx, shards, from, this.#options.maxAgents, freed, evenIdle)
   }
 
   /** The shards that no other process is ticking, and not too many transactions of this one. */
@@ -164,7 +223,7 @@ export class Ticker {
   async #round(
     tx: Tx,
     found: readonly ShardLanes[],
-    { now, forRunner, counters, allOrNone, claim, view, deep }: Round,
+    { now, forRunner, counters, allOrNone, claim, view, deep, known }: Round,
   ): Promise<Pick<TickResult, 'leased' | 'decided'> & { readonly refused: number }> {
     const plans: Planned[] = []
     for (const shard of found) {
@@ -175,19 +234,20 @@ export class Ticker {
     if (plans.length === 0) return { ...nothing, refused: 0 }
 
     const limit = Math.max(1, Math.floor(this.#options.batch / plans.length))
-    const { heads, remaining } = await this.#readHeads(tx, plans, limit, { view, deep })
+    const { heads, remaining } =
+      known ?? (await readPlanHeads(tx, plans, { limit, batch: this.#options.batch, view, deep }))
     const bound = await bindToResources(
       tx,
       plans.map(({ shard: { tenant, pool }, lanes, agents }) => ({ tenant, pool, lanes, agents })),
     )
-    const going = this.#goingRound(plans)
+    const going = this.#strategies.goingRound(plans)
     await this.#turns.follow(tx, going)
     const { assignments, refused } = decideAll({
       ...{ heads, remaining, counters, claim, view, shares: this.#shares },
       plans: plans.map((plan, n) => ({ ...plan, ...bound[n]! })),
       limit,
-      strategyOf: (shard) => this.#strategyOf(shard, shard.strategy),
-      strategyNamed: (name, shard) => this.#strategyOf(shard, name),
+      strategyOf: (shard) => this.#strategies.of(shard, shard.strategy),
+      strategyNamed: (name, shard) => this.#strategies.of(shard, name),
       ...(this.#options.weightOf === undefined ? {} : { weightOf: this.#options.weightOf }),
     })
     this.#turns.tell(tx, going)
@@ -201,38 +261,6 @@ export class Ticker {
     // Whoever waits for it hears of a failure; where a later statement fails first, nobody does.
     leased.catch(() => undefined)
     return { leased, decided: assignments, refused: refused.length }
-  }
-
-  /**
-   * The heads of the lanes. Lanes that share their agents are asked for a part each; where some turn out to be short, so that
-   * the others could give more than their part, these are read again.
-   */
-  async #readHeads(
-    tx: Tx,
-    plans: readonly Planned[],
-    limit: number,
-    { view, deep }: Pick<Round, 'view' | 'deep'>,
-  ): ReturnType<typeof readHeads> {
-    const { batch } = this.#options
-    const asked = plans.flatMap(({ shard, lanes }) => {
-      const limits = headLimits(lanes, limit)
-      const deeper = deep ? Math.min(limit, Math.ceil((4 * limit) / lanes.length)) : 0
-      const wanted = lanes.map((lane, n) => ({ ...lane, limit: Math.max(limits[n]!, deeper) }))
-      return withClaimed(shard, wanted, view, batch)
-    })
-    const first = await readHeads(tx, asked)
-    const found = new Map(first.heads.map((lane) => [`${keyOf(lane)}/${lane.lane}`, lane.ids.length]))
-    const read = asked.map((lane) => ({ ...lane, found: found.get(`${keyOf(lane)}/${lane.lane}`) ?? 0 }))
-    const cut = [...Map.groupBy(read, keyOf).values()].flatMap((lanes) => cutLanes(lanes, limit))
-    if (cut.length === 0) return first
-    const more = Math.ceil((2 * (limit + batch)) / (cut.length + 1))
-    const second = await readHeads(
-      tx,
-      cut.map((lane) => ({ ...lane, limit: lane.limit + more })),
-    )
-    const again = new Set(cut.map((lane) => `${keyOf(lane)}/${lane.lane}`))
-    const kept = first.heads.filter((lane) => !again.has(`${keyOf(lane)}/${lane.lane}`))
-    return { heads: [...kept, ...second.heads], remaining: [...first.remaining, ...second.remaining] }
   }
 
   async #plan(tx: Tx, shard: ShardLanes, counters: Counters): Promise<Planned> {
@@ -259,31 +287,6 @@ export class Ticker {
     const full = shard.agents.length >= this.#options.maxAgents
     if (full) this.#agentsFrom.set(keyOf(shard), shard.agents.at(-1)![0])
     else this.#agentsFrom.delete(keyOf(shard))
-  }
-
-  /** The strategies of these lanes whose turns all servers share. */
-  #goingRound(plans: readonly Planned[]): readonly Going[] {
-    const all = new Map<Strategy, Going>()
-    for (const { shard, lanes } of plans) {
-      for (const name of new Set(lanes.map((lane) => lane.strategy ?? shard.strategy))) {
-        const strategy = this.#strategyOf(shard, name)
-        const { tenant, pool } = shard
-        if (strategy.turn !== undefined) all.set(strategy, { tenant, pool, strategy: name!, turn: strategy.turn })
-      }
-    }
-    return [...all.values()]
-  }
-
-  #strategyOf(shard: { readonly tenant: string; readonly pool: string }, name: string | null): Strategy {
-    const known = name !== null && Object.hasOwn(strategies, name) ? (name as StrategyName) : 'least_connections'
-    const key = `${shard.tenant}/${shard.pool}/${known}`
-    let strategy = this.#strategies.get(key)
-    if (strategy === undefined) {
-      const { figures } = this.#options
-      strategy = strategies[known](figures === undefined ? {} : { latency: figures.latency })
-      this.#strategies.set(key, strategy)
-    }
-    return strategy
   }
 }
 
@@ -325,17 +328,4 @@ function count(taken: readonly Taking[], counters: Counters, times: 1 | -1): voi
       }
     }
   }
-}
-
-/** Reads somewhat more where others claim tasks: nobody knows from which lanes they take. */
-function withClaimed<Wanted extends RoomyLane & { readonly lane: string; readonly limit: number }>(
-  { tenant, pool }: Shard,
-  lanes: readonly Wanted[],
-  view: ClaimsView,
-  batch: number,
-): readonly (Wanted & Shard)[] {
-  const claimed = view.sizeOf(`${tenant}/${pool}`, batch)
-  // Somewhat more than an equal part is enough to go on with.
-  const part = Math.min(claimed, Math.ceil((claimed * 1.25) / lanes.length))
-  return lanes.map((lane) => ({ ...lane, tenant, pool, limit: lane.limit + part }))
 }

@@ -1,4 +1,5 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
+import type { NewEvent } from '../../foundation/runtime/event-log.ts'
 import type { Timer } from '../../foundation/runtime/timers.ts'
 import type { ApprovalRules } from '../approvals/approval-rules-contract.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
@@ -8,6 +9,7 @@ import type { NewMerge } from '../merges/merges-store.ts'
 import type { NewPathClaim } from '../path-leases/path-leases.ts'
 import type { RunRef, RunRow, StepRow } from './run-rows.ts'
 import { keyOf } from './run-rows.ts'
+import { stepEvent } from './runs-store.ts'
 
 export interface NewApproval extends RunRef {
   readonly id: string
@@ -35,6 +37,8 @@ export interface NewPlace {
 /** What a round of moves wants written, gathered over many runs and written in batches. */
 export class RunChanges {
   readonly newSteps: (RunRef & { readonly row: StepRow })[] = []
+  /** Of what is new. Those of what is changed follow them. */
+  readonly events: NewEvent[] = []
   readonly tasks: NewTask[] = []
   readonly places: NewPlace[] = []
   readonly budgets: NewBudget[] = []
@@ -60,6 +64,15 @@ export class RunChanges {
     const own = [...this.#steps].filter(([, step]) => keyOf(step) === keyOf(ref))
     for (const [key] of own) this.#steps.delete(key)
     return own.map(([, step]) => step)
+  }
+
+  /** The steps of a new run: they are written as they have become meanwhile. Returns them. */
+  addNewSteps(ref: RunRef, rows: readonly StepRow[], now: Date): readonly StepRow[] {
+    const changed = new Map(this.takeSteps(ref).map(({ row }) => [row.step, { ...row, rev: row.rev + 1 }]))
+    const written = rows.map((row) => changed.get(row.step) ?? row)
+    for (const row of written) this.newSteps.push({ ...ref, row })
+    for (const row of changed.values()) this.events.push(stepEvent({ ...ref, row }, now))
+    return written
   }
 
   run(row: RunRow): void {

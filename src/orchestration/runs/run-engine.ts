@@ -3,6 +3,7 @@ import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { transition } from '../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
+import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { KnownBudget, PendingSpending } from '../budgets/budget-rules-contract.ts'
 import type { EndedStep } from '../coordinator/sql/apply-counters.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
@@ -13,7 +14,7 @@ import { type Move, nextMoves, type RunOutcome, type StepNode } from './next-mov
 import { RunChanges } from './run-changes.ts'
 import { contextOf, readStepOutputs } from './run-context.ts'
 import { keyOf, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
-import { callersOf, lockRuns, readSteps, saveSteps } from './runs-store.ts'
+import { callersOf, insertSteps, lockRuns, readSteps, runCreated, saveSteps } from './runs-store.ts'
 import { isRunEnded, isTaskEnded, runStates } from './states-contract.ts'
 import { activateOnEnd, activateStep, onEndStep } from './step-activation.ts'
 import { type WriteTools, writeChanges } from './write-changes.ts'
@@ -42,8 +43,27 @@ interface Live {
   readonly steps: Map<string, StepRow>
   /** Of the steps that were asked for. */
   readonly outputs: Map<string, JsonObject>
+  /** Null: nobody has waited for them yet. */
   budgets: readonly KnownBudget[] | null
+  /** Asked for ahead. */
+  readonly coming?: Promise<readonly KnownBudget[]>
   readonly spending: PendingSpending
+  /** Its steps are still to be inserted. */
+  isNew: boolean
+}
+
+/** A run that has just been inserted. */
+export interface NewlyBegun {
+  readonly run: RunRow
+  readonly definition: WorkflowDefinition
+  readonly rows: readonly StepRow[]
+  /** What `budgetsOf` says of it. */
+  readonly budgets: Promise<readonly KnownBudget[]>
+}
+
+export interface Begun {
+  readonly run: RunRow
+  readonly shards: readonly Shard[]
 }
 
 /** Moves runs on: closes steps, activates what is due, ends what is done. All in the caller's transaction, many runs at a time. */
@@ -86,22 +106,30 @@ export class RunEngine {
     return this.#advanceAll(tx, lives, now)
   }
 
-  /** As `advance`, for a run that this transaction has made: nobody else can see it yet, and its rows are as given. */
-  begin(
-    tx: Tx,
-    { run, definition, rows }: { run: RunRow; definition: WorkflowDefinition; rows: readonly StepRow[] },
-    now: Date,
-  ): Promise<readonly Shard[]> {
-    return this.#advanceAll(tx, [liveOf(run, definition, rows, noSpending)], now)
+  /**
+   * As `advance`, for a run that this transaction has inserted: nobody else can see it yet. Its steps are as given, and
+   * written here. Returns the run as it then is.
+   */
+  async begin(tx: Tx, { run, definition, rows, budgets }: NewlyBegun, now: Date): Promise<Begun> {
+    const live: Live = { ...liveOf(run, definition, rows, noSpending), coming: budgets, isNew: true }
+    const changes = new RunChanges()
+    changes.events.push(runCreated(run))
+    const shards = await this.#advanceAll(tx, [live], now, changes)
+    return { run: changes.runs.length === 0 ? run : { ...live.run, rev: run.rev + 1 }, shards }
   }
 
-  async #advanceAll(tx: Tx, lives: readonly Live[], now: Date): Promise<readonly Shard[]> {
-    const changes = new RunChanges()
+  /** The budgets that bind every task of a run and of the runs that wait for it. */
+  async budgetsOf(tx: Tx, run: RunRow): Promise<readonly KnownBudget[]> {
+    return this.#options.budgetsOfRuns(tx, run.tenant, [run, ...(await callersOf(tx, run))])
+  }
+
+  async #advanceAll(tx: Tx, lives: readonly Live[], now: Date, changes = new RunChanges()): Promise<readonly Shard[]> {
     await closeSteps(tx, lives, this.#options, changes, now)
     const ended: RunRow[] = []
     for (const live of lives) {
       if (live.run.state !== 'paused') await this.#move(tx, live, changes, ended, now)
     }
+    for (const live of lives) if (live.isNew) changes.addNewSteps(refOf(live.run), stepsOf(live), now)
     const shards = [...(await writeChanges(tx, changes, this.#options.queue(), this.#options, now))]
     if (ended.length > 0) shards.push(...(await this.#options.runsEnded(tx, ended, now)))
     return shards
@@ -217,10 +245,18 @@ export class RunEngine {
     })
     if (risky.length === 0) return
     // What has ended in this round must be in the checkpoint.
+    if (live.isNew) await this.#insertNow(tx, live, changes, now)
     const written = changes.takeSteps(refOf(live.run))
     await saveSteps(tx, written, now)
     for (const { row } of written) live.steps.set(row.step, { ...row, rev: row.rev + 1 })
     await this.#options.beforeRisky(tx, refOf(live.run), risky, now)
+  }
+
+  async #insertNow(tx: Tx, live: Live, changes: RunChanges, now: Date): Promise<void> {
+    for (const row of changes.addNewSteps(refOf(live.run), stepsOf(live), now)) live.steps.set(row.step, row)
+    live.isNew = false
+    insertSteps(tx, changes.newSteps.splice(0))
+    await appendEvents(tx, changes.events.splice(0))
   }
 
   /** A run in which nothing but waiting is left waits itself, and wakes when something is to be done again. */
@@ -252,11 +288,11 @@ export class RunEngine {
 
   async #budgetsOf(tx: Tx, live: Live): Promise<readonly KnownBudget[]> {
     if (live.budgets === null) {
-      const { run } = live
-      const known = await this.#options.budgetsOfRuns(tx, run.tenant, [run, ...(await callersOf(tx, run))])
+      const { run, spending } = live
+      const known = await (live.coming ?? this.budgetsOf(tx, run))
       live.budgets = known.map((budget) => {
         const { id, left } = budget
-        return left === null ? budget : { ...budget, left: left - live.spending.spentOf(run.tenant, id) }
+        return left === null ? budget : { ...budget, left: left - spending.spentOf(run.tenant, id) }
       })
     }
     return live.budgets
@@ -290,7 +326,21 @@ function liveOf(
   spending: PendingSpending,
 ): Live {
   const steps = new Map(rows.map((row) => [row.step, row]))
-  return { run, definition, nodes: nodesOf(definition), steps, outputs: new Map(), budgets: null, spending }
+  return {
+    run,
+    definition,
+    nodes: nodesOf(definition),
+    steps,
+    outputs: new Map(),
+    budgets: null,
+    spending,
+    isNew: false,
+  }
+}
+
+/** Without what was added beside the graph, which is written by itself. */
+function stepsOf({ steps, nodes }: Live): readonly StepRow[] {
+  return nodes.map(({ id }) => steps.get(id)!)
 }
 
 function refOf(run: RunRow): RunRef {

@@ -4,15 +4,16 @@ import { parseDuration } from '../../foundation/kernel/units.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { planLikeSystem } from '../../foundation/platform/database/plan-settings.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
+import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import { setTimers, type Timer } from '../../foundation/runtime/timers.ts'
-import { limitsOf, type NewBudget } from '../budgets/budget-rules-contract.ts'
+import { type KnownBudget, limitsOf, type NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { TaskQueue } from '../coordinator/task-queue.ts'
 import type { ResolvedBudget } from '../workflows/task-contract.ts'
 import type { WorkflowDefinition } from '../workflows/workflow-contract.ts'
-import type { RunEngine } from './run-engine.ts'
+import type { Begun, RunEngine } from './run-engine.ts'
 import type { RunOriginKind, RunRow, StepRow } from './run-rows.ts'
-import { insertRuns, insertSteps, lockRuns, saveRuns } from './runs-store.ts'
+import { insertRuns, insertSteps, lockRuns, runCreated, saveRuns } from './runs-store.ts'
 
 /** Steps whose end a new run takes over instead of doing them. */
 export interface Inherited {
@@ -37,6 +38,12 @@ export interface RunStarterOptions {
   readonly insertBudgets: (tx: Tx, budgets: readonly NewBudget[]) => Promise<void>
   /** The budget of a workflow, in the units of the ledger. */
   readonly budgetOf: (definition: WorkflowDefinition) => ResolvedBudget
+  /** Asks ahead about shards in which this transaction is going to make work ready, under these budgets. */
+  readonly look: (
+    tx: Tx,
+    where: { readonly tenant: TenantId; readonly shards: readonly Shard[] },
+    budgets: Promise<readonly KnownBudget[]>,
+  ) => void
   /** Evaluates the key of a workflow's own concurrency limit. */
   readonly concurrencyOf: (
     definition: WorkflowDefinition,
@@ -61,28 +68,50 @@ export interface NewRun {
 /** Brings runs to life, at once or when it is their turn. */
 export class RunStarter {
   readonly #options: RunStarterOptions
+  /** Where runs of a version began to work the last time. */
+  readonly #beginnings = new Map<string, readonly Shard[]>()
 
   constructor(options: RunStarterOptions) {
     this.#options = options
   }
 
-  async begin(tx: Tx, what: NewRun, now: Date): Promise<{ run: RunRow; shards: readonly Shard[] }> {
+  async begin(tx: Tx, what: NewRun, now: Date): Promise<Begun> {
     const { definition, inherited } = what
     planLikeSystem(tx)
     const run = await this.#place(tx, this.#newRun(what, now), definition)
     const ref = { tenant: run.tenant, runId: run.id }
     const rows = stepRows(definition, inherited, now)
-    const begun = run.startedAt !== null
-    const timers = begun ? runTimers(run, definition, this.#options.checkpointEveryMs, now) : []
-    await insertRuns(tx, [run])
-    if (what.caller === undefined) await this.#options.pinCalls(tx, run, what, now)
-    await insertSteps(
-      tx,
-      rows.map((row) => ({ ...ref, row })),
-    )
     await this.#options.insertBudgets(tx, this.#budgetsOf(run, what))
-    await setTimers(tx, timers)
-    return { run, shards: begun ? await this.#options.engine().begin(tx, { run, definition, rows }, now) : [] }
+    // What is asked travels ahead of what is written: the answers are here before all of that is done.
+    const ahead = run.startedAt === null ? null : this.#askAhead(tx, run)
+    insertRuns(tx, [run])
+    if (what.caller === undefined) await this.#options.pinCalls(tx, run, what, now)
+    if (ahead === null) {
+      insertSteps(
+        tx,
+        rows.map((row) => ({ ...ref, row })),
+      )
+      await appendEvents(tx, [runCreated(run)])
+      return { run, shards: [] }
+    }
+    await setTimers(tx, runTimers(run, definition, this.#options.checkpointEveryMs, now))
+    const result = await this.#options.engine().begin(tx, { run, definition, rows, budgets: ahead }, now)
+    this.#noteBeginning(run, result.shards)
+    return result
+  }
+
+  /** Asks for the budgets of a run, and about the shards in which it is likely to begin. */
+  #askAhead(tx: Tx, run: RunRow): Promise<readonly KnownBudget[]> {
+    const budgets = this.#options.engine().budgetsOf(tx, run)
+    // Whoever waits for it hears of a failure; where a statement before it fails first, nobody does.
+    budgets.catch(() => undefined)
+    this.#options.look(tx, { tenant: run.tenant, shards: this.#beginnings.get(versionOf(run)) ?? [] }, budgets)
+    return budgets
+  }
+
+  #noteBeginning(run: RunRow, shards: readonly Shard[]): void {
+    if (this.#beginnings.size >= mostBeginnings) this.#beginnings.clear()
+    this.#beginnings.set(versionOf(run), shards)
   }
 
   /** Starts the runs whose turn it is under a workflow's own limit, the oldest first. */
@@ -170,6 +199,12 @@ export class RunStarter {
       endedAt: null,
     }
   }
+}
+
+const mostBeginnings = 1_000
+
+function versionOf({ tenant, workflow, version }: RunRow): string {
+  return `${tenant}/${workflow}/${version}`
 }
 
 function stepRows(definition: WorkflowDefinition, inherited: Inherited | undefined, now: Date): StepRow[] {

@@ -136,11 +136,12 @@ export class RunsService {
     return this.#write(tenant, async (tx, now) => {
       const [run] = await this.#options.steering.lock(tx, [{ tenant, runId: id as RunId }])
       if (run === undefined) throw runErrors['run-not-found'](`there is no run ${id}`)
-      return { run, shards: await act(tx, run, now) }
+      const shards = await act(tx, run, now)
+      return { run: (await findRun(tx, tenant, run.id))!, shards }
     })
   }
 
-  /** One transaction of the tenant in which what becomes ready is dispatched at once. */
+  /** One transaction of the tenant in which what becomes ready is dispatched at once. That does not change the run itself. */
   async #write(
     tenant: TenantId,
     fn: (tx: Tx, now: Date) => Promise<{ run: RunRow; shards: readonly Shard[] }>,
@@ -149,9 +150,8 @@ export class RunsService {
     return database.forTenant(tenant).write(async (tx) => {
       const now = database.clock.now()
       const { run, shards } = await fn(tx, now)
-      // What is dispatched does not change the run itself.
-      const [found] = await Promise.all([findRun(tx, tenant, run.id), dispatchLast(tx, shards, now)])
-      return found!
+      await dispatchLast(tx, shards, now)
+      return run
     })
   }
 

@@ -2,7 +2,7 @@ import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject, JsonValue } from '../../foundation/kernel/json.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { prepared, type Query, sql } from '../../foundation/platform/database/sql.ts'
-import { appendEvents } from '../../foundation/runtime/event-log.ts'
+import { appendEvents, type NewEvent } from '../../foundation/runtime/event-log.ts'
 import { runErrors } from './run-errors.ts'
 import { keyOf, type RunOriginKind, type RunRef, type RunRow, type StepRow } from './run-rows.ts'
 
@@ -78,7 +78,8 @@ export async function readSteps(tx: ReadTx, refs: readonly RunRef[]): Promise<Re
   return result
 }
 
-export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void> {
+/** Their first event is for the caller to append. */
+export function insertRuns(tx: Tx, runs: readonly RunRow[]): void {
   if (runs.length === 0) return
   tx.post(prepared('insert-runs')`
     insert into runs (tenant_id, id, workflow, version, state, inputs, repo_path, repo_commit, repo_branch, priority, parallel,
@@ -91,27 +92,35 @@ export async function insertRuns(tx: Tx, runs: readonly RunRow[]): Promise<void>
       ${runs.map((r) => JSON.stringify(r.labels))}::jsonb[], ${runs.map((r) => r.origin?.kind ?? null)}::text[],
       ${runs.map((r) => r.origin?.id ?? null)}::text[], ${runs.map((r) => r.parentTask)}::text[],
       ${runs.map((r) => r.createdAt)}::timestamptz[], ${runs.map((r) => r.startedAt)}::timestamptz[])`)
-  await appendEvents(
-    tx,
-    runs.map((run) => runEvent(run, 'run.created', run.createdAt, { workflow: run.workflow, version: run.version })),
-  )
 }
 
-/** The steps of new runs. Those restored from elsewhere come with their end. */
-export async function insertSteps(tx: Tx, steps: readonly (RunRef & { readonly row: StepRow })[]): Promise<void> {
+export function runCreated(run: RunRow): NewEvent {
+  return runEvent(run, 'run.created', run.createdAt, { workflow: run.workflow, version: run.version })
+}
+
+/** New steps as they are. The events of those that have begun, or ended, are for the caller to append. */
+export function insertSteps(tx: Tx, steps: readonly (RunRef & { readonly row: StepRow })[]): void {
   if (steps.length === 0) return
   tx.post(prepared('insert-steps')`
-    insert into run_steps (tenant_id, run_id, step, position, state, reason, by_condition, total, open, outputs, started_at, ended_at)
+    insert into run_steps (tenant_id, run_id, step, position, state, rev, reason, by_condition, total, open, tolerate, outputs, error,
+      started_at, ended_at)
     select * from unnest(${steps.map((s) => s.tenant)}::text[], ${steps.map((s) => s.runId)}::text[], ${steps.map((s) => s.row.step)}::text[],
-      ${steps.map((s) => s.row.position)}::int[], ${steps.map((s) => s.row.state)}::text[], ${steps.map((s) => s.row.reason)}::text[],
-      ${steps.map((s) => s.row.byCondition)}::boolean[], ${steps.map((s) => s.row.total)}::int[],
-      ${steps.map((s) => s.row.open)}::int[], ${steps.map((s) => (s.row.outputs === null ? null : JSON.stringify(s.row.outputs)))}::jsonb[],
+      ${steps.map((s) => s.row.position)}::int[], ${steps.map((s) => s.row.state)}::text[], ${steps.map((s) => s.row.rev)}::int[],
+      ${steps.map((s) => s.row.reason)}::text[], ${steps.map((s) => s.row.byCondition)}::boolean[], ${steps.map((s) => s.row.total)}::int[],
+      ${steps.map((s) => s.row.open)}::int[], ${steps.map((s) => s.row.tolerate)}::int[],
+      ${steps.map((s) => (s.row.outputs === null ? null : JSON.stringify(s.row.outputs)))}::jsonb[],
+      ${steps.map((s) => (s.row.error === null ? null : JSON.stringify(s.row.error)))}::jsonb[],
       ${steps.map((s) => s.row.startedAt)}::timestamptz[], ${steps.map((s) => s.row.endedAt)}::timestamptz[])`)
 }
 
 /** Writes changed runs over their former revisions, with one event each. */
 export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Promise<void> {
-  if (runs.length === 0) return
+  await appendEvents(tx, writeRuns(tx, runs, now))
+}
+
+/** The same; the events are for the caller to append. */
+export function writeRuns(tx: Tx, runs: readonly RunRow[], now: Date): readonly NewEvent[] {
+  if (runs.length === 0) return []
   tx.post(prepared('save-runs')`
     update runs r set state = i.state, rev = r.rev + 1, outputs = i.outputs, error = i.error, cancel_requested = i.cancel_requested,
       outcome = i.outcome, started_at = i.started_at, ended_at = i.ended_at
@@ -121,30 +130,27 @@ export async function saveRuns(tx: Tx, runs: readonly RunRow[], now: Date): Prom
       ${runs.map((r) => r.outcome)}::text[], ${runs.map((r) => r.startedAt)}::timestamptz[], ${runs.map((r) => r.endedAt)}::timestamptz[])
       as i(tenant_id, id, state, outputs, error, cancel_requested, outcome, started_at, ended_at)
     where r.tenant_id = i.tenant_id and r.id = i.id`)
-  await appendEvents(
-    tx,
-    runs.map((run) => {
-      const data = {
-        workflow: run.workflow,
-        ...(run.error === null ? {} : { error: run.error }),
-        ...(run.cancelRequested ? { cancelRequested: true } : {}),
-      }
-      return runEvent({ ...run, rev: run.rev + 1 }, `run.${run.state}`, now, data)
-    }),
-  )
+  return runs.map((run) => {
+    const data = {
+      workflow: run.workflow,
+      ...(run.error === null ? {} : { error: run.error }),
+      ...(run.cancelRequested ? { cancelRequested: true } : {}),
+    }
+    return runEvent({ ...run, rev: run.rev + 1 }, `run.${run.state}`, now, data)
+  })
 }
 
 /**
- * Writes changed steps with one event each. `total` and `open` are set when a step is activated, and left alone after. That
+ * Writes changed steps; their events are for the caller to append. `total` and `open` are set when a step is activated, and left alone after. That
  * every key is among those given follows from the join; said once more it has the planner come by the whole key, also where
  * the policy of a tenant has fixed the first part of it.
  */
-export async function saveSteps(
+export function writeSteps(
   tx: Tx,
   steps: readonly (RunRef & { readonly row: StepRow; readonly counts: boolean })[],
   now: Date,
-): Promise<void> {
-  if (steps.length === 0) return
+): readonly NewEvent[] {
+  if (steps.length === 0) return []
   tx.post(prepared('save-steps')`
     update run_steps s set state = i.state, rev = s.rev + 1, reason = i.reason, by_condition = i.by_condition,
       total = case when i.counts then i.total else s.total end, open = case when i.counts then i.open else s.open end,
@@ -160,17 +166,19 @@ export async function saveSteps(
       as i(tenant_id, run_id, step, state, reason, by_condition, counts, total, open, tolerate, outputs, error, started_at, ended_at)
     where s.tenant_id = i.tenant_id and s.run_id = i.run_id and s.step = i.step
       and s.run_id = any (${steps.map((s) => s.runId)}::text[]) and s.step = any (${steps.map((s) => s.row.step)}::text[])`)
-  await appendEvents(
-    tx,
-    steps.map(({ tenant, runId, row }) => ({
-      tenant,
-      type: `step.${row.state}`,
-      subject: { kind: 'step', id: `${runId}/${row.step}`, rev: row.rev + 1 },
-      runId,
-      at: now,
-      data: { step: row.step, total: row.total, ...(row.reason === null ? {} : { reason: row.reason }) },
-    })),
-  )
+  return steps.map(({ row, ...ref }) => stepEvent({ ...ref, row: { ...row, rev: row.rev + 1 } }, now))
+}
+
+/** Writes changed steps with one event each. */
+export async function saveSteps(tx: Tx, steps: Parameters<typeof writeSteps>[1], now: Date): Promise<void> {
+  await appendEvents(tx, writeSteps(tx, steps, now))
+}
+
+/** What has become of a step, at the revision of its row. */
+export function stepEvent({ tenant, runId, row }: RunRef & { readonly row: StepRow }, at: Date): NewEvent {
+  const { step, state, rev, total, reason } = row
+  const data = { step, total, ...(reason === null ? {} : { reason }) }
+  return { tenant, type: `step.${state}`, subject: { kind: 'step', id: `${runId}/${step}`, rev }, runId, at, data }
 }
 
 function runEvent(run: RunRow, type: string, at: Date, data: JsonObject) {

@@ -1,6 +1,6 @@
 import type { Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
-import { lastOwnEvent } from '../../foundation/runtime/event-log.ts'
+import { appendEvents, lastOwnEvent } from '../../foundation/runtime/event-log.ts'
 import { setTimers } from '../../foundation/runtime/timers.ts'
 import type { NewBudget } from '../budgets/budget-rules-contract.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
@@ -8,7 +8,7 @@ import type { TaskQueue, TaskRef } from '../coordinator/task-queue.ts'
 import type { NewMerge } from '../merges/merges-store.ts'
 import type { NewPathClaim } from '../path-leases/path-leases.ts'
 import type { NewApproval, NewEventWait, RunChanges } from './run-changes.ts'
-import { insertSteps, saveRuns, saveSteps } from './runs-store.ts'
+import { insertSteps, writeRuns, writeSteps } from './runs-store.ts'
 
 export interface WriteTools {
   /** Writes the questions; the `approvals` part provides it. */
@@ -34,12 +34,11 @@ export async function writeChanges(
   tools: WriteTools,
   now: Date,
 ): Promise<readonly Shard[]> {
+  insertSteps(tx, changes.newSteps)
+  const events = [...changes.events, ...writeSteps(tx, changes.steps, now), ...writeRuns(tx, changes.runs, now)]
   const [{ shards, queued }] = await Promise.all([
-    queue.insert(tx, changes.tasks, changes.places, now),
+    appendEvents(tx, events).then(() => queue.insert(tx, changes.tasks, changes.places, now)),
     tools.insertBudgets(tx, changes.budgets),
-    insertSteps(tx, changes.newSteps),
-    saveSteps(tx, changes.steps, now),
-    saveRuns(tx, changes.runs, now),
     setTimers(tx, changes.timers),
   ])
   if (changes.approvals.length > 0) await tools.insertApprovals(tx, changes.approvals, now)

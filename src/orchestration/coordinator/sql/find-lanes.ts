@@ -18,7 +18,8 @@ export type AgentRow = readonly [string, string, number, number, number, number]
 /**
  * Names the lanes of shards that hold ready tasks, by hopping from lane to lane
  * along the index: the cost grows with the lanes, not with the tasks. With them the agents that have room, at most `maxAgents`
- * from a place that the caller rotates; and those in `freed`, whose slots the caller has yet to write.
+ * from a place that the caller rotates; and those in `freed`, whose slots the caller has yet to write. With `evenIdle` shards
+ * are told too that hold none.
  */
 export async function findLanes(
   tx: ReadTx,
@@ -26,6 +27,7 @@ export async function findLanes(
   agentsFrom: readonly string[],
   maxAgents: number,
   freed: readonly string[],
+  evenIdle = false,
 ): Promise<ShardLanes[]> {
   const rows = await tx.query<Row>({
     name: 'find-lanes',
@@ -59,8 +61,8 @@ export async function findLanes(
               and (used < slots or id = any ($5::text[])) and id <= held.after
             order by id limit $4)
           limit $4) free) a
-      where l.lanes is not null`,
-    values: [shards.map((s) => s.tenant), shards.map((s) => s.pool), agentsFrom, maxAgents, freed],
+      where l.lanes is not null or $6`,
+    values: [shards.map((s) => s.tenant), shards.map((s) => s.pool), agentsFrom, maxAgents, freed, evenIdle],
   })
   return rows.map((row) => ({
     tenant: row.tenant_id,
