@@ -44,7 +44,10 @@ export function openRegistry({ loaded, database, files, onCommit, onError }: Ope
 
 async function ofCard(loaded: LoadedConfig, target: string, signal: AbortSignal): Promise<KnownAgent> {
   const url = URL.canParse(target) ? target : null
-  if (url === null) throw registryErrors['registry-target-unknown'](`${target} is no URL of a card`)
+  if (url === null)
+    throw registryErrors['registry-target-unknown'](
+      `${target} is no URL of a card; a pool is published with --kind pool, a workflow with --kind workflow`,
+    )
   const { card, capabilities, raw } = await lookUpAgent(loaded, { url, signal })
   return {
     ...{ title: card.name.slice(0, 200), description: card.description.slice(0, 4_000) },

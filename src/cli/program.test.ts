@@ -26,4 +26,9 @@ test('where a command means something else by the name, the value is its own', a
   expect(options).toMatchObject({ url: 'http://hook' })
   expect(globals).not.toHaveProperty('url')
   expect((await read('webhook', '--key', 'k')).globals).toMatchObject({ key: 'k' })
+  // Also in a group of commands, of which some mean the server.
+  const added = await read('agents', 'add', 'mcp', '--url', 'http://tools')
+  expect([added.options.url, added.globals.url]).toEqual(['http://tools', undefined])
+  expect((await read('agents', 'list', '--url', 'http://there:1')).globals.url).toBe('http://there:1')
+  expect((await read('mcp', 'grant', 'pool', 'name', '--url', 'http://tools')).options.url).toBe('http://tools')
 })

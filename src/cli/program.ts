@@ -94,7 +94,8 @@ function addGlobals(command: Command): void {
     .option('--config <file>', 'the configuration')
     .option('--debug', 'add the stack to failures')
   for (const [name, value] of serverOptions) {
-    const has = command.options.some(({ long }) => long === `--${name}`)
+    // A group would take the value of an option of that name from the command below it.
+    const has = [command, ...command.commands].some(({ options }) => options.some(({ long }) => long === `--${name}`))
     if (!has) command.option(`--${name} <${value}>`, aboutServer[name])
   }
 }
