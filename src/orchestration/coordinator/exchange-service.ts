@@ -84,10 +84,13 @@ export class ExchangeService implements ExchangePort {
       !memory.reconciling && database.clock.monotonic() - memory.reconciledAt > (this.#options.reconcileMs ?? 2_000)
     const reconcile = memory.hinted || due
     memory.hinted = false
-    if (!due) return this.#exchange(request, memory, { due, reconcile })
+    // Who was told of leases comes for these: what else may be ready is for the next call.
+    const fetches = reconcile && !due && request.reports.length === 0
+    const shards = request.accept && !fetches ? memory.shards : []
+    if (!due) return this.#exchange(request, shards, { due, reconcile })
     memory.reconciling = true
     try {
-      const reply = await this.#exchange(request, memory, { due, reconcile })
+      const reply = await this.#exchange(request, shards, { due, reconcile })
       memory.reconciledAt = database.clock.monotonic()
       return reply
     } finally {
@@ -97,7 +100,7 @@ export class ExchangeService implements ExchangePort {
 
   async #exchange(
     request: ExchangeRequest,
-    memory: RunnerMemory,
+    shards: readonly Shard[],
     { due, reconcile }: { readonly due: boolean; readonly reconcile: boolean },
   ): Promise<ExchangeReply> {
     const { database } = this.#options
@@ -117,7 +120,7 @@ export class ExchangeService implements ExchangePort {
       const [leases, context, { leased, known }] = await Promise.all([
         reconcile ? readLeases(tx, request.runnerId, fences) : [],
         reconcile && fences.length < mostHeldForContext ? readFreshContext(tx, request.runnerId, fences) : [],
-        this.#handOut(tx, request, request.accept ? memory.shards : [], { now, counters, hasty }),
+        this.#handOut(tx, request, shards, { now, counters, hasty }),
       ])
       this.#context.keep(context)
       if (!due && request.reports.length + request.progress.length + leased.length === 0) tx.endUnchanged()
