@@ -102,8 +102,9 @@ export class Ticker {
     const claim = this.#claims.of(tx)
     const view = this.#claims.view(claim)
     tx.afterEnd(view.close)
-    const lanes = this.#findLanes(tx, shards, [], true)
-    const answer = Promise.all([this.#lock(tx, shards, claim), lanes])
+    // The lock travels first: what is read has to be younger.
+    const free = this.#lock(tx, shards, claim)
+    const answer = Promise.all([free, this.#findLanes(tx, shards, [], true)])
     answer.catch(() => undefined)
     this.#options.looks.keep(tx, { shards, answer, view, remaining })
   }

@@ -120,7 +120,9 @@ export class RunEngine {
 
   /** The budgets that bind every task of a run and of the runs that wait for it. */
   async budgetsOf(tx: Tx, run: RunRow): Promise<readonly KnownBudget[]> {
-    return this.#options.budgetsOfRuns(tx, run.tenant, [run, ...(await callersOf(tx, run))])
+    // Most runs have none, and what is asked for them travels at once.
+    const callers = run.origin?.kind === 'sub-run' ? await callersOf(tx, run) : []
+    return this.#options.budgetsOfRuns(tx, run.tenant, [run, ...callers])
   }
 
   async #advanceAll(tx: Tx, lives: readonly Live[], now: Date, changes = new RunChanges()): Promise<readonly Shard[]> {
