@@ -3,6 +3,7 @@ import type { IdSource, RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import { transition } from '../../foundation/kernel/state-table.ts'
 import type { Tx } from '../../foundation/platform/database/database.ts'
+import { announceLongThought } from '../../foundation/platform/database/long-thought.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { KnownBudget, PendingSpending } from '../budgets/budget-rules-contract.ts'
 import type { EndedStep } from '../coordinator/sql/apply-counters.ts'
@@ -172,7 +173,7 @@ export class RunEngine {
         const step = live.steps.get(move.step)!
         const budgets = await this.#budgetsOf(tx, live)
         const row = activateStep(
-          { run, definition: live.definition, step, context, budgets, now },
+          { run, definition: live.definition, step, context, budgets, now, onLarge: () => announceLongThought(tx) },
           this.#options,
           changes,
         )

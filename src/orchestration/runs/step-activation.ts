@@ -18,6 +18,8 @@ export interface Activation {
   readonly context: ExpressionContext
   readonly budgets: readonly KnownBudget[]
   readonly now: Date
+  /** Called before much is computed at a stretch. */
+  readonly onLarge?: () => void
 }
 
 type TaskOwner = Pick<Activation, 'run' | 'step' | 'budgets' | 'now'>
@@ -32,6 +34,9 @@ export interface ActivationTools {
 }
 
 const unlimited = 30 * 86_400_000
+
+/** Resolving the tasks of so many items takes a busy machine a noticeable part of a second. */
+const largeMap = 500
 
 /** Brings a step to life: creates its tasks, or ends it at once. Returns the step as it then is. */
 export function activateStep(input: Activation, tools: ActivationTools, changes: RunChanges): StepRow {
@@ -74,6 +79,7 @@ function activateMap(
   const { run, definition, step, context, now } = input
   const key = `map:${run.id}/${step.step}`
   if (map.parallel !== null) changes.places.push({ tenant: run.tenant, key, max: map.parallel })
+  if (map.items.length >= largeMap) input.onLarge?.()
   const name = tools.language.itemNameOf(definition, step.step)
   const specs = map.items.map((value, index) => {
     const inner = { ...context, item: { name, value, index } }

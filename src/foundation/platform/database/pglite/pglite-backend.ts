@@ -45,9 +45,12 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
     return server.session
   }
 
-  /** PGlite has no timers of its own, and one idle transaction would hold up everybody. */
+  /** PGlite has no timers of its own, and one idle transaction would hold up everybody. Who computes is not idle. */
   async function endIdle(): Promise<void> {
-    if (!current || current.transaction.idleFor() < options.idleInTransactionMs) return
+    const now = performance.now()
+    const wasBusy = now - looked > 2 * lookMs
+    looked = now
+    if (wasBusy || !current || current.transaction.idleFor() < options.idleInTransactionMs) return
     const idle = current
     current = undefined
     const error = databaseErrors['transaction-idle']('a transaction was open without a statement for too long')
@@ -55,7 +58,9 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
     idle.expire(error)
   }
 
-  const idleTimer = setInterval(endIdle, Math.max(10, options.idleInTransactionMs / 4))
+  const lookMs = Math.max(10, options.idleInTransactionMs / 4)
+  let looked = performance.now()
+  const idleTimer = setInterval(endIdle, lookMs)
   idleTimer.unref()
 
   return {

@@ -134,6 +134,24 @@ test('a transaction that never gets to its first statement is ended too', async 
   blocker.resolve()
 })
 
+test('a transaction whose program computes between two statements is not idle', async () => {
+  await using db = (
+    await openPgliteParts({
+      kind: 'pglite',
+      folder: ':memory:',
+      migrations,
+      image: await preparedImage(migrations),
+      idleInTransactionMs: 100,
+    })
+  ).database
+  const rows = await db.forTenant(a).write(async (tx) => {
+    await tx.execute(insert('x'))
+    for (const until = performance.now() + 400; performance.now() < until; );
+    return tx.query(ids)
+  })
+  expect(rows).toHaveLength(1)
+})
+
 test('closing waits for what came before', async () => {
   const db = (await open(':memory:')).database
   const underWay = [insert('x'), insert('y')].map((row) => db.forTenant(a).write((tx) => tx.execute(row)))

@@ -11,7 +11,8 @@ import { describeWhen, testWhen } from '../../../../../test/support/when.ts'
 import { startWireProxy, type WireProxy } from '../../../../../test/support/wire-proxy.ts'
 import { isAppError } from '../../../kernel/errors.ts'
 import { asId, type TenantId } from '../../../kernel/ids.ts'
-import type { Database } from '../database.ts'
+import type { Database, Tx } from '../database.ts'
+import { announceLongThought } from '../long-thought.ts'
 import { type CommonOptions, openDatabase, type PostgresOptions } from '../open-database.ts'
 import { sql } from '../sql.ts'
 
@@ -269,6 +270,22 @@ test('every session of the pools carries its role and its limits', async () => {
   expect(await db.asSystem('test').read((tx) => tx.query(settings))).toEqual([
     { role: 'leanvibe_system', plan: 'force_generic_plan', ...limits },
   ])
+})
+
+test('a transaction that said so may compute for longer than one may be idle', async () => {
+  await using db = await open()
+  const think = (say: (tx: Tx) => void) =>
+    db.forTenant(a).write(
+      async (tx) => {
+        say(tx)
+        await tx.query(sql`select 1`)
+        for (const until = performance.now() + 1_300; performance.now() < until; );
+        return tx.query(sql`select 2 as two`)
+      },
+      { retries: 0 },
+    )
+  await expect(think(() => {})).rejects.toThrow()
+  expect(await think(announceLongThought)).toEqual([{ two: 2 }])
 })
 
 test('a role that bypasses the policies is refused at start', async () => {
