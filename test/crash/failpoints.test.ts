@@ -8,8 +8,8 @@ import { fleetWorkflow } from './fleet.ts'
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 })
 
-/** Of each run: more than are done between its crashes. */
-const tasks = 20
+/** Of each run: more than are done between its crashes, and so many that none is at work in five of them. */
+const tasks = 40
 /** Commits of the platform while runs go on: before and after each. */
 const commits = [
   ...['agents', 'budget-upkeep', 'consumer-event-waits', 'dispatch', 'event-partitions', 'exchange', 'idempotency'],
