@@ -61,19 +61,33 @@ const onError = (error: unknown) => {
   throw error
 }
 
+/** Until a relay has its place in the log: what is emitted from now on is for it. */
+const relayed = (on: TestDatabase) =>
+  eventually(async () => (await on.owner(`select 1 from cursors where name = 'nats-relay'`)).length === 1, 30_000)
+
+/** A NATS server, and a relay of this process that publishes to it. */
+async function startRelayed(on: TestDatabase) {
+  await using made = new AsyncDisposableStack()
+  const nats = made.use(await startNats())
+  const link = await connectNats({ url: nats.url, keepMs: 3_600_000, onError })
+  made.defer(() => link.close())
+  const ticker = startTicker(on.db, { onError })
+  made.defer(() => ticker.stop())
+  const state = relayState()
+  const relay = startRelay({ database: on.db, link, state, onError })
+  made.defer(() => relay.stop())
+  await relayed(on)
+  const held = made.move()
+  return { link, state, [Symbol.asyncDispose]: () => held.disposeAsync() }
+}
+
 describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-server')('with NATS', () => {
   eachDatabase(
     'the relay',
     (use) => {
       test('publishes each event once, in order, under the subject of its tenant', async () => {
-        await using nats = await startNats()
-        const link = await connectNats({ url: nats.url, keepMs: 3_600_000, onError })
-        const ticker = startTicker(use().db, { onError })
-        const state = relayState()
-        const relay = startRelay({ database: use().db, link, state, onError })
-        await eventually(
-          async () => (await use().owner(`select 1 from cursors where name = 'nats-relay'`)).length === 1,
-        )
+        await using relay = await startRelayed(use())
+        const { link, state } = relay
         await emit(use().db, ...numbered(1, 700), {
           id: 'x',
           type: 'deploy.finished',
@@ -87,20 +101,11 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         expect(last?.subject).toBe('lv.other.deploy.finished')
         expect(last?.header.get('Content-Type')).toBe('application/cloudevents+json')
         expect(last?.header.get('Nats-Msg-Id')).toBe(events.at(-1)!.id)
-        await relay.stop()
-        await ticker.stop()
-        await link.close()
       })
 
       test('removes what a tenant had published once it is deleted', async () => {
-        await using nats = await startNats()
-        const link = await connectNats({ url: nats.url, keepMs: 3_600_000, onError })
-        const ticker = startTicker(use().db, { onError })
-        const state = relayState()
-        const relay = startRelay({ database: use().db, link, state, onError })
-        await eventually(
-          async () => (await use().owner(`select 1 from cursors where name = 'nats-relay'`)).length === 1,
-        )
+        await using relay = await startRelayed(use())
+        const { link, state } = relay
         const of = 'gone' as TenantId
         await emit(use().db, ...numbered(1, 2), { type: 'deploy.finished', of, data: { n: 3 } }, ...numbered(4, 4))
         await eventually(() => state.published === 4)
@@ -109,9 +114,6 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         await eventually(() => state.published === 7)
         expect((await readStream(link)).map(numberOf)).toEqual([1, 2, 4, 5, 6, 7])
         await expect(link.manager.consumers.info('LV', consumerName(of))).rejects.toThrow(/not found/)
-        await relay.stop()
-        await ticker.stop()
-        await link.close()
       })
 
       test('is killed at any place, and loses and doubles nothing', { timeout: 180_000 }, async () => {
@@ -119,10 +121,7 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
         const link = await connectNats({ url: nats.url, keepMs: 3_600_000, onError })
         const ticker = startTicker(use().db, { onError })
         const first = startRelayProcess(use(), nats.url)
-        await eventually(
-          async () => (await use().owner(`select 1 from cursors where name = 'nats-relay'`)).length === 1,
-          30_000,
-        )
+        await relayed(use())
         await kill(first)
         let emitted = 0
         const add = async (count: number) => {
@@ -168,9 +167,7 @@ describeWhen(natsBinary, 'no nats-server is installed: apt-get install nats-serv
           onError: (error) => errors.push(error),
         })
         let relay = startRelay({ database: db, link, state: relayState(), onError: (error) => errors.push(error) })
-        await eventually(
-          async () => (await use().owner(`select 1 from cursors where name = 'nats-relay'`)).length === 1,
-        )
+        await relayed(use())
         await using on = await openStreamPlatform(db, { feed })
         const stop = new AbortController()
         const seen: number[] = []

@@ -27,8 +27,11 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-const open = async (where = folder) =>
-  openPgliteParts({ kind: 'pglite', folder: where, migrations, image: await preparedImage(migrations), upkeepMs: 0 })
+const open = async (where = folder, more: { readonly idleInTransactionMs?: number } = {}) =>
+  openPgliteParts({
+    ...{ kind: 'pglite', folder: where, migrations, image: await preparedImage(migrations), upkeepMs: 0 },
+    ...more,
+  })
 
 test('what was committed is there again after closing and opening', async () => {
   const first = (await open()).database
@@ -117,15 +120,7 @@ test('a folder that another process took over is given up at once', async () => 
 })
 
 test('a transaction that never gets to its first statement is ended too', async () => {
-  await using db = (
-    await openPgliteParts({
-      kind: 'pglite',
-      folder: ':memory:',
-      migrations,
-      image: await preparedImage(migrations),
-      idleInTransactionMs: 100,
-    })
-  ).database
+  await using db = (await open(':memory:', { idleInTransactionMs: 100 })).database
   const blocker = Promise.withResolvers<void>()
   const idle = db.forTenant(a).read(() => blocker.promise)
   const outcome = expect(idle).rejects.toSatisfy(withCode('transaction-idle'))
@@ -135,15 +130,7 @@ test('a transaction that never gets to its first statement is ended too', async 
 })
 
 test('a transaction whose program computes between two statements is not idle', async () => {
-  await using db = (
-    await openPgliteParts({
-      kind: 'pglite',
-      folder: ':memory:',
-      migrations,
-      image: await preparedImage(migrations),
-      idleInTransactionMs: 100,
-    })
-  ).database
+  await using db = (await open(':memory:', { idleInTransactionMs: 100 })).database
   const rows = await db.forTenant(a).write(async (tx) => {
     await tx.execute(insert('x'))
     for (const until = performance.now() + 400; performance.now() < until; );
