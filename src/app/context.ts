@@ -34,6 +34,7 @@ import { personaRoutes } from '../orchestration/personas/personas-routes.ts'
 import { proofRoutes } from '../orchestration/proofs/proofs-routes.ts'
 import type { ProofsService } from '../orchestration/proofs/proofs-service.ts'
 import { questionRoutes } from '../orchestration/questions/questions-routes.ts'
+import { createPageOfRuns } from '../orchestration/runs/page-of-runs.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
@@ -193,6 +194,7 @@ export async function openPlatform(
       const loops = operations.start(runner?.host ?? null)
       closers.push(() => Promise.all(loops.map((loop) => loop.stop())))
     }
+    const pageOfRuns = createPageOfRuns(database)
     const routes = [
       ...runRoutes({
         database,
@@ -204,11 +206,11 @@ export async function openPlatform(
         repoAt: repoAt(git),
         parallel,
       }),
-      ...approvalRoutes({ database, approvals: orchestration.approvals, runsUnder }),
-      ...questionRoutes({ database, questions: orchestration.questions, runsUnder }),
+      ...approvalRoutes({ database, approvals: orchestration.approvals, pageOfRuns }),
+      ...questionRoutes({ database, questions: orchestration.questions, pageOfRuns }),
       ...toolCallRoutes(database),
       ...personaRoutes(personas),
-      ...mergeRoutes({ database, runsUnder }),
+      ...mergeRoutes({ database, runsUnder, pageOfRuns }),
       ...proofRoutes(proofs, runOfTask),
       ...checkpointRoutes({ database, checkpoints: orchestration.checkpoints, toRunView }),
       ...workflowRoutes({ database, files }),

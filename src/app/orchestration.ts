@@ -170,7 +170,7 @@ export function createOrchestration(options: OrchestrationOptions) {
     insertBudgets,
     look: (tx, { tenant, shards }, budgets) => {
       const remaining = budgets.then((known) =>
-        known.flatMap(({ id, room }) => (room === null || room === undefined ? [] : [{ tenant, id, remaining: room }])),
+        known.flatMap(({ id, room }) => (room === null ? [] : [{ tenant, id, remaining: room }])),
       )
       ticker.look(tx, shards, remaining)
     },

@@ -11,7 +11,7 @@ export const merges: CliCommand = {
       .command('list', { isDefault: true })
       .description('list merges, the newest first, with what each of them waits for')
       .addOption(new Option('--state <state>', 'only those in this state').choices(['open', ...mergeStateNames]))
-      .option('--run <run>', 'only those of this run')
+      .option('--run <run>', 'only those of this run and of the runs that it called')
       .option('--branch <branch>', 'only those into this branch')
       .action(act(list))
     command

@@ -1,7 +1,6 @@
-import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
-import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
-import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
+import type { PageOfRuns } from '../runs/page-of-runs.ts'
 import { answerApproval, approve, listApprovals, reject, showApproval } from './approvals-contract.ts'
 import { approvalErrors } from './approvals-errors.ts'
 import type { ApprovalsService } from './approvals-service.ts'
@@ -10,28 +9,22 @@ import { findApproval, listApprovals as readApprovals } from './approvals-view.t
 export interface ApprovalRoutesOptions {
   readonly database: Database
   readonly approvals: ApprovalsService
-  /** A run and those that it called; the `runs` part provides it. */
-  readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
+  /** Provided by the `runs` part. */
+  readonly pageOfRuns: PageOfRuns
 }
 
-/** Of one tree. */
-const mostRuns = 1_000
-
-export function approvalRoutes({ database, approvals, runsUnder }: ApprovalRoutesOptions): Route[] {
+export function approvalRoutes({ database, approvals, pageOfRuns }: ApprovalRoutesOptions): Route[] {
   return [
     route({
       ...listApprovals,
       permission: 'approvals:read',
-      handle: async ({ query, principal }) => {
-        const { tenant } = principal
-        const { state, run, limit } = query
-        const before = parsePlace(query.after)
-        const rows = await database.forTenant(tenant).read(async (tx) => {
-          const runs = run === undefined ? undefined : await runsUnder(tx, tenant, run as RunId, mostRuns)
-          return readApprovals(tx, tenant, { state, runs, before, limit: limit + 1 })
-        })
-        return toPage(rows, limit, (approval) => approval.createdAt)
-      },
+      handle: ({ query, principal: { tenant } }) =>
+        pageOfRuns(
+          tenant,
+          query,
+          (tx, filter) => readApprovals(tx, tenant, { ...filter, state: query.state }),
+          (approval) => approval.createdAt,
+        ),
     }),
     route({
       ...showApproval,

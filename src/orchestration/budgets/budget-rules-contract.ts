@@ -1,14 +1,17 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ResolvedBudget, ResolvedWork } from '../workflows/task-contract.ts'
 
-/** A budget that binds every task of a run: the tenant's, the workflow's, the run's. */
-export interface KnownBudget {
+export interface BudgetLeft {
   readonly id: string
   readonly unit: string
   /** What is not spent of its limit; null: it has none. */
   readonly left: number | null
-  /** What is neither spent nor held. Absent: not asked. */
-  readonly room?: number | null
+}
+
+/** A budget that binds every task of a run: the tenant's, the workflow's, the run's. */
+export interface KnownBudget extends BudgetLeft {
+  /** What is neither spent nor held; null: it has no limit. */
+  readonly room: number | null
 }
 
 /** What a transaction will write as spent at its end. */
@@ -67,7 +70,7 @@ export function limitsOf(budget: ResolvedBudget): readonly { readonly unit: stri
 export function holdsOf(
   ref: { readonly tenant: TenantId; readonly taskId: string },
   work: ResolvedWork,
-  known: readonly KnownBudget[],
+  known: readonly BudgetLeft[],
 ): TaskHolds {
   const own = limitsOf(work.budget).map(
     ({ unit, limit }): NewBudget => ({
@@ -79,7 +82,7 @@ export function holdsOf(
       hardLimit: limit,
     }),
   )
-  const all = [...own.map(({ id, unit, hardLimit }): KnownBudget => ({ id, unit, left: hardLimit })), ...known]
+  const all = [...own.map(({ id, unit, hardLimit }): BudgetLeft => ({ id, unit, left: hardLimit })), ...known]
   if (all.length === 0) return { budgetIds: [], holds: [], budgets: [], timeoutMs: null }
   const cores = Math.max(1, work.resources.cpuCores)
   let timeoutMs = work.timeoutMs ?? 0

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ResolvedBudget, ResolvedCommand } from '../workflows/task-contract.ts'
-import { holdsOf, type KnownBudget, killGraceMs, limitsOf } from './budget-rules-contract.ts'
+import { type BudgetLeft, holdsOf, killGraceMs, limitsOf } from './budget-rules-contract.ts'
 
 const ref = { tenant: 'default' as TenantId, taskId: 'task_1' }
 
@@ -31,7 +31,7 @@ function work(parts: Partial<ResolvedCommand> = {}): ResolvedCommand {
   }
 }
 
-function known(unit: string, left: number | null): KnownBudget {
+function known(unit: string, left: number | null): BudgetLeft {
   return { id: `run:${unit}`, unit, left }
 }
 
@@ -115,7 +115,7 @@ test('whatever the budgets, the hold covers all the time an attempt can take', (
   fc.assert(
     fc.property(limits, above, cores, fc.integer({ min: 1_000, max: 1e8 }), (budget, list, cpuCores, timeoutMs) => {
       const task = work({ timeoutMs, budget: budget as ResolvedBudget, resources: { ...work().resources, cpuCores } })
-      const knownBudgets = list.map(({ unit, left }, n): KnownBudget => ({ id: `run:${n}`, unit, left }))
+      const knownBudgets = list.map(({ unit, left }, n): BudgetLeft => ({ id: `run:${n}`, unit, left }))
       const held = holdsOf(ref, task, knownBudgets)
       if (held.timeoutMs === null) return
       expect(held.timeoutMs).toBeLessThanOrEqual(timeoutMs)

@@ -63,7 +63,7 @@ export async function budgetsOfRuns(
   return binding.filter((row) => row.timeWindow !== 'run' || row.origin !== '').map(toKnown)
 }
 
-interface ScopedBudget extends Required<KnownBudget> {
+interface ScopedBudget extends KnownBudget {
   readonly scope: string
   readonly scopeId: string
   readonly timeWindow: string

@@ -93,7 +93,8 @@ export type ExplainedMerge = z.infer<typeof explainedMergeSchema>
 export const listMerges = endpoint({
   method: 'GET',
   path: '/api/v1/merges',
-  summary: 'Merges, the newest first; those that wait say what they wait for.',
+  summary:
+    'Merges, of all runs or of one and those that it called, the newest first; those that wait say what they wait for.',
   query: z.object({
     ...pageQueryShape,
     run: z.string().max(100).optional(),

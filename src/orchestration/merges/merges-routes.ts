@@ -1,7 +1,7 @@
 import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
-import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
+import type { PageOfRuns } from '../runs/page-of-runs.ts'
 import { explainMerges } from './explain-merges.ts'
 import { mergeErrors } from './merge-errors.ts'
 import { explainMerges as explanation, listMerges, showMerge } from './merges-contract.ts'
@@ -15,24 +15,22 @@ export interface MergeRoutesOptions {
   readonly database: Database
   /** A run and those that it called; the `runs` part provides it. */
   readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
+  /** The same, of the `runs` part. */
+  readonly pageOfRuns: PageOfRuns
 }
 
-export function mergeRoutes({ database, runsUnder }: MergeRoutesOptions): Route[] {
+export function mergeRoutes({ database, runsUnder, pageOfRuns }: MergeRoutesOptions): Route[] {
   return [
     route({
       ...listMerges,
       permission: 'runs:read',
-      handle: async ({ query: { run, branch, state, limit, after }, principal: { tenant } }) => {
-        const filter = {
-          runs: run === undefined ? undefined : [run],
-          branch,
-          state,
-          before: parsePlace(after),
-          limit: limit + 1,
-        }
-        const rows = await database.forTenant(tenant).read((tx) => readMerges(tx, tenant, filter))
-        return toPage([...rows], limit, (merge) => merge.queuedAt)
-      },
+      handle: ({ query, principal: { tenant } }) =>
+        pageOfRuns(
+          tenant,
+          query,
+          (tx, filter) => readMerges(tx, tenant, { ...filter, branch: query.branch, state: query.state }),
+          (merge) => merge.queuedAt,
+        ),
     }),
     route({
       ...showMerge,

@@ -1,7 +1,6 @@
-import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
-import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
-import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
+import type { Database } from '../../foundation/platform/database/database.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
+import type { PageOfRuns } from '../runs/page-of-runs.ts'
 import { answerQuestion, listQuestions, showQuestion } from './questions-contract.ts'
 import { questionErrors } from './questions-errors.ts'
 import type { QuestionsService } from './questions-service.ts'
@@ -10,28 +9,22 @@ import { findQuestions, listQuestions as readQuestions, toQuestionView } from '.
 export interface QuestionRoutesOptions {
   readonly database: Database
   readonly questions: QuestionsService
-  /** A run and those that it called; the `runs` part provides it. */
-  readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
+  /** Provided by the `runs` part. */
+  readonly pageOfRuns: PageOfRuns
 }
 
-/** Of one tree. */
-const mostRuns = 1_000
-
-export function questionRoutes({ database, questions, runsUnder }: QuestionRoutesOptions): Route[] {
+export function questionRoutes({ database, questions, pageOfRuns }: QuestionRoutesOptions): Route[] {
   return [
     route({
       ...listQuestions,
       permission: 'approvals:read',
-      handle: async ({ query, principal }) => {
-        const { tenant } = principal
-        const { state, run, limit } = query
-        const filter = { state, before: parsePlace(query.after), limit: limit + 1, now: database.clock.now() }
-        const rows = await database.forTenant(tenant).read(async (tx) => {
-          const runs = run === undefined ? undefined : await runsUnder(tx, tenant, run as RunId, mostRuns)
-          return readQuestions(tx, tenant, { ...filter, runs })
-        })
-        return toPage(rows, limit, (question) => question.createdAt)
-      },
+      handle: ({ query, principal: { tenant } }) =>
+        pageOfRuns(
+          tenant,
+          query,
+          (tx, filter) => readQuestions(tx, tenant, { ...filter, state: query.state, now: database.clock.now() }),
+          (question) => question.createdAt,
+        ),
     }),
     route({
       ...showQuestion,
