@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { eachDatabase } from '../../../test/support/databases.ts'
+import { ManualClock } from '../kernel/clock.ts'
 import { seededRandom } from '../kernel/random.ts'
 import type { Database, Tx } from '../platform/database/database.ts'
 import { sql } from '../platform/database/sql.ts'
 import { startConsumer } from './consumer.ts'
 import type { LoggedEvent } from './event-log.ts'
-import { changeSubject, committed, eventually, nameOf, tenant } from './log.fixture.ts'
+import { changeSubject, committed, eventually, nameOf, tenant, tick } from './log.fixture.ts'
 import { startTicker } from './ticker.ts'
 
 const killed = new Error('killed on purpose')
@@ -93,5 +94,44 @@ eachDatabase('a durable consumer', (use) => {
     await ticker.stop()
     expect((await applied(db)).map((row) => row.name)).toEqual(['s@2', 's@3', 's@4'])
     expect(await use().owner('select epoch from cursors')).toEqual([{ epoch: 2 }])
+  })
+
+  test('lets events gather after it has worked; the first after a pause and a backlog do not wait', async () => {
+    const { db } = use()
+    const onError = (error: unknown) => expect(error).toBeUndefined()
+    const steered = new ManualClock()
+    let asked = 0
+    const clock = {
+      monotonic: () => {
+        asked++
+        return steered.monotonic()
+      },
+    }
+    const batches: string[][] = []
+    const handle = async (_tx: Tx, events: readonly LoggedEvent[]) => void batches.push(events.map(nameOf))
+    const consumer = startConsumer(db, { name: 'test', handle, limit: 3, gatherMs: 50, pollMs: 5, clock, onError })
+    await eventually(async () => (await use().owner('select from cursors')).length === 1)
+    const change = async (times: number) => {
+      for (let n = 0; n < times; n++) {
+        await db.forTenant(tenant).write((tx) => changeSubject(tx, 's', db.clock.now()))
+        await tick(db)
+      }
+    }
+    await change(1)
+    await eventually(() => batches.length === 1)
+    await change(2)
+    const before = asked
+    await eventually(() => asked >= before + 3)
+    expect(batches).toEqual([['s@1']])
+
+    steered.advance(49)
+    await change(3)
+    const later = asked
+    await eventually(() => asked >= later + 3)
+    expect(batches).toHaveLength(1)
+    steered.advance(1)
+    await eventually(() => batches.length === 3)
+    await consumer.stop()
+    expect(batches).toEqual([['s@1'], ['s@2', 's@3', 's@4'], ['s@5', 's@6']])
   })
 })
