@@ -143,7 +143,7 @@ export function agentLimitsOf({ database, dispatch }: Orchestration): AgentLimit
 /** Runs as the detectors steer them. Those that a pause does not apply to are left alone. */
 export function runControlOf({ steering }: Orchestration): RunControl {
   return {
-    async pause(tx, tenant, runs, now) {
+    async pause(tx, tenant, runs, stop, now) {
       const locked = await steering.lock(
         tx,
         runs.map((runId) => ({ tenant, runId })),
@@ -151,7 +151,12 @@ export function runControlOf({ steering }: Orchestration): RunControl {
       const open = locked.filter((run) => runStates[run.state].pause !== null)
       const shards = []
       for (const run of open) shards.push(...(await steering.pause(tx, run, now)))
-      return { paused: open.map((run) => run.id), shards }
+      const paused = open.map((run) => run.id)
+      if (stop === null) return { paused, shards }
+      // What was paused before may still be at work on what it had begun.
+      const still = locked.filter((run) => run.state === 'paused' || open.includes(run))
+      const { stopped, shards: freed } = await steering.withdraw(tx, still, stop, now)
+      return { paused: [...new Set([...paused, ...stopped])], shards: [...shards, ...freed] }
     },
     async resume(tx, tenant, runs, now) {
       const locked = await steering.lock(

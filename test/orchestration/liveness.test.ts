@@ -7,7 +7,7 @@ import { OutputWatch } from '../../src/orchestration/liveness/output-watch.ts'
 import { noLogs } from '../../src/orchestration/runners/log-sink.ts'
 import * as figures from '../../src/orchestration/runs/liveness-figures.ts'
 import { eachDatabase, type TestDatabase } from '../support/databases.ts'
-import { TestPlatform, tenant } from '../support/platform.ts'
+import { TestPlatform, type TestPlatformOptions, tenant } from '../support/platform.ts'
 
 const one = 'name: one\nsteps:\n  a: { command: [a] }\n'
 const telling = `name: telling
@@ -24,8 +24,8 @@ const wide = (count: number) =>
 const minute = 60_000
 
 /** A platform with detectors whose looks are made by hand, far enough apart that each is a full one. */
-function place(use: TestDatabase) {
-  const platform = new TestPlatform(use)
+function place(use: TestDatabase, options: TestPlatformOptions = {}) {
+  const platform = new TestPlatform(use, options)
   const { database, parts } = platform
   const output = new OutputWatch()
   const limits = agentLimitsOf(parts)
@@ -74,6 +74,15 @@ eachDatabase('liveness', (use) => {
       explanation: expect.stringContaining('no progress for 30m'),
     })
     expect((await platform.run(run.id)).state).toBe('paused')
+    // Nothing is at work any more, and nothing begins.
+    expect((await platform.tasks(run.id)).map(({ state, reason }) => `${state} ${reason}`)).toEqual(
+      Array.from({ length: 3 }, () => `waiting paused:${run.id}`),
+    )
+    const { revoked } = await platform.exchange([], leases)
+    expect(revoked.map((held) => held.fence).sort()).toEqual(leases.map((lease) => lease.fence).sort())
+    expect(await platform.main.take()).toEqual([])
+    await platform.exchange([platform.report(leases[1]!, { output: 'late' })])
+    await platform.check()
     await look()
     expect(await findings()).toHaveLength(1)
     expect(await service.answer(tenant, finding!.id, 'continue', 'ann')).toMatchObject({
@@ -83,6 +92,15 @@ eachDatabase('liveness', (use) => {
     expect((await platform.run(run.id)).state).toBe('running')
     await look()
     expect(await findings()).toHaveLength(1)
+    const again = await platform.main.take()
+    expect(again.map((lease) => lease.attempt)).toEqual([2, 2, 2])
+    // It is asked about again when it falls silent again.
+    platform.advance(31 * minute)
+    await look()
+    const [second] = await findings()
+    expect(second).toMatchObject({ detector: 'no_progress', state: 'open' })
+    await service.answer(tenant, second!.id, 'continue', 'ann')
+    expect((await platform.work(run.id, () => ({ output: {} }))).state).toBe('succeeded')
     await expect(service.answer(tenant, finding!.id, 'cancel', 'ann')).rejects.toMatchObject({
       code: 'finding-answered',
     })
@@ -90,23 +108,70 @@ eachDatabase('liveness', (use) => {
     await platform.check()
   })
 
-  test('a task that moves again, or ends, lets its run go on by itself', async () => {
+  test('who lets a paused run go on by hand has answered', async () => {
+    const { platform, look, findings, set } = place(use())
+    await platform.register()
+    await set('no_progress', { afterMs: minute, deadlineMs: 5 * minute, default: 'cancel' })
+    const run = await platform.start(wide(2))
+    await platform.main.take()
+    platform.advance(2 * minute)
+    await look()
+    // Both tasks were silent; both stop with the run, and one question is enough.
+    expect((await findings()).map((one) => one.state)).toEqual(['open'])
+    expect((await platform.run(run.id)).state).toBe('paused')
+    await platform.parts.runs.resume(tenant, run.id)
+    await look()
+    expect((await findings()).map((one) => one.answeredBy)).toEqual(['steering'])
+    platform.advance(6 * minute)
+    expect((await platform.work(run.id, () => ({ output: {} }))).state).toBe('succeeded')
+    await look()
+    expect((await findings()).map((one) => one.state)).toEqual(['continued'])
+    await platform.check()
+  })
+
+  test('a run that somebody had paused stops for good, and one that ends needs no answer', async () => {
     const { platform, look, findings, set } = place(use())
     await platform.register()
     await set('no_progress', { afterMs: minute })
     const run = await platform.start(wide(2))
     const leases = await platform.main.take()
+    await platform.parts.runs.pause(tenant, run.id)
+    await platform.exchange([platform.report(leases[0]!, { output: {} })], [leases[1]!])
     platform.advance(2 * minute)
     await look()
-    expect((await findings()).map((one) => one.state)).toEqual(['open', 'open'])
-    expect((await platform.run(run.id)).state).toBe('paused')
-    platform.advance(10_000)
-    await platform.main.exchange([platform.main.report(leases[0]!, { output: {} })], {
-      progress: [platform.main.progressOf(leases[1]!)],
-    })
+    expect((await findings())[0]).toMatchObject({ state: 'open', runs: [run.id] })
+    expect((await platform.tasks(run.id)).map((task) => task.state).sort()).toEqual(['succeeded', 'waiting'])
+    await platform.parts.runs.cancel(tenant, run.id, 'enough')
+    expect((await platform.run(run.id)).state).toBe('cancelled')
     await look()
-    expect((await findings()).map((one) => one.answeredBy)).toEqual(['progress', 'progress'])
-    expect((await platform.run(run.id)).state).toBe('running')
+    expect((await findings())[0]).toMatchObject({ state: 'continued', answeredBy: 'steering' })
+    await platform.check()
+  })
+
+  test('a pause is no failure: it uses up no retry, and stops the runs that are waited for', async () => {
+    const calling = 'name: calling\nsteps:\n  sub: { workflow: inner }\n'
+    const inner = 'name: inner\nsteps:\n  a: { command: [a], retry: { attempts: 2, backoff: { initial: 1s } } }\n'
+    const { platform, look, findings, set, service } = place(use(), { definitions: { inner } })
+    await platform.register()
+    await set('no_progress', { afterMs: minute })
+    await set('repeated_outputs', { times: 2, action: 'act' })
+    const run = await platform.start(calling)
+    for (let n = 0; n < 3; n++) {
+      expect(await platform.main.take()).toHaveLength(1)
+      platform.advance(2 * minute)
+      await look()
+      const [finding] = await findings()
+      expect(finding).toMatchObject({ detector: 'no_progress', state: 'open' })
+      expect(await platform.main.take()).toEqual([])
+      expect((await platform.run(finding!.runs[0]!)).state).toBe('paused')
+      await service.answer(tenant, finding!.id, 'continue', 'ann')
+    }
+    await platform.main.finish(await platform.main.take(), () => ({ code: 'x', retry: 'later' }))
+    platform.advance(5_000)
+    await platform.fireTimers()
+    await look()
+    expect((await platform.work(run.id, () => ({ output: {} }))).state).toBe('succeeded')
+    expect((await findings()).every((one) => one.detector === 'no_progress')).toBe(true)
     await platform.check()
   })
 
@@ -122,8 +187,9 @@ eachDatabase('liveness', (use) => {
     platform.advance(6 * minute)
     await look()
     expect((await findings())[0]).toMatchObject({ state: 'cancelled', answeredBy: 'deadline' })
-    await platform.main.finish(await platform.main.take(), () => ({ cancelled: true }))
+    // Nothing was at work: it ends with the answer.
     expect((await platform.run(run.id)).state).toBe('cancelled')
+    await platform.check()
   })
 
   test('attempts that end alike, or in turn, and a policy that acts', async () => {
@@ -246,6 +312,7 @@ eachDatabase('liveness', (use) => {
     expect(finding).toMatchObject({ detector: 'runaway_fan_out', state: 'open', runs: [young.id] })
     expect((await platform.run(young.id)).state).toBe('paused')
     expect((await platform.run(old.id)).state).toBe('running')
+    expect((await platform.tasks(young.id)).every((task) => task.state === 'waiting')).toBe(true)
     await platform.main.finish([...platform.main.held.values()], () => ({ output: {} }))
     expect(await platform.main.take()).toEqual([])
     await service.answer(tenant, finding!.id, 'continue', 'ann')

@@ -20,7 +20,7 @@ export type DetectorName = z.infer<typeof detectorSchema>
 
 const common = {
   enabled: z.boolean().default(true),
-  /** `note`: only tell. `ask`: pause and wait for an answer. `act`: pause and end it; a fan-out is held back until there is room. */
+  /** `note`: only tell. `ask`: pause, stop what is at work, and wait for an answer. `act`: pause and end it; a fan-out is held back until there is room. */
   action: z.enum(['note', 'ask', 'act']).default('ask'),
   /** How long an answer is waited for, ms; null: as long as it takes. */
   deadlineMs: duration.nullable().default(null),

@@ -2,6 +2,7 @@ import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import type * as figures from '../runs/liveness-figures.ts'
+import { isRunEnded } from '../runs/states-contract.ts'
 import {
   findFanOut,
   findNoProgress,
@@ -11,8 +12,22 @@ import {
   type Suspicion,
 } from './detectors.ts'
 import type { DetectorName, LivenessPolicy } from './liveness-contract.ts'
-import { type AgentLimits, agentLimitOf, byRoom, type LivenessService, mergePolicy } from './liveness-service.ts'
-import { answeredFindings, type FindingRow, openFindings, overdueFindings, readPolicies } from './liveness-store.ts'
+import {
+  type AgentLimits,
+  agentLimitOf,
+  byRoom,
+  bySteering,
+  type LivenessService,
+  mergePolicy,
+} from './liveness-service.ts'
+import {
+  answeredFindings,
+  type FindingRow,
+  openFindings,
+  openQuestions,
+  overdueFindings,
+  readPolicies,
+} from './liveness-store.ts'
 import type { OutputWatch } from './output-watch.ts'
 
 /** What the `runs` part tells of tasks and runs. */
@@ -21,6 +36,7 @@ export interface LivenessFigures {
   readonly failingTasks: typeof figures.failingTasks
   readonly recentRuns: typeof figures.recentRuns
   readonly runsAtWork: typeof figures.runsAtWork
+  readonly statesOfRuns: typeof figures.statesOfRuns
 }
 
 export interface LivenessJobOptions {
@@ -84,7 +100,7 @@ export class LivenessJob {
     this.#slowAt = monotonic
     let seen = await lookAround(this.#database, this.#options.figures)
     // What is let go changes what there is to see.
-    if (seen.open.length > 0 && (await this.#letMovedOn(seen)))
+    if (seen.open.length > 0 && (await this.#settleSteered(seen)))
       seen = await lookAround(this.#database, this.#options.figures)
     for (const suspicion of this.#suspicions(policies, seen)) {
       const policy = policies(suspicion.tenant)
@@ -93,15 +109,17 @@ export class LivenessJob {
     }
   }
 
-  /** A task that moves again, or has ended, answers for itself: its run goes on. False: none does. */
-  async #letMovedOn({ open, silent }: Seen): Promise<boolean> {
-    const known = new Map(silent.map((task) => [task.taskId, task]))
-    const moved = open.filter((finding) => {
-      const task = known.get(finding.subjectId)
-      return task === undefined || task.progressAt > finding.foundAt
+  /** What somebody let go on by another way, or ended, needs no answer any more. False: there is nothing of the kind. */
+  async #settleSteered({ open, states }: Seen): Promise<boolean> {
+    const stateOf = new Map(states.map((run) => [run.id, run.state]))
+    const steered = open.filter((finding) => {
+      const now = finding.evidence.runs.flatMap((id) => stateOf.get(id) ?? [])
+      const ended = now.every(isRunEnded)
+      // Runs that come again and again are asked about, whatever became of the ones before.
+      return ended ? finding.subjectKind === 'task' : !now.includes('paused')
     })
-    for (const finding of moved) await this.#options.service.settle(finding, 'continue', 'progress')
-    return moved.length > 0
+    for (const finding of steered) await this.#options.service.settle(finding, 'continue', bySteering)
+    return steered.length > 0
   }
 
   #suspicions(policies: Policies, { now, until, silent, failing, runs }: Seen): readonly Suspicion[] {
@@ -111,7 +129,7 @@ export class LivenessJob {
     ) => [...Map.groupBy(items, (item) => item.tenant)].flatMap(([tenant, own]) => find(own, policies(tenant)))
     const fresh = silent.filter((task) => {
       const answered = until('no_progress', task.taskId)
-      return answered === null || task.progressAt > answered
+      return answered === null || task.progressAt >= answered
     })
     return [
       ...byTenant(fresh, (own, policy) => findNoProgress(own, policy, now)),
@@ -172,14 +190,19 @@ type Seen = Awaited<ReturnType<typeof lookAround>>
 function lookAround(database: Database, figures: LivenessFigures) {
   const now = database.clock.now()
   const ago = (ms: number) => new Date(now.getTime() - ms)
-  return database.asSystem('liveness').read(async (tx) => ({
-    now,
-    open: await openFindings(tx, 'no_progress'),
-    until: untilOf(await answeredFindings(tx, ago(answersKeptMs))),
-    silent: await figures.silentTasks(tx, ago(1_000), most),
-    failing: await figures.failingTasks(tx, 2, most),
-    runs: await figures.recentRuns(tx, ago(runsWithinMs), mostRuns),
-  }))
+  return database.asSystem('liveness').read(async (tx) => {
+    const open = await openQuestions(tx)
+    const asked = open.flatMap(({ tenant, evidence }) => evidence.runs.map((runId) => ({ tenant, runId })))
+    return {
+      now,
+      open,
+      states: asked.length === 0 ? [] : await figures.statesOfRuns(tx, asked),
+      until: untilOf(await answeredFindings(tx, ago(answersKeptMs))),
+      silent: await figures.silentTasks(tx, ago(1_000), most),
+      failing: await figures.failingTasks(tx, 2, most),
+      runs: await figures.recentRuns(tx, ago(runsWithinMs), mostRuns),
+    }
+  })
 }
 
 function untilOf(rows: Awaited<ReturnType<typeof answeredFindings>>): SeenUntil {

@@ -21,11 +21,15 @@ import {
 
 /** What the detectors do to runs; the `runs` and `schedules` parts provide it. All in the caller's transaction. */
 export interface RunControl {
-  /** Pauses those that can be; returns them. */
+  /**
+   * Pauses those that can be; returns them. With a reason to stop, agents stop what they do for them, and those paused
+   * before for which one did are returned, too; null: what is at work ends by itself.
+   */
   pause(
     tx: Tx,
     tenant: TenantId,
     runs: readonly RunId[],
+    stop: string | null,
     now: Date,
   ): Promise<{ readonly paused: readonly RunId[]; readonly shards: readonly Shard[] }>
   /** Lets those go on that are paused. */
@@ -60,6 +64,8 @@ export interface LivenessServiceOptions {
 
 /** Who answers for a fan-out that has room again. */
 export const byRoom = 'room'
+/** Who answers where somebody let the runs go on by another way, or ended them. */
+export const bySteering = 'steering'
 /** A fan-out that comes back within this time is the one it was before, ms. */
 const sameMs = 60_000
 
@@ -112,7 +118,10 @@ export class LivenessService {
       const holds = detector === 'runaway_fan_out' && action === 'act'
       if (holds) done = 'they begin when there is room'
       else if (action !== 'note') {
-        const { paused, shards: freed } = await control.pause(tx, tenant, suspicion.runs, now)
+        const stop = action === 'ask' ? suspicion.explanation : null
+        const { paused, shards: freed } = await control.pause(tx, tenant, suspicion.runs, stop, now)
+        // Another finding has stopped it, or it has ended: nobody is to be asked about it.
+        if (action === 'ask' && subject.kind === 'task' && paused.length === 0) return null
         await control.pauseSchedules(tx, tenant, suspicion.schedules, now)
         shards.push(...freed)
         runs = paused
@@ -192,7 +201,7 @@ export class LivenessService {
   async #extend(tx: Tx, row: FindingRow, suspicion: Suspicion, now: Date): Promise<FindingView | null> {
     const more = suspicion.runs.filter((run) => !row.evidence.runs.includes(run))
     if (more.length === 0) return null
-    const { paused, shards } = await this.#options.control.pause(tx, row.tenant, more, now)
+    const { paused, shards } = await this.#options.control.pause(tx, row.tenant, more, suspicion.explanation, now)
     if (paused.length === 0) return null
     const evidence = { ...row.evidence, runs: [...row.evidence.runs, ...paused] }
     const explanation = `${suspicion.explanation}; ${told(evidence.runs, evidence.schedules, waitsForAnswer)}`

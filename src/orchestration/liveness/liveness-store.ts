@@ -89,6 +89,12 @@ export async function openFindings(tx: ReadTx, detector: DetectorName): Promise<
     select ${columns} from liveness_findings where state = 'open' and detector = ${detector} limit 1000`)
 }
 
+/** Open findings that wait for an answer, of all tenants. */
+export async function openQuestions(tx: ReadTx): Promise<readonly FindingRow[]> {
+  return tx.query(sql`
+    select ${columns} from liveness_findings where state = 'open' and action = 'ask' limit 1000`)
+}
+
 export async function listFindings(
   tx: ReadTx,
   tenant: TenantId,

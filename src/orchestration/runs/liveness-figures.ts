@@ -1,6 +1,8 @@
 import type { RunId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
+import type { RunState } from './states-contract.ts'
+import { withdrawnCode } from './withdraw-leases.ts'
 
 export interface TaskAtWork {
   readonly tenant: TenantId
@@ -55,7 +57,8 @@ export async function failingTasks(tx: ReadTx, least: number, limit: number): Pr
       select json_agg(json_build_array(ended_at, outcome || ' ' || coalesce(error->>'code', '') || ' ' || coalesce(error->>'message', ''))
         order by fence) as ends
       from (select fence, ended_at, outcome, error from past_attempts p
-        where p.tenant_id = o.tenant_id and p.task_id = o.id order by fence desc limit 100) newest) e
+        where p.tenant_id = o.tenant_id and p.task_id = o.id and p.error->>'code' is distinct from ${withdrawnCode}
+        order by fence desc limit 100) newest) e
     where e.ends is not null`)
   return rows.map((row) => ({ ...row, ends: row.ends.map(([at, what]) => ({ at: new Date(at), what })) }))
 }
@@ -96,6 +99,22 @@ export async function recentRuns(tx: ReadTx, since: Date, perTenant: number): Pr
       where x.tenant_id = busy.tenant_id and x.created_at > ${since} and x.parent_task is null
       order by created_at desc limit ${perTenant}) r
     where busy.tenant_id is not null order by r.created_at, r.id`)
+}
+
+export interface StateOfRun {
+  readonly id: RunId
+  readonly state: RunState
+}
+
+/** Those of the runs that there are. */
+export async function statesOfRuns(
+  tx: ReadTx,
+  runs: readonly { readonly tenant: TenantId; readonly runId: RunId }[],
+): Promise<readonly StateOfRun[]> {
+  return tx.query(sql`
+    select r.id, r.state
+    from unnest(${runs.map((r) => r.tenant)}::text[], ${runs.map((r) => r.runId)}::text[]) as i(tenant_id, id)
+    join runs r on r.tenant_id = i.tenant_id and r.id = i.id`)
 }
 
 export interface RunAtWork {

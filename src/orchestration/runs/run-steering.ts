@@ -23,6 +23,7 @@ import {
 } from './run-tasks-store.ts'
 import { lockRuns, readSteps, saveRuns, saveSteps } from './runs-store.ts'
 import { isRunEnded, isTaskEnded, runStates } from './states-contract.ts'
+import { withdrawLeases } from './withdraw-leases.ts'
 
 export interface RunSteeringOptions {
   readonly engine: () => RunEngine
@@ -111,6 +112,11 @@ export class RunSteering {
       if (call.state !== 'paused') shards.push(...(await this.pause(tx, call, now)))
     }
     return shards
+  }
+
+  /** Takes back what agents work on of paused runs; `withdrawLeases` tells more. */
+  withdraw(tx: Tx, runs: readonly RunRow[], why: string, now: Date): ReturnType<typeof withdrawLeases> {
+    return withdrawLeases(tx, runs, why, this.#options, now)
   }
 
   async resume(tx: Tx, run: RunRow, now: Date): Promise<readonly Shard[]> {
