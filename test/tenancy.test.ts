@@ -193,6 +193,20 @@ describe.each(kinds)('no route lets a tenant reach another, on %s', (kind) => {
     expect(await theirRows()).toEqual(before)
   })
 
+  test('what is asked of a thing that is not there is not found, rather than empty', async () => {
+    const faults: string[] = []
+    for (const route of inOrder()) {
+      if (route.method !== 'GET' || route.permission === 'public' || !/:|\*/.test(route.path)) continue
+      if (isLong(route) || route.permission.startsWith('platform:')) continue
+      for (const id of [absent(candidates.find((name) => name.startsWith('run_'))!), absent(called)]) {
+        const { statusCode } = await inject(api.server, { ...route, query: null }, id, key)
+        // 400: where no such thing can be called so.
+        if (statusCode !== 404 && statusCode !== 400) faults.push(`${route.method} ${route.path} ${id}: ${statusCode}`)
+      }
+    }
+    expect(faults).toEqual([])
+  })
+
   test('no caller but one above tenants can speak for another tenant', async () => {
     const faults: string[] = []
     for (const route of inOrder()) {

@@ -38,7 +38,7 @@ import { createPageOfRuns } from '../orchestration/runs/page-of-runs.ts'
 import { countRuns, readQueue } from '../orchestration/runs/queue-figures.ts'
 import { toRunView } from '../orchestration/runs/run-views.ts'
 import { runRoutes } from '../orchestration/runs/runs-routes.ts'
-import { runCreatedAt } from '../orchestration/runs/runs-store.ts'
+import { requireRun, runCreatedAt } from '../orchestration/runs/runs-store.ts'
 import { runsUnder } from '../orchestration/runs/runs-under.ts'
 import { runOfTask } from '../orchestration/runs/task-ids-contract.ts'
 import { toolCallRoutes } from '../orchestration/tool-calls/tool-calls-routes.ts'
@@ -208,7 +208,7 @@ export async function openPlatform(
       }),
       ...approvalRoutes({ database, approvals: orchestration.approvals, pageOfRuns }),
       ...questionRoutes({ database, questions: orchestration.questions, pageOfRuns }),
-      ...toolCallRoutes(database),
+      ...toolCallRoutes({ database, requireRun }),
       ...personaRoutes(personas),
       ...mergeRoutes({ database, runsUnder, pageOfRuns }),
       ...proofRoutes(proofs, runOfTask),

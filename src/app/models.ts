@@ -21,7 +21,7 @@ import { costAt } from '../orchestration/budgets/prices/price-table.ts'
 import { ensureAccounts } from '../orchestration/quotas/quotas-store.ts'
 import type { AttemptGrant } from '../orchestration/runners/hosted-agent.ts'
 import { leaseStanding } from '../orchestration/runs/lease-standing.ts'
-import { findRun } from '../orchestration/runs/runs-store.ts'
+import { findRun, requireRun } from '../orchestration/runs/runs-store.ts'
 import type { Spending } from './spending.ts'
 
 export interface OpenModelsOptions {
@@ -70,7 +70,7 @@ export async function openModels(options: OpenModelsOptions): Promise<Models> {
   })
   return {
     routes: [
-      ...modelRoutes({ database, catalog, keys, recorder, priceOf, onCommit }),
+      ...modelRoutes({ database, catalog, keys, recorder, priceOf, requireRun, onCommit }),
       ...modelCallRoutes(gateway, keys, catalog),
     ],
     authenticate: keys.authenticate,

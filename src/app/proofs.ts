@@ -11,7 +11,7 @@ import { ProofsService } from '../orchestration/proofs/proofs-service.ts'
 import { listQuestions } from '../orchestration/questions/questions-store.ts'
 import { readStepOutputs } from '../orchestration/runs/run-context.ts'
 import { requestersOf } from '../orchestration/runs/run-requesters.ts'
-import { findRun } from '../orchestration/runs/runs-store.ts'
+import { findRun, requireRun } from '../orchestration/runs/runs-store.ts'
 import { runsUnder } from '../orchestration/runs/runs-under.ts'
 import { readFormerAttempts, readTaskRecords } from '../orchestration/runs/task-records.ts'
 import { toolCallsOfTask } from '../orchestration/tool-calls/tool-calls-store.ts'
@@ -23,6 +23,7 @@ const most = 1_000
 /** Proofs of work, with what each part knows of a task. */
 export function createProofs(database: Database, orchestration: Orchestration, storage: Storage): ProofsService {
   return new ProofsService({
+    requireRun,
     runsUnder,
     database,
     blobs: storage.blobs,

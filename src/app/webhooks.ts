@@ -2,9 +2,8 @@ import type { Limiter } from '../external-api/gateway/front-door/index.ts'
 import { createWebhooks, type RuleActions, type Webhooks } from '../external-api/webhooks/index.ts'
 import type { LoadedConfig } from '../foundation/platform/config/load-config.ts'
 import type { Database } from '../foundation/platform/database/database.ts'
-import { runErrors } from '../orchestration/runs/run-errors.ts'
 import type { RunsService } from '../orchestration/runs/runs-service.ts'
-import { findRun } from '../orchestration/runs/runs-store.ts'
+import { requireRun } from '../orchestration/runs/runs-store.ts'
 import { ruleLanguage } from './rule-language.ts'
 import { isTenantOpen } from './tenant-work.ts'
 import { loadSigningKeys } from './webhook-key.ts'
@@ -49,8 +48,6 @@ export function ruleActions(runs: RunsService, parallel: number | null): RuleAct
       const start = { what: { name: workflow }, inputs, repo: null, priority: null, parallel, labels }
       return (await runs.startIn(tx, tenant, start, now)).id
     },
-    async requireRun(tx, tenant, runId) {
-      if ((await findRun(tx, tenant, runId)) === null) throw runErrors['run-not-found'](`there is no run ${runId}`)
-    },
+    requireRun,
   }
 }

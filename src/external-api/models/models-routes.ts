@@ -1,5 +1,6 @@
+import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ModelPrice } from '../../foundation/kernel/model-price.ts'
-import type { Database } from '../../foundation/platform/database/database.ts'
+import type { Database, ReadTx } from '../../foundation/platform/database/database.ts'
 import { parsePlace, toPage } from '../../foundation/platform/http/page.ts'
 import { checkRevision } from '../../foundation/platform/http/preconditions.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
@@ -38,6 +39,8 @@ export interface ModelRoutesOptions {
   readonly keys: ModelKeys
   readonly recorder: CallRecorder
   readonly priceOf: (model: string, at: Date) => ModelPrice | null
+  /** Throws `run-not-found`; the `runs` part provides it. */
+  readonly requireRun: (tx: ReadTx, tenant: TenantId, runId: string) => Promise<void>
   readonly onCommit?: () => void
 }
 
@@ -99,7 +102,7 @@ function keyRoutes({ keys }: ModelRoutesOptions): Route[] {
   ]
 }
 
-function callRoutes({ database }: ModelRoutesOptions): Route[] {
+function callRoutes({ database, requireRun }: ModelRoutesOptions): Route[] {
   return [
     route({
       ...listModelCalls,
@@ -124,7 +127,10 @@ function callRoutes({ database }: ModelRoutesOptions): Route[] {
       ...showRunModels,
       permission: 'budgets:read',
       handle: async ({ params: { id }, principal: { tenant } }) => {
-        const items = await database.forTenant(tenant).read((tx) => spendingOfRun(tx, tenant, id))
+        const items = await database.forTenant(tenant).read(async (tx) => {
+          await requireRun(tx, tenant, id)
+          return spendingOfRun(tx, tenant, id)
+        })
         return { items: [...items], microUsd: items.reduce((sum, item) => sum + item.microUsd, 0) }
       },
     }),

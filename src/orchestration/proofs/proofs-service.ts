@@ -27,6 +27,8 @@ export interface ProofsServiceOptions {
   readonly blobs: BlobStore
   readonly sink: ArtifactSink
   readonly sources: ProofSources
+  /** Throws `run-not-found`; the `runs` part provides it. */
+  readonly requireRun: (tx: ReadTx, tenant: TenantId, runId: string) => Promise<void>
   /** A run and those that it called; the `runs` part provides it. */
   readonly runsUnder: (tx: ReadTx, tenant: TenantId, run: RunId, most: number) => Promise<readonly RunId[]>
   /** Which of these tasks have kept an artifact of this name; the `artifacts` part provides it. */
@@ -117,8 +119,9 @@ export class ProofsService {
 
   /** Those of all tasks of a run, and of the runs that it called, that left a change. */
   async ofRun(tenant: TenantId, runId: string): Promise<{ readonly items: NamedProof[]; readonly more: number }> {
-    const { database, sources, runsUnder } = this.#options
+    const { database, sources, requireRun, runsUnder } = this.#options
     const changed = await database.forTenant(tenant).read(async (tx) => {
+      await requireRun(tx, tenant, runId)
       const tasks = new Map<string, string>()
       for (const run of await runsUnder(tx, tenant, runId as RunId, mostRuns)) {
         const artifacts = await sources.artifactsOf(tx, tenant, run)

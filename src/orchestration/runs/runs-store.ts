@@ -283,3 +283,8 @@ export async function runCreatedAt(tx: ReadTx, tenant: TenantId, id: string): Pr
   if (run === null) throw runErrors['run-not-found'](`there is no run ${id}`)
   return run.createdAt
 }
+
+/** Throws `run-not-found`: what is asked of a run that is not there, or is another tenant's, has no empty answer. */
+export async function requireRun(tx: ReadTx, tenant: TenantId, id: string): Promise<void> {
+  await runCreatedAt(tx, tenant, id)
+}
