@@ -23,8 +23,9 @@ export function planLikeSystem(tx: Tx): void {
 const alike = new WeakSet<Tx>()
 
 const settings: Query = {
-  text: Object.entries({ plan_cache_mode: 'force_generic_plan', ...byIndex })
-    .map(([name, value]) => `set local ${name} = '${value}'`)
-    .join(';'),
+  name: 'plan-like-system',
+  text: `select ${Object.entries({ plan_cache_mode: 'force_generic_plan', ...byIndex })
+    .map(([name, value]) => `set_config('${name}', '${value}', true)`)
+    .join(', ')}`,
   values: [],
 }

@@ -6,15 +6,15 @@ import type { Random } from '../../kernel/random.ts'
 import { beforeCommit } from './before-commit.ts'
 import type { ReadTx, Scope, Tx, WriteOptions } from './database.ts'
 import { databaseErrors, isConflict } from './database-errors.ts'
-import type { Role, Session } from './session.ts'
+import type { Role, Session, Statement } from './session.ts'
 import { Transaction } from './transaction.ts'
 
 /** What a kind of database must offer; scopes, retries and hooks are built on it once for all kinds. */
 export interface Backend {
   /** Lends a session of the role to `fn`. A session that failed meanwhile is thrown away. */
   withSession<T>(role: Role, fn: (session: Session) => Promise<T>): Promise<T>
-  /** The statements that open a transaction: sent as one text. `tenant` is safe to quote. */
-  beginText(role: Role, tenant: TenantId | null, readOnly: boolean): string
+  /** The statements that open a transaction. */
+  begin(role: Role, tenant: TenantId | null, readOnly: boolean): readonly Statement[]
   /** Watches an open transaction, for databases that cannot time it out themselves. Returns the end of the watch. */
   watch?(transaction: Transaction): () => void
 }
@@ -40,8 +40,8 @@ export interface ScopeOptions {
 /** The scope of one tenant (`app` role) or of all (`system` role, tenant null). */
 export function createScope(backend: Backend, role: Role, tenant: TenantId | null, options: ScopeOptions): Scope {
   const purpose = (options.purpose ?? 'tenant').replace(/[^a-z]+/g, '-')
-  const beginRead = backend.beginText(role, tenant, true)
-  const beginWrite = backend.beginText(role, tenant, false)
+  const beginRead = backend.begin(role, tenant, true)
+  const beginWrite = backend.begin(role, tenant, false)
 
   async function runOnce<T>(readOnly: boolean, again: boolean, fn: (tx: Tx) => Promise<T>): Promise<T> {
     const begin = readOnly ? beginRead : beginWrite

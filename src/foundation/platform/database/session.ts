@@ -1,29 +1,30 @@
-import pg, { type Client, type ClientBase, type QueryResult } from 'pg'
-import type { WireValue } from './encode-values.ts'
+import pg, { type Client, type ClientBase } from 'pg'
+import {
+  type Connection,
+  type KnownShapes,
+  type SentStatement,
+  type Statement,
+  StatementBatch,
+  type StatementResult,
+} from './statement-batch.ts'
 
-export interface Statement {
-  readonly text: string
-  readonly values?: readonly WireValue[]
-  /** Keeps the statement prepared under this name for the life of the session. */
-  readonly name?: string
-}
+export type { Statement, StatementResult } from './statement-batch.ts'
 
-/** One server session. Statements may be sent without waiting; the server answers them in order. */
+/**
+ * One server session. Statements may be sent without waiting; the server answers them in order. All that is sent within one
+ * turn of the event loop leaves in a single write.
+ */
 export interface Session {
-  send(statement: Statement): Promise<QueryResult>
-  /** Sends all that `issue` sends in a single write. */
-  together<T>(issue: () => T): T
+  /** A statement inside a transaction. Where one fails, those sent in the same turn behind it are refused with it. */
+  send(statement: Statement): Promise<StatementResult>
+  /** A text of one or more statements without parameters, which is carried out whatever became of those before it. */
+  control(text: string): Promise<StatementResult>
   /** Why the session is dead, once it is. */
   failure(): Error | undefined
 }
 
 /** Which of the two database roles runs a transaction. */
 export type Role = 'app' | 'system'
-
-/** The part of pg's client that its types leave out. */
-interface Wire {
-  readonly connection: { readonly stream: { cork(): void; uncork(): void } }
-}
 
 /** Wraps a pipelining pg client, whatever it is connected to. Attach it before anything can fail. */
 export function createSession(client: ClientBase): Session {
@@ -34,30 +35,45 @@ export function createSession(client: ClientBase): Session {
   client.on('end', () => {
     failure ??= new Error('the connection ended')
   })
-  const { stream } = (client as Client & Wire).connection
+  const { connection } = client as Client & { readonly connection: Connection }
+  const known: KnownShapes = new Map()
+  let waiting: SentStatement[] = []
+  let scheduled = false
+
+  const submitWaiting = () => {
+    if (waiting.length === 0) return
+    const batch = new StatementBatch(waiting, known)
+    waiting = []
+    void client.query(batch)
+  }
+  const leave = () => {
+    scheduled = false
+    submitWaiting()
+    connection.stream.uncork()
+  }
+  const schedule = () => {
+    if (scheduled) return
+    scheduled = true
+    connection.stream.cork()
+    process.nextTick(leave)
+  }
   return {
-    send: (statement) => new Promise((resolve, reject) => void client.query(toQuery(statement, resolve, reject))),
-    together(issue) {
-      stream.cork()
-      try {
-        return issue()
-      } finally {
-        stream.uncork()
-      }
+    send(statement) {
+      schedule()
+      return new Promise((resolve, reject) => void waiting.push({ statement, resolve, reject }))
+    },
+    control(text) {
+      schedule()
+      submitWaiting()
+      return new Promise((resolve, reject) => {
+        const query = new pg.Query(text)
+        void client.query(
+          Object.assign(query, {
+            callback: (error: Error | null, result: StatementResult) => (error ? reject(error) : resolve(result)),
+          }),
+        )
+      })
     },
     failure: () => failure,
   }
-}
-
-/** What pg makes of a statement by itself, without the copies of it that it makes on the way. */
-function toQuery(
-  { text, values, name }: Statement,
-  resolve: (result: QueryResult) => void,
-  reject: (error: Error) => void,
-): pg.Query {
-  const query = new pg.Query(text, values as unknown[] | undefined)
-  return Object.assign(query, {
-    ...(name === undefined ? {} : { name }),
-    callback: (error: Error | null, result: QueryResult) => (error ? reject(error) : resolve(result)),
-  })
 }

@@ -1,10 +1,9 @@
-import type { QueryResult } from 'pg'
 import { isAppError, messageOf } from '../../kernel/errors.ts'
 import type { TenantId } from '../../kernel/ids.ts'
 import type { Tx } from './database.ts'
 import { databaseErrors, isServerError, sqlStateOf, translateError } from './database-errors.ts'
 import { encodeValues } from './encode-values.ts'
-import type { Session, Statement } from './session.ts'
+import type { Session, Statement, StatementResult } from './session.ts'
 import type { Query } from './sql.ts'
 
 const inFailedTransaction = '25P02'
@@ -24,23 +23,23 @@ export class Transaction implements Tx {
   readonly tenant: TenantId | null
   readonly again: boolean
   readonly #session: Session
-  readonly #begin: string
+  readonly #begin: readonly Statement[]
   readonly #hooks: (() => void)[] = []
   readonly #endHooks: (() => void)[] = []
   readonly #beforeLast: (() => void) | null
   readonly #posts: Promise<unknown>[] = []
   #state: 'unused' | 'open' | 'closed' = 'unused'
   #failure: Error | undefined
-  /** Whether somebody waited for the statement that failed. */
-  #failureWasPosted = false
+  /** Whether nobody waited for the statement that failed. */
+  #failureUntold = false
   #inFlight = 0
   #unchanged = false
-  #commit: Promise<QueryResult> | undefined
+  #commit: Promise<StatementResult> | undefined
   readonly #texts = new Set<string>()
   #appendedEvents = false
   #idleSince = performance.now()
 
-  constructor(session: Session, begin: string, { tenant, again, beforeLast }: TransactionOptions) {
+  constructor(session: Session, begin: readonly Statement[], { tenant, again, beforeLast }: TransactionOptions) {
     this.#session = session
     this.#begin = begin
     this.tenant = tenant
@@ -59,16 +58,13 @@ export class Transaction implements Tx {
   async last<Row>(query: Query): Promise<readonly Row[]> {
     if (this.#beforeLast === null) return this.query(query)
     this.#beforeLast()
-    const answer = this.#session.together(() => {
-      const sent = this.#send(query)
-      // A session that is dead already, or a transaction that had ended, has sent nothing.
-      if (this.#state === 'open') {
-        this.#commit = this.#session.send({ text: 'commit' })
-        this.#commit.catch(() => undefined) // told by whoever waits for the commit
-        this.#state = 'closed'
-      }
-      return sent
-    })
+    const answer = this.#send(query)
+    // A session that is dead already, or a transaction that had ended, has sent nothing.
+    if (this.#state === 'open') {
+      this.#commit = this.#session.control('commit')
+      this.#commit.catch(() => undefined) // told by whoever waits for the commit
+      this.#state = 'closed'
+    }
     return (await answer).rows as Row[]
   }
 
@@ -131,15 +127,15 @@ export class Transaction implements Tx {
     this.#state = 'closed'
     if (!used) return
     if (!this.commitSent && this.#session.failure()) throw this.#translate(this.#session.failure())
-    let result: QueryResult
+    let result: StatementResult
     try {
-      result = await (this.#commit ?? this.#session.send({ text: 'commit' }))
+      result = await (this.#commit ?? this.#session.control('commit'))
     } catch (error) {
       throw isOutcomeKnown(error) ? this.#translate(error) : commitUnknown(this.#session.failure() ?? error)
     }
     if (result.command !== 'COMMIT') {
       await Promise.all(this.#posts)
-      if (this.#failureWasPosted) throw this.#failure
+      if (this.#failureUntold) throw this.#failure
       throw databaseErrors['transaction-aborted'](
         'a failed statement was swallowed, so the transaction was rolled back',
         {
@@ -154,7 +150,7 @@ export class Transaction implements Tx {
     const used = this.#state === 'open'
     this.#state = 'closed'
     if (!used || this.#session.failure()) return
-    this.#session.send({ text: 'commit' }).catch((error) => {
+    this.#session.control('commit').catch((error) => {
       this.#failure ??= error
     })
   }
@@ -164,7 +160,7 @@ export class Transaction implements Tx {
     const used = this.#state === 'open'
     this.#state = 'closed'
     if (!used || this.#session.failure()) return
-    await this.#session.send({ text: 'rollback' }).catch((error) => {
+    await this.#session.control('rollback').catch((error) => {
       this.#failure ??= error
     })
   }
@@ -192,7 +188,7 @@ export class Transaction implements Tx {
     await this.rollback()
   }
 
-  async #send(query: Query, posted = false): Promise<QueryResult> {
+  async #send(query: Query, posted = false): Promise<StatementResult> {
     if (this.#state === 'closed') {
       throw (
         this.#failure ?? databaseErrors['transaction-closed'](`the transaction has ended: ${query.text.slice(0, 80)}`)
@@ -205,27 +201,30 @@ export class Transaction implements Tx {
     try {
       return await (this.#state === 'unused' ? this.#sendFirst(statement) : this.#session.send(statement))
     } catch (error) {
-      const translated = this.#translate(error)
       // What is refused because an earlier statement failed has nothing to say of its own.
-      if (this.#failureWasPosted && sqlStateOf(error) === inFailedTransaction) throw this.#failure
-      if (this.#failure === undefined) {
-        this.#failure = translated
-        this.#failureWasPosted = posted
-      }
-      throw translated
+      if (this.#failureUntold && sqlStateOf(error) === inFailedTransaction) throw this.#failure
+      throw this.#failed(error, posted)
     } finally {
       this.#inFlight -= 1
       this.#idleSince = performance.now()
     }
   }
 
-  /** BEGIN cannot fail while the session lives, and where it did, the statement would lack its tenant and see nothing. */
-  async #sendFirst(statement: Statement): Promise<QueryResult> {
+  /** Where what opens the transaction fails, the server passes over the statement: without its tenant it would see nothing. */
+  #sendFirst(statement: Statement): Promise<StatementResult> {
     this.#state = 'open'
-    const [, result] = await this.#session.together(() =>
-      Promise.all([this.#session.send({ text: this.#begin }), this.#session.send(statement)]),
-    )
-    return result
+    for (const part of this.#begin) this.#session.send(part).catch((error) => this.#failed(error, true))
+    return this.#session.send(statement)
+  }
+
+  /** Notes the first failure, and returns this one. */
+  #failed(error: unknown, untold: boolean): Error {
+    const translated = this.#translate(error)
+    if (this.#failure === undefined) {
+      this.#failure = translated
+      this.#failureUntold = untold
+    }
+    return translated
   }
 
   /** When the session has died, its own reason says more than the statement that noticed. */

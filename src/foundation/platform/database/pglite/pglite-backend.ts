@@ -1,5 +1,5 @@
+import { beginStatements } from '../begin-statements.ts'
 import { databaseErrors, translateError } from '../database-errors.ts'
-import { roles } from '../roles.ts'
 import type { Backend } from '../scope.ts'
 import type { Session } from '../session.ts'
 import type { Transaction } from '../transaction.ts'
@@ -72,10 +72,7 @@ export function createPgliteBackend(first: PgliteServer, options: PgliteBackendO
         expire = expired.reject
         return Promise.race([fn(session), expired.promise])
       }),
-    beginText(role, tenant, readOnly) {
-      const begin = `${readOnly ? 'begin read only' : 'begin'};set local role ${roles[role]}`
-      return tenant === null ? begin : `${begin};set local app.tenant='${tenant}'`
-    },
+    begin: beginStatements,
     watch(transaction) {
       const watched = { transaction, expire }
       current = watched

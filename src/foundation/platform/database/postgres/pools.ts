@@ -1,6 +1,6 @@
 import pg from 'pg'
+import { beginStatements } from '../begin-statements.ts'
 import { databaseErrors, translateError } from '../database-errors.ts'
-import { roles } from '../roles.ts'
 import type { Backend } from '../scope.ts'
 import { createSession, type Role, type Session } from '../session.ts'
 import { clientConfig, type PostgresOptions, prepareClient, type SettingsMode } from './postgres-options.ts'
@@ -27,7 +27,7 @@ export function openPools(options: PostgresOptions, mode: SettingsMode): Pools {
     const ageMs = last === undefined ? firstPlanAgeMs : Math.min(longestPlanAgeMs, last.ageMs * 2)
     planned.set(session, { at: now, ageMs })
     // Travels before the transaction. Where it fails the session has failed, which the transaction finds out.
-    if (last !== undefined) session.send({ text: 'discard plans' }).catch(() => undefined)
+    if (last !== undefined) session.control('discard plans').catch(() => undefined)
   }
   const open = (role: Role, max: number) => {
     const pool = new pg.Pool({
@@ -53,12 +53,8 @@ export function openPools(options: PostgresOptions, mode: SettingsMode): Pools {
         client.release(session.failure() !== undefined)
       }
     },
-    beginText(role, tenant, readOnly) {
-      // Behind a pooler the role is set again each time: isolation must not hang on what it does with sessions.
-      const setRole = mode === 'statements' ? `;set local role ${roles[role]}` : ''
-      const begin = `${readOnly ? 'begin read only' : 'begin'}${setRole}`
-      return tenant === null ? begin : `${begin};set local app.tenant='${tenant}'`
-    },
+    // Behind a pooler the role is set again each time: isolation must not hang on what it does with sessions.
+    begin: (role, tenant, readOnly) => beginStatements(mode === 'statements' ? role : null, tenant, readOnly),
     async close() {
       const ended = Object.values(pools).map((pool) => {
         const lent = pool.totalCount > pool.idleCount
