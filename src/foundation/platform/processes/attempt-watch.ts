@@ -16,6 +16,7 @@ import { WatchedAttempt } from './watched-attempt.ts'
 const reportSamplesEveryMs = 1_000
 /** Work that has a limit is looked at more often: memory fills quickly. */
 const limitedSampleMs = 200
+const cgroupsAgainMs = 10_000
 
 /** The heart of the supervisor: starts commands, samples their families, and ends them to the last process. */
 export class AttemptWatch {
@@ -35,8 +36,8 @@ export class AttemptWatch {
   #sampleAt = Number.POSITIVE_INFINITY
   #reportedAt = 0
   #closed = false
-  /** Undefined: nobody has asked for limits yet. */
-  #cgroups: Cgroups | null | undefined
+  #cgroups: Cgroups | null = null
+  #cgroupsAskedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: {
     readonly table: ProcessTable
@@ -50,6 +51,7 @@ export class AttemptWatch {
     this.#reply = options.reply
     this.#excluded = options.excluded
     this.#collected = options.table.collectedCpuSeconds() ?? 0
+    this.#openCgroups()
   }
 
   start(request: SpawnRequest): void {
@@ -62,6 +64,7 @@ export class AttemptWatch {
 
   #start(request: SpawnRequest): void {
     if (this.#closed) return
+    if (request.limits !== null) this.#openCgroups()
     this.#journal.open(request.marker)
     const files = openChildFiles(request)
     let child: ChildProcess
@@ -98,9 +101,19 @@ export class AttemptWatch {
     this.#sampleWithin(sampleDelay(0))
   }
 
+  /**
+   * Room can be made while nobody but us is in our group: so at the start, before there is any work, which from then on is
+   * where we have moved to. A stranger who was there (a tool that the runner had just called) may have gone since.
+   */
+  #openCgroups(): void {
+    const now = performance.now()
+    if (this.#cgroups !== null || now - this.#cgroupsAskedAt < cgroupsAgainMs) return
+    this.#cgroupsAskedAt = now
+    this.#cgroups = Cgroups.open([...this.#excluded])
+  }
+
   /** A control group with the process in it; null where the system has none for us. */
   #limit(pid: number, name: string, limits: ProcessLimits): Cgroup | null {
-    if (this.#cgroups === undefined) this.#cgroups = Cgroups.open([...this.#excluded])
     const group = this.#cgroups?.create(name, limits) ?? null
     if (group === null || group.add([pid])) return group
     group.remove()
