@@ -79,7 +79,9 @@ it('gives the same however the stream is cut', () => {
       }
       out.push(stream.write(bytes.subarray(start)).toString(), stream.end().toString())
       expect(out.join('')).toBe(masker.text(whole))
-      for (const value of secrets) expect(out.join('')).not.toContain(value)
+      // A mask and what stands behind it may spell a secret that was never there.
+      const left = out.join('').replaceAll('***', '#')
+      for (const value of secrets) expect(left).not.toContain(value)
     }),
     { numRuns: 1_000 },
   )
