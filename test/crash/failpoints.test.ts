@@ -86,7 +86,7 @@ test('every failpoint of the sources is known here, and none that is no longer t
     ...text.matchAll(/\.asSystem\(\s*['`]([^'`]+)['`]\s*\)(\s*\.read\()?/g),
   ])
   const written = scopes.filter(([, , read]) => read === undefined).map(([, reason]) => reason!)
-  const purposes = written.map((reason) => reason.replace('${options.name}', 'event-waits').replace(/[^a-z]+/g, '-'))
+  const purposes = written.map((reason) => reason.replace('${name}', 'event-waits').replace(/[^a-z]+/g, '-'))
   expect([...commits, ...elsewhere].sort()).toEqual([...new Set([...purposes, 'tenant'])].sort())
 })
 
