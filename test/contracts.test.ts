@@ -68,6 +68,17 @@ describe('every contract, fed from its own schema', () => {
     expect(api.errors).toEqual([])
   })
 
+  test('refuses a field of a body that it does not know, but from programs of other versions', () => {
+    const withBody = api.server.routes.filter(({ body }) => body !== null)
+    const open = withBody.filter(({ body }) => {
+      const { type, additionalProperties } = inputSchemaOf(body!) as { type?: string; additionalProperties?: unknown }
+      return type === 'object' && additionalProperties === undefined
+    })
+    const own = open.filter(({ path }) => !/^\/api\/v1\/(runners|runner-tokens\/renew)(\/|$)/.test(path))
+    expect(own.map(({ method, path }) => `${method} ${path}`)).toEqual([])
+    expect(withBody.length).toBeGreaterThan(40)
+  })
+
   test('takes what its schema says', async () => {
     // Otherwise the test above would look at refusals alone.
     const accepted = new Set<string>()

@@ -42,6 +42,7 @@ export const registerRunner = endpoint({
   method: 'POST',
   path: '/api/v1/runners',
   summary: 'Announces a runner of the tenant and the agents that live on it.',
+  openBody: true,
   body: z.object({
     host: z.string().min(1).max(255),
     pid: z.int().min(1).max(2_147_483_647),
@@ -139,6 +140,7 @@ export const exchangeWork = endpoint({
   path: '/api/v1/runners/:runner/exchange',
   summary: 'Takes reports and progress of a runner, and gives it new leases.',
   params,
+  openBody: true,
   body: exchangeBody,
   output: z.object({
     now: z.iso.datetime(),
@@ -203,6 +205,7 @@ export const appendRunnerLogs = endpoint({
   path: '/api/v1/runners/:runner/logs',
   summary: 'Keeps what attempts printed. Chunks of leases that the runner no longer has are left out.',
   params,
+  openBody: true,
   body: z.object({
     chunks: z
       .array(
@@ -226,6 +229,7 @@ export const appendRunnerToolCalls = endpoint({
   path: '/api/v1/runners/:runner/tool-calls',
   summary: 'Keeps what agents tell of their tool calls. Those of leases that the runner no longer has are left out.',
   params,
+  openBody: true,
   body: z.object({ calls: z.array(z.object({ ...lease, ...toolCallNoteSchema.shape })).max(1_000) }),
   output: z.object({ kept: z.int() }),
   limit,
@@ -259,6 +263,7 @@ export const finishArtifact = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/artifacts',
   summary: 'Makes an artifact of the pieces of an upload. The report of the attempt names it.',
   params: leaseParams,
+  openBody: true,
   body: finishBody,
   output: z.object({ blob: z.string(), bytes: z.int(), sha256: z.string() }),
   status: 201,
@@ -289,6 +294,7 @@ export const deliverCommit = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/repository',
   summary: 'Takes the commit that an attempt has left, as an uploaded git pack, and keeps it under refs/leanvibe/.',
   params: leaseParams,
+  openBody: true,
   body: z.object({ ...finishBody.shape, commit: hexCommit }),
   output: z.object({ ref: z.string() }),
   status: 201,
@@ -300,6 +306,7 @@ export const grantModelKey = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/model-key',
   summary: 'A key for the model gateway of this server that ends with the lease.',
   params: leaseParams,
+  openBody: true,
   body: z.object({
     /** Models it may call; none: all. */
     models: z.array(z.string().min(1).max(200)).max(200),
@@ -351,6 +358,7 @@ export const askForRunner = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/questions',
   summary: 'Puts a question of an agent to people, once for each key, and waits for the answer for a while.',
   params: leaseParams,
+  openBody: true,
   body: askBody,
   output: z.object({
     /** Null: nobody has answered yet. */

@@ -18,6 +18,7 @@ export const keepRunnerContext = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/context',
   summary: 'Keeps how full the context of an agent at work is.',
   params,
+  openBody: true,
   body: z.object({
     used: tokens,
     limit: tokens.min(1),
@@ -59,6 +60,7 @@ export const openRunnerCall = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/service-call',
   summary: 'Begins work that a service does for a lease, or takes over what a lost attempt of its task has begun.',
   params,
+  openBody: true,
   body: z.object({
     /** Such work may be taken over by the next attempt. */
     resume: z.boolean(),
@@ -80,6 +82,7 @@ export const acceptRunnerCall = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/service-call/accepted',
   summary: 'Keeps what the service answered first, for an attempt that takes the work over.',
   params,
+  openBody: true,
   body: z.object({ answer: z.json() }),
   bodyLimit: 16 * 1_048_576,
   limit,
@@ -105,6 +108,7 @@ export const answerRunnerCall = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/service-call/messages/:seq/answer',
   summary: 'Keeps the answer to a question of the service, where the service reads it.',
   params: z.object({ ...params.shape, seq: z.coerce.number().int().min(1) }),
+  openBody: true,
   body: z.object({ answer: z.json() }),
   limit,
 })
@@ -114,6 +118,7 @@ export const closeRunnerCall = endpoint({
   path: '/api/v1/runners/:runner/leases/:fence/service-call/close',
   summary: 'From here on whatever the service tells is refused with this reason.',
   params,
+  openBody: true,
   body: z.object({ reason: z.string().min(1).max(1_000) }),
   limit,
 })

@@ -147,6 +147,7 @@ export const renewRunnerToken = endpoint({
   method: 'POST',
   path: '/api/v1/runner-tokens/renew',
   summary: 'Gives the runner that calls a new token; the one it called with goes on for a minute.',
+  openBody: true,
   body: z.object({ expiresIn: runnerTokenTime }),
   output: runnerTokenSchema,
   status: 201,

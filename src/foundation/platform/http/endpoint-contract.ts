@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -46,6 +46,11 @@ export interface Endpoint<
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /**
+   * What it does not know of a body is passed over: for programs of another version, such as runners. Default: refused, so
+   * that a misspelt field is not taken for one that was left out.
+   */
+  readonly openBody?: boolean
   /** The document, the line or the event's data; left out for `bytes`. */
   readonly output?: O
   /** Default `json`. */
@@ -76,7 +81,11 @@ export function endpoint<
   O extends z.ZodType = NoSchema,
   R extends ReplyKind = 'json',
 >(definition: Endpoint<P, Q, B, O, R>): Endpoint<P, Q, B, O, R> {
-  return Object.freeze({ ...definition })
+  const { body, openBody = false } = definition
+  const isLoose = body instanceof z.ZodObject && body.def.catchall === undefined
+  return Object.freeze(
+    isLoose && !openBody ? { ...definition, body: body.strict() as z.ZodType as B } : { ...definition },
+  )
 }
 
 /** One server-sent event. `id` is what a client sends back as `Last-Event-ID` to resume after it. */
