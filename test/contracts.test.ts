@@ -79,6 +79,37 @@ describe('every contract, fed from its own schema', () => {
     expect(withBody.length).toBeGreaterThan(40)
   })
 
+  test.each([
+    [
+      '/api/v1/gateway/routes',
+      {
+        name: 'e',
+        match: { path: '/e/*' },
+        targets: [{ name: 'a', upstreams: [{ name: 'b', url: 'https://b.example' }] }],
+      },
+    ],
+    ['/api/v1/webhooks/sources', { name: 'e', preset: 'github' }],
+    ['/api/v1/webhooks/subscriptions', { name: 'e', url: 'https://b.example/', types: ['run.*'] }],
+    ['/api/v1/members', { name: 'e', role: 'viewer' }],
+  ])('%s: who has not seen the newest does not remove it', async (path, payload) => {
+    const ask = (method: 'GET' | 'POST' | 'DELETE', url: string, ifMatch?: string) =>
+      api.server.inject({
+        ...{ method, url, ...(method === 'POST' ? { payload } : {}) },
+        headers: { authorization: `Bearer ${api.server.token}`, ...(ifMatch && { 'if-match': ifMatch }) },
+      })
+    const made = await ask('POST', path)
+    expect(made.statusCode).toBe(201)
+    const { id = 'e' } = made.json() as { id?: string }
+    const thing = `${path}/${id}`
+    const { etag } = (await ask('GET', thing)).headers
+    expect(etag).toMatch(/^"\d+"$/)
+    const refused = await ask('DELETE', thing, '"77"')
+    expect(refused.json()).toMatchObject({ status: 412, code: 'precondition-failed' })
+    expect((await ask('DELETE', thing, String(etag))).statusCode).toBeLessThan(300)
+    const gone = await ask('GET', thing)
+    expect(gone.statusCode === 404 || gone.headers.etag !== etag).toBe(true)
+  })
+
   test('takes what its schema says', async () => {
     // Otherwise the test above would look at refusals alone.
     const accepted = new Set<string>()

@@ -53,7 +53,7 @@ export function registryRoutes(database: Database, registry: RegistryService): R
     route({
       ...removeRegistered,
       permission: 'registry:write',
-      handle: ({ params, principal }) => registry.remove(principal.tenant, params.name),
+      handle: ({ params, principal, ifMatch }) => registry.remove(principal.tenant, params.name, ifMatch),
     }),
   ]
 }

@@ -81,11 +81,12 @@ export class RegistryService {
     return found
   }
 
-  async remove(tenant: TenantId, name: string): Promise<void> {
+  async remove(tenant: TenantId, name: string, expected: ExpectedRevision): Promise<void> {
     const { database } = this.#options
     await database.forTenant(tenant).write(async (tx) => {
       const present = await lockEntry(tx, tenant, name)
       if (present === null) throw notFound(name)
+      checkRevision(expected, present.rev)
       await deleteEntry(tx, tenant, name)
       await this.#tell(tx, { ...present, rev: present.rev + 1 }, 'removed', database.clock.now())
     })

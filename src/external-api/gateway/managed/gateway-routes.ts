@@ -55,7 +55,7 @@ export function gatewayRoutes({ service, live, replica }: GatewayRoutesOptions):
     route({
       ...removeGatewayRoute,
       permission: 'gateway:admin',
-      handle: ({ principal, params }) => service.remove(principal.tenant, params.id),
+      handle: ({ principal, params, ifMatch }) => service.remove(principal.tenant, params.id, ifMatch),
     }),
     route({
       ...showGatewayStats,

@@ -76,8 +76,11 @@ export async function updateRoute(tx: Tx, { tenant, id, definition, rev, updated
   return changed === 1
 }
 
-export async function deleteRoute(tx: Tx, tenant: TenantId, id: string): Promise<void> {
-  await tx.execute(sql`delete from gateway_routes where tenant_id = ${tenant} and id = ${id}`)
+/** False where it is no longer as it was read. */
+export async function deleteRoute(tx: Tx, { tenant, id, rev }: GatewayRoute): Promise<boolean> {
+  const removed = await tx.execute(sql`
+    delete from gateway_routes where tenant_id = ${tenant} and id = ${id} and rev = ${rev}`)
+  return removed === 1
 }
 
 export async function readStopped(tx: ReadTx, tenant: TenantId): Promise<boolean> {

@@ -80,17 +80,18 @@ export class RoutesService {
       const other = await findRoute(tx, tenant, definition.name)
       if (other !== null && other.id !== present.id) throw taken(definition.name)
       const route = { ...present, definition, rev: present.rev + 1, updatedAt: now }
-      if (!(await updateRoute(tx, route)))
-        throw gatewayErrors['gateway-changed'](`the route ${present.definition.name} is being changed by somebody else`)
+      if (!(await updateRoute(tx, route))) throw stale(present)
       await this.#tell(tx, route, 'changed', now)
       return route
     })
   }
 
-  async remove(tenant: TenantId, which: string): Promise<void> {
+  /** Errors: `gateway-route-not-found`, `precondition-failed`, `gateway-changed`. */
+  async remove(tenant: TenantId, which: string, expected: ExpectedRevision): Promise<void> {
     await this.#change(tenant, async (tx, now) => {
       const route = await this.#find(tx, tenant, which)
-      await deleteRoute(tx, tenant, route.id)
+      checkRevision(expected, route.rev)
+      if (!(await deleteRoute(tx, route))) throw stale(route)
       await this.#tell(tx, { ...route, rev: route.rev + 1 }, 'removed', now)
     })
   }
@@ -131,6 +132,10 @@ export class RoutesService {
     if (found === null) throw gatewayErrors['gateway-route-not-found'](`there is no managed route ${which}`)
     return found
   }
+}
+
+function stale({ definition }: GatewayRoute): Error {
+  return gatewayErrors['gateway-changed'](`the route ${definition.name} is being changed by somebody else`)
 }
 
 function taken(name: string): Error {

@@ -66,13 +66,13 @@ export function sourceRoutes({ database, sources, receiver, onStored }: SourceRo
     route({
       ...removeSource,
       permission: 'webhooks:write',
-      handle: ({ principal, params }) => sources.remove(principal.tenant, params.id),
+      handle: ({ principal, params, ifMatch }) => sources.remove(principal.tenant, params.id, ifMatch),
     }),
     route({
       ...rotateSource,
       permission: 'webhooks:admin',
-      handle: async ({ principal, params, body }) => {
-        const source = await sources.rotate(principal.tenant, params.id, body.overlapSeconds * 1_000)
+      handle: async ({ principal, params, body, ifMatch }) => {
+        const source = await sources.rotate(principal.tenant, params.id, body.overlapSeconds * 1_000, ifMatch)
         return { id: source.id, secret: sources.secretOf(source) }
       },
     }),

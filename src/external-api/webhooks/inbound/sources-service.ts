@@ -64,9 +64,9 @@ export class SourcesService {
   }
 
   /** Makes a new secret; the old one is accepted for `overlapMs`. Of no use where the source names its own. */
-  async rotate(tenant: TenantId, which: string, overlapMs: number): Promise<Source> {
+  async rotate(tenant: TenantId, which: string, overlapMs: number, expected: ExpectedRevision): Promise<Source> {
     const { database, keys } = this.#options
-    return this.#update(tenant, which, 'any', (source) => ({
+    return this.#update(tenant, which, expected, (source) => ({
       ...source,
       secretVersion: source.secretVersion + 1,
       // A secret that another key had made is lost with that key.
@@ -75,11 +75,12 @@ export class SourcesService {
     }))
   }
 
-  async remove(tenant: TenantId, which: string): Promise<void> {
+  async remove(tenant: TenantId, which: string, expected: ExpectedRevision): Promise<void> {
     const { database } = this.#options
     await database.forTenant(tenant).write(async (tx) => {
       const source = await this.#find(tx, tenant, which)
-      await deleteSource(tx, tenant, source.id)
+      checkRevision(expected, source.rev)
+      if (!(await deleteSource(tx, source))) throw stale(source)
       tx.afterCommit(() => database.notify(sourceChannel, source.id))
     })
   }

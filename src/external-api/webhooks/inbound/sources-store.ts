@@ -56,6 +56,9 @@ export async function updateSource(tx: Tx, source: Source): Promise<boolean> {
   return changed === 1
 }
 
-export async function deleteSource(tx: Tx, tenant: TenantId, id: string): Promise<void> {
-  await tx.execute(sql`delete from webhook_sources where tenant_id = ${tenant} and id = ${id}`)
+/** False where it is no longer as it was read. */
+export async function deleteSource(tx: Tx, { tenant, id, rev }: Source): Promise<boolean> {
+  const removed = await tx.execute(sql`
+    delete from webhook_sources where tenant_id = ${tenant} and id = ${id} and rev = ${rev}`)
+  return removed === 1
 }

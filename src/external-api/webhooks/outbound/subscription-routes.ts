@@ -52,19 +52,21 @@ export function subscriptionRoutes(database: Database, subscriptions: Subscripti
     route({
       ...removeSubscription,
       permission: 'webhooks:write',
-      handle: ({ principal, params }) => subscriptions.remove(principal.tenant, params.id),
+      handle: ({ principal, params, ifMatch }) => subscriptions.remove(principal.tenant, params.id, ifMatch),
     }),
     route({
       ...setSubscriptionState,
       permission: 'webhooks:write',
-      handle: async ({ principal, params, body }) =>
-        toSubscriptionView(await subscriptions.setState(principal.tenant, params.id, body.state)),
+      handle: async ({ principal, params, body, ifMatch }) =>
+        toSubscriptionView(await subscriptions.setState(principal.tenant, params.id, body.state, ifMatch)),
     }),
     route({
       ...rotateSubscription,
       permission: 'webhooks:admin',
-      handle: async ({ principal, params, body }) =>
-        subscriptions.secretsOf(await subscriptions.rotate(principal.tenant, params.id, body.overlapSeconds * 1_000)),
+      handle: async ({ principal, params, body: { overlapSeconds }, ifMatch }) =>
+        subscriptions.secretsOf(
+          await subscriptions.rotate(principal.tenant, params.id, overlapSeconds * 1_000, ifMatch),
+        ),
     }),
     route({
       ...showSubscriptionSecret,

@@ -91,6 +91,7 @@ export class SubscriptionsService {
     tenant: TenantId,
     which: string,
     state: Exclude<SubscriptionState, 'disabled'>,
+    expected: ExpectedRevision,
   ): Promise<Subscription> {
     const { database } = this.#options
     const event = state === 'active' ? 'activated' : 'paused'
@@ -98,7 +99,7 @@ export class SubscriptionsService {
       tenant,
       which,
       event,
-      'any',
+      expected,
       (s) => ({ ...s, state, reason: null, failingSince: null, failures: 0 }),
       async (tx, s) => {
         const now = database.clock.now()
@@ -108,9 +109,9 @@ export class SubscriptionsService {
   }
 
   /** Makes new keys; until `overlapMs` have passed everything is signed with the old ones too. */
-  rotate(tenant: TenantId, which: string, overlapMs: number): Promise<Subscription> {
+  rotate(tenant: TenantId, which: string, overlapMs: number, expected: ExpectedRevision): Promise<Subscription> {
     const { database, keys } = this.#options
-    return this.#update(tenant, which, 'rotated', 'any', (s) => ({
+    return this.#update(tenant, which, 'rotated', expected, (s) => ({
       ...s,
       secretVersion: s.secretVersion + 1,
       previousUntil: s.keyId === keys.keyId ? new Date(database.clock.now().getTime() + overlapMs) : null,
@@ -118,13 +119,14 @@ export class SubscriptionsService {
     }))
   }
 
-  async remove(tenant: TenantId, which: string): Promise<void> {
+  async remove(tenant: TenantId, which: string, expected: ExpectedRevision): Promise<void> {
     const { database } = this.#options
     await this.#write(tenant, async (tx) => {
       const now = database.clock.now()
       const subscription = await this.#find(tx, tenant, which)
+      checkRevision(expected, subscription.rev)
       await cancelOpen(tx, tenant, subscription.id, now)
-      await deleteSubscription(tx, tenant, subscription.id)
+      if (!(await deleteSubscription(tx, subscription))) throw stale(subscription)
       await this.#tell(tx, { ...subscription, rev: subscription.rev + 1 }, 'removed', now)
     })
   }
@@ -221,9 +223,7 @@ export class SubscriptionsService {
       const changed = { ...change(present), rev: present.rev + 1, updatedAt: now }
       const other = changed.name === present.name ? null : await findSubscription(tx, tenant, changed.name)
       if (other !== null) throw taken(changed.name)
-      if (!(await updateSubscription(tx, changed))) {
-        throw webhookErrors['webhook-changed'](`the subscription ${present.name} is being changed by somebody else`)
-      }
+      if (!(await updateSubscription(tx, changed))) throw stale(present)
       await then(tx, changed)
       await this.#tell(tx, changed, event, now)
       tx.afterCommit(onDue)
@@ -253,6 +253,10 @@ export class SubscriptionsService {
     if (filter !== null) this.#options.language.checkCondition(filter, filterNames)
     return { name, url, types, filter, ordering, format, signatures: [...new Set(signatures)] }
   }
+}
+
+function stale({ name }: Subscription): Error {
+  return webhookErrors['webhook-changed'](`the subscription ${name} is being changed by somebody else`)
 }
 
 function taken(name: string): Error {

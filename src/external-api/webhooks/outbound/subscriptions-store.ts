@@ -51,8 +51,11 @@ export async function updateSubscription(tx: Tx, s: Subscription): Promise<boole
   return changed === 1
 }
 
-export async function deleteSubscription(tx: Tx, tenant: TenantId, id: string): Promise<void> {
-  await tx.execute(sql`delete from webhook_subscriptions where tenant_id = ${tenant} and id = ${id}`)
+/** False where it is no longer as it was read. */
+export async function deleteSubscription(tx: Tx, { tenant, id, rev }: Subscription): Promise<boolean> {
+  const removed = await tx.execute(sql`
+    delete from webhook_subscriptions where tenant_id = ${tenant} and id = ${id} and rev = ${rev}`)
+  return removed === 1
 }
 
 /** Notes a success: whatever failed before is over. Writes only where something had failed. */
