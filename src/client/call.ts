@@ -10,7 +10,8 @@ export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 export interface Connection {
   /** Origin, for example `http://127.0.0.1:4310`. */
   readonly url: string
-  readonly token: string | null
+  /** Asked for each request, since a stream connects again for as long as it lives. */
+  readonly token: () => string | null
   readonly fetch: Fetch
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>
@@ -52,10 +53,11 @@ export async function send(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   const { params, query, body, signal, ifMatch } = args as LooseArgs
+  const token = connection.token()
   const init: RequestInit = {
     method: target.method,
     headers: {
-      ...(connection.token === null ? {} : { authorization: `Bearer ${connection.token}` }),
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
       ...(target.method === 'GET' ? {} : { 'content-type': 'application/json' }),
       ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
       ...connection.headers,

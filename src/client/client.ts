@@ -7,8 +7,8 @@ import { callEvents, callLines, type EventStreamOptions } from './streams.ts'
 export interface ClientOptions {
   /** Origin of the server. */
   readonly url: string
-  /** Bearer token; left out for what is public. */
-  readonly token?: string
+  /** Bearer token, or what gives the present one; left out for what is public. */
+  readonly token?: string | (() => string)
   readonly fetch?: Fetch
   /** The tenant to act for; only for keys above tenants. */
   readonly tenant?: string
@@ -47,9 +47,10 @@ type Args<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> =
   Record<string, never> extends CallArgs<P, Q, B> ? [args?: CallArgs<P, Q, B>] : [args: CallArgs<P, Q, B>]
 
 export function createClient(options: ClientOptions): Client {
+  const { token } = options
   const connection: Connection = {
     url: options.url.replace(/\/+$/, ''),
-    token: options.token ?? null,
+    token: typeof token === 'function' ? token : () => token ?? null,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     headers: options.tenant === undefined ? {} : { 'leanvibe-tenant': options.tenant },
     retry: options.retry ?? null,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { isAppError, messageOf } from '../../foundation/kernel/errors.ts'
 import type { AgentId, RunId, TaskId, TenantId } from '../../foundation/kernel/ids.ts'
 import type { WireReply, WireRequest } from '../../orchestration/remote-runners/remote-runners-contract.ts'
@@ -30,6 +31,7 @@ export interface JoinedExchangeOptions {
 
 /** How often it is told which agents live here where nobody hints at news: each time the servers look whether it shall change. */
 const tellEveryMs = 5_000
+const listenAgainMs = 5_000
 
 /** The coordinator as it is reached over HTTP. */
 export function createJoinedExchange(options: JoinedExchangeOptions): ExchangePort {
@@ -72,16 +74,22 @@ export function createJoinedExchange(options: JoinedExchangeOptions): ExchangePo
     onHint(runnerId, wake) {
       const stop = new AbortController()
       const listen = async () => {
-        for await (const _ of server.hints(runnerId, stop.signal)) {
-          tell = true
-          wake()
+        while (!stop.signal.aborted) {
+          try {
+            for await (const _ of server.hints(runnerId, stop.signal)) {
+              tell = true
+              wake()
+            }
+          } catch (error) {
+            if (stop.signal.aborted) return
+            onError(error)
+            onForgotten(error)
+          }
+          // Without hints it goes on by looks of its own, more slowly: a refusal must not be the end of them.
+          await delay(listenAgainMs, undefined, { signal: stop.signal }).catch(() => {})
         }
       }
-      listen().catch((error) => {
-        if (stop.signal.aborted) return
-        onError(error)
-        onForgotten(error)
-      })
+      void listen()
       return () => stop.abort()
     },
   }

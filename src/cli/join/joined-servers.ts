@@ -3,6 +3,7 @@ import { errorOfProblem } from '../../client/call.ts'
 import { type Client, createClient } from '../../client/client.ts'
 import { clientErrors } from '../../client/client-errors.ts'
 import { createRetry } from '../../client/retry.ts'
+import { pause } from '../../client/streams.ts'
 import { isAppError } from '../../foundation/kernel/errors.ts'
 import {
   appendRunnerLogs,
@@ -38,18 +39,21 @@ export interface JoinedServers extends RunnerServer, AsyncDisposable {
 
 const tokenSeconds = 900
 const renewEveryMs = (tokenSeconds * 1_000) / 3
+const afterRefusalMs = 500
 
 /** The servers that a runner has joined: one is asked, and the next where it does not answer. */
 export function createJoinedServers({ urls, key, fetch: send = fetch, onError }: JoinedServersOptions): JoinedServers {
   let at = 0
   let token = key
+  let host = ''
   let renewal: NodeJS.Timeout | null = null
+  let refreshing: Promise<void> | null = null
   const url = () => urls[at]!
-  const client = (): Client => createClient({ url: url(), token, fetch: send })
+  const client = (): Client => createClient({ url: url(), token: () => token, fetch: send })
   const patience = createRetry()
 
   /** On every server once, beginning with the one that answered last. */
-  async function anywhere<T>(ask: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async function onEach<T>(ask: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (let tried = 1; ; tried++) {
       try {
         return await ask(client())
@@ -60,31 +64,59 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
     }
   }
 
+  /** As `onEach`, and once more with a fresh token where the old one is no longer good. */
+  async function anywhere<T>(ask: (client: Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const shown = token
+    try {
+      return await onEach(ask, signal)
+    } catch (error) {
+      if (signal?.aborted || !isStrange(error) || !(await freshAfter(shown))) throw error
+      return onEach(ask, signal)
+    }
+  }
+
   /** As `anywhere`, and again after a while: for what has no other way of being repeated. */
   const patiently = <T>(ask: (client: Client) => Promise<T>, signal?: AbortSignal) =>
     patience.execute(() => anywhere(ask, signal), signal)
 
-  const body = (host: string) => ({ name: `runner ${host}`.slice(0, 100), expiresIn: tokenSeconds })
-  const trade = async (host: string) => {
-    token = (await patiently((each) => each.call(createRunnerToken, { body: body(host) }))).token
+  const trade = async () => {
+    const body = { name: `runner ${host}`.slice(0, 100), expiresIn: tokenSeconds }
+    token = (await patience.execute(() => onEach((each) => each.call(createRunnerToken, { body })))).token
   }
   const renew = async () => {
-    const next = await patiently((each) => each.call(renewRunnerToken, { body: { expiresIn: tokenSeconds } }))
-    token = next.token
+    const body = { expiresIn: tokenSeconds }
+    token = (await patience.execute(() => onEach((each) => each.call(renewRunnerToken, { body })))).token
   }
-  /** While no server answered, the token may have come to its end; what it was traded for has not. */
-  const refresh = (host: string) =>
-    renew().catch((error: unknown) => {
-      if (!isAppError(error) || error.kind !== 'unauthenticated' || token === key) throw error
-      token = key
-      return trade(host)
-    })
+  /** While no server answered, or this machine slept, the token may have come to its end; what it was traded for has not. */
+  const refresh = (): Promise<void> => {
+    refreshing ??= renew()
+      .catch(async (error: unknown) => {
+        if (!isStrange(error) || token === key) throw error
+        const old = token
+        token = key
+        await trade().catch((failure: unknown) => {
+          // Not the key from now on: the next try begins as this one did.
+          token = old
+          throw failure
+        })
+      })
+      .finally(() => {
+        refreshing = null
+      })
+    return refreshing
+  }
+  /** False: there is none but the one that was refused. */
+  async function freshAfter(refused: string): Promise<boolean> {
+    if (token === refused && renewal !== null) await refresh().catch(onError)
+    return token !== refused
+  }
 
   return {
     url,
-    async start(host) {
+    async start(name) {
+      host = name
       try {
-        await trade(host)
+        await trade()
       } catch (error) {
         // A key that may not make tokens may be one: it is renewed, or used as it is.
         if (!isAppError(error) || error.kind !== 'forbidden') throw error
@@ -93,7 +125,7 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
         })
       }
       if (token === key) return
-      renewal = setInterval(() => void refresh(host).catch(onError), renewEveryMs)
+      renewal = setInterval(() => void refresh().catch(onError), renewEveryMs)
       renewal.unref()
     },
     register: (host, pid, agents, offer) => {
@@ -104,6 +136,7 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
       anywhere((each) => each.call(exchangeWork, { params: { runner }, body: request, signal }), signal),
     async *hints(runner, signal) {
       while (!signal.aborted) {
+        const shown = token
         try {
           yield* client().events(
             runnerHints,
@@ -111,8 +144,9 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
             { backoff: (n) => (n > 3 ? null : 200 * n) },
           )
         } catch (error) {
-          if (!isElsewhere(error)) throw error
-          at = (at + 1) % urls.length
+          if (isElsewhere(error)) at = (at + 1) % urls.length
+          else if (!isStrange(error) || !(await freshAfter(shown))) throw error
+          else await pause(afterRefusalMs, signal)
         }
       }
     },
@@ -161,6 +195,11 @@ export function createJoinedServers({ urls, key, fetch: send = fetch, onError }:
       if (renewal !== null) clearInterval(renewal)
     },
   }
+}
+
+/** No server knows who asks. */
+function isStrange(error: unknown): boolean {
+  return isAppError(error) && error.kind === 'unauthenticated'
 }
 
 /** Another server may know better: this one is away, or the repository lies on the machine of another. */
