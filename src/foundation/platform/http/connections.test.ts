@@ -92,6 +92,39 @@ describe('a stream whose key is revoked', () => {
   })
 })
 
+describe('a client that goes away in the middle of its body', () => {
+  test.each(['/json', '/raw', '/below/x'])('is no failure of ours: %s', async (path) => {
+    const told = Promise.withResolvers<{ level: string; fields: object }>()
+    const say = (level: string) => (fields: object) => told.resolve({ level, fields })
+    const handle = () => {}
+    const server = serverOf(
+      [
+        route({ ...{ method: 'POST', path: '/json', permission: 'a:write', body: z.unknown() }, handle }),
+        route({ ...{ method: 'POST', path: '/raw', permission: 'a:write', rawBody: true }, handle }),
+      ],
+      {
+        logger: { debug: say('debug'), warn: say('warn'), error: say('error') },
+        mounts: [
+          {
+            prefix: '/below',
+            handle: async ({ request }) => {
+              for await (const part of request) void part
+            },
+          },
+        ],
+      },
+    )
+    const { port } = await server.listen()
+    const client = connect(port, '127.0.0.1')
+    const head = 'host: x\r\nauthorization: Bearer lvt_right\r\ncontent-type: application/json\r\ncontent-length: 9'
+    client.write(`POST ${path} HTTP/1.1\r\n${head}\r\nexpect: 100-continue\r\n\r\n`)
+    // Somebody waits for the body by then.
+    await once(client, 'data')
+    client.destroy()
+    expect(await told.promise).toMatchObject({ level: 'debug', fields: { code: 'request-malformed' } })
+  })
+})
+
 describe('draining', () => {
   test('takes requests that were on their way, and tells every client to come no more', async () => {
     const server = serverOf([at('/a')])

@@ -9,7 +9,7 @@ import { type FrontDoor, type LimitState, rateLimitHeaders, type Verdict } from 
 import { httpErrors } from './http-errors.ts'
 import type { HttpLogger } from './http-logger.ts'
 import { mayUse, type Permission, type Principal } from './principal.ts'
-import { problemMediaType, toAppError, toProblem } from './problem.ts'
+import { problemMediaType, toProblem, toRequestFailure } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
 import type { Upgrade } from './route.ts'
 import { formatTraceparent, readTrace, type TraceContext } from './trace-context.ts'
@@ -206,7 +206,7 @@ class Call implements MountCall {
 
   fail(error: unknown): void {
     const { response, requestId, request } = this
-    const failure = toAppError(error)
+    const failure = toRequestFailure(error, request)
     const problem = toProblem(failure, requestId)
     const fields = {
       requestId,

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { AppError, type ErrorDefinition, httpStatusOf, listErrors } from '../../kernel/errors.ts'
 import type { Problem } from './endpoint-contract.ts'
 import { httpErrors } from './http-errors.ts'
@@ -31,6 +32,12 @@ export function toAppError(error: unknown): AppError {
   if (!isRequestError(error)) return httpErrors.internal('unforeseen failure', { cause: error })
   const code = codeOf[error.code] ?? 'request-malformed'
   return httpErrors[code](error.message, { cause: error })
+}
+
+/** The same for what came of reading a request: a client that goes away in the middle of its body is no failure of ours. */
+export function toRequestFailure(error: unknown, { errored }: IncomingMessage): AppError {
+  if (errored === null || errored !== error) return toAppError(error)
+  return httpErrors['request-malformed']('the body ends early', { cause: error })
 }
 
 const codeOf: Readonly<Record<string, keyof typeof httpErrors>> = {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { HttpLogger } from './http-logger.ts'
-import { problemMediaType, toAppError, toProblem } from './problem.ts'
+import { problemMediaType, toProblem, toRequestFailure } from './problem.ts'
 import type { FailureForm } from './route.ts'
 
 /** Answers with what went wrong, in the form of the route, and tells the log of it as loudly as it deserves. */
@@ -10,7 +10,7 @@ export function sendFailure(
   reply: FastifyReply,
   { logger, traceId }: { readonly logger: HttpLogger; readonly traceId: string | undefined },
 ): FastifyReply {
-  const failure = toAppError(error)
+  const failure = toRequestFailure(error, request.raw)
   const problem = toProblem(failure, request.id)
   const fields = {
     requestId: request.id,
