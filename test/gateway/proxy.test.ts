@@ -37,6 +37,19 @@ describe('a managed route', () => {
     expect(answer.headers['x-request-id']).toMatch(/^req_/)
   })
 
+  test.each([0, 1, 256, 16_384, 16_385, 70_000])('passes back %d bytes as they are', async (count) => {
+    const sent = Buffer.from(Array.from({ length: count }, (_, n) => n % 256))
+    const { url } = await upstream((_request, response) => {
+      response.writeHead(200, { 'content-length': count, 'content-type': 'application/octet-stream' }).end(sent)
+    })
+    await gateway.route(`bytes-${count}`, [url])
+    const answer = await fetch(`${gateway.url}/bytes-${count}/x`, {
+      headers: { authorization: `Bearer ${gateway.key}` },
+    })
+    expect(answer.headers.get('content-length')).toBe(String(count))
+    expect(Buffer.from(await answer.arrayBuffer()).equals(sent)).toBe(true)
+  })
+
   test('fills parameters and the rest into the path of the upstream', async () => {
     const { url, seen } = await upstream()
     await gateway.route('rewritten', [url], {

@@ -55,20 +55,20 @@ export function createFrontDoor(limiter: Limiter, limits: RateLimits): FrontDoor
       if (limit !== null && limitsInstead.has(limit)) {
         return pass(one(limit, `${limit}:ip:${ip}`, limits.named[limit] ?? null))
       }
-      return pass([
-        ...one('ip', `ip:${ip}`, limits.ip),
-        // A route with a limit of its own and no caller: webhooks, the beginning of a login.
-        ...(limit === null ? [] : one(limit, `${limit}:${path}:ip:${ip}`, limits.named[limit] ?? null)),
-      ])
+      const applied = one('ip', `ip:${ip}`, limits.ip)
+      // A route with a limit of its own and no caller: webhooks, the beginning of a login.
+      if (limit !== null) applied.push(...one(limit, `${limit}:${path}:ip:${ip}`, limits.named[limit] ?? null))
+      return pass(applied)
     },
     admit({ method, path, limit }, principal) {
       if (!isCounted(principal) || (limit !== null && limitsInstead.has(limit))) return letIn
       const { tenant, key } = principal
-      return pass([
-        ...one('key', `key:${tenant}:${key}`, limits.key),
-        ...one('route', `route:${tenant}:${method} ${path}`, limits.route),
-        ...one('tenant', `tenant:${tenant}`, limits.tenant),
-      ])
+      const applied: Applied[] = []
+      if (limits.key !== null) applied.push({ name: 'key', key: `key:${tenant}:${key}`, limit: limits.key })
+      if (limits.route !== null)
+        applied.push({ name: 'route', key: `route:${tenant}:${method} ${path}`, limit: limits.route })
+      if (limits.tenant !== null) applied.push({ name: 'tenant', key: `tenant:${tenant}`, limit: limits.tenant })
+      return pass(applied)
     },
     async fail({ ip: address }) {
       const ip = callerOf(address)

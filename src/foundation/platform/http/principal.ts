@@ -28,8 +28,8 @@ export function holds(list: readonly string[], permission: string): boolean {
   const cut = permission.lastIndexOf(':')
   const part = permission.slice(0, cut)
   const right = permission.slice(cut + 1)
-  return list.some(
-    (held) =>
-      held === permission || held === `${part}:*` || (part !== 'platform' && (held === '*' || held === `*:${right}`)),
-  )
+  const all = `${part}:*`
+  const some = `*:${right}`
+  const isAbove = part === 'platform'
+  return list.some((held) => held === permission || held === all || (!isAbove && (held === '*' || held === some)))
 }

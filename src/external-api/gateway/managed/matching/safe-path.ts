@@ -4,6 +4,11 @@
  * the rule of one to the reading of another.
  */
 export function isUnambiguous(path: string): boolean {
+  // Most are of plain words: one look does.
+  return /^(?:\/[\w-]+)+$/.test(path) || isWithoutTricks(path)
+}
+
+function isWithoutTricks(path: string): boolean {
   return (
     !/[\\\0-\x20\x7f-\uffff#]/.test(path) &&
     !/%(?:00|2f|5c|0a|0d|25)/i.test(path) &&

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { MountCall } from '../../../../foundation/platform/http/mount.ts'
 import { gatewayErrors } from '../gateway-errors.ts'
 import type { LiveRoute } from '../live-route.ts'
@@ -22,6 +22,8 @@ export interface ExchangeOptions {
 const gone = new Error('the client went away')
 /** A client that reads nothing for so long, though there is more, is cut off. */
 const stallMs = 30_000
+/** Bodies up to this size leave in one piece with their head. */
+const mostJoined = 16_384
 
 /** One request of a client: passed to an upstream, tried again where that is allowed, and its answer passed back. */
 export class Exchange implements TryEvents {
@@ -204,7 +206,10 @@ export class Exchange implements TryEvents {
     const { response } = this.#call
     this.#hasData = true
     this.#route.counters.bytesOut += chunk.length
-    if (chunk.length === this.#length) return void response.end(chunk)
+    if (chunk.length === this.#length) {
+      endWith(response, chunk)
+      return
+    }
     if (response.write(chunk)) return
     one.pause()
     this.#stalled = setTimeout(() => response.destroy(), stallMs)
@@ -295,6 +300,12 @@ export class Exchange implements TryEvents {
     counters.active -= 1
     counters.latency.add(performance.now() - this.#startedAt)
   }
+}
+
+/** A text that stands for the same bytes is put behind the head by Node itself: one write costs less than two gathered. */
+function endWith(response: ServerResponse, body: Buffer): void {
+  if (body.length > mostJoined) response.end(body)
+  else response.end(body.toString('latin1'), 'latin1')
 }
 
 /** `leanvibe-capabilities: code, review:3` */
