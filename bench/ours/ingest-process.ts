@@ -16,7 +16,35 @@ export interface Listening {
   readonly secret: string
 }
 
+/** Two conditions that a push does not fit, and two of which each takes one in ten. */
+const rules = [
+  { when: "headers['x-github-event'] == 'issue_comment'", publish: { type: 'comment.made' } },
+  {
+    when: "headers['x-github-event'] == 'push' && payload.ref.startsWith('refs/tags/')",
+    publish: { type: 'tag.pushed', subject: '${{ payload.ref }}' },
+  },
+  {
+    when: "headers['x-github-event'] == 'push' && payload.ref == 'refs/heads/main' && int(payload.n) % 10 == 0",
+    publish: {
+      type: 'main.pushed',
+      subject: '${{ payload.ref }}',
+      data: { n: '${{ payload.n }}', at: '${{ delivery.receivedAt }}' },
+    },
+  },
+  {
+    when: 'has(payload.round) && int(payload.n) % 10 == 5',
+    publish: { type: 'round.pushed', data: { round: '${{ payload.round }}' } },
+  },
+]
+
 const refuse = () => Promise.reject(new Error('the rules of this bench start nothing'))
+/** Of the webhooks taken: on disk, through with its rules, and of these those that a rule took. */
+export interface Counts {
+  readonly stored: number
+  readonly routed: number
+  readonly fitted: number
+}
+
 const closers: (() => Promise<unknown>)[] = []
 
 /** The product's own way: verified, stored, deduplicated, then routed by the same process. */
@@ -38,7 +66,7 @@ async function listenOurs(): Promise<Listening> {
   const { url, port } = await server.listen()
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   const rate = { limit: 10_000_000, seconds: 60 }
-  const source = { name: 'bench', preset: 'github', rate }
+  const source = { name: 'bench', preset: 'github', rate, rules: process.env.BENCH_RULES === 'on' ? rules : [] }
   const made = await fetch(url + listSources.path, { method: 'POST', headers, body: JSON.stringify(source) })
   const { id, path } = (await made.json()) as { id: string; path: string }
   const shown = await fetch(`${url}${listSources.path}/${id}/secret`, { headers })
@@ -50,15 +78,18 @@ async function listenOurs(): Promise<Listening> {
     () => database.close(),
   )
   counts.push(async () => {
-    const rows = await database
-      .asSystem('bench')
-      .read((tx) => tx.query<{ count: number }>(sql`select count(*)::int as count from webhook_receipts`))
-    return rows[0]!.count
+    const rows = await database.asSystem('bench').read((tx) =>
+      tx.query<Counts>(sql`
+        select count(*)::int as stored, (count(*) filter (where state in ('routed', 'ignored')))::int as routed,
+          (count(*) filter (where state = 'routed'))::int as fitted
+        from webhook_receipts`),
+    )
+    return rows[0]!
   })
   return { port, path, secret }
 }
 
-const counts: (() => Promise<number>)[] = []
+const counts: (() => Promise<Counts>)[] = []
 
 /** What is left when nothing is kept: the same check of the same signature on a bare route. */
 async function listenBare(): Promise<Listening> {
