@@ -1,6 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import { sql } from '../../foundation/platform/database/sql.ts'
+import { prepared, sql } from '../../foundation/platform/database/sql.ts'
 import type { PagePlace } from '../../foundation/platform/http/page.ts'
 import type { ModelCallView, ModelSettings, ModelSpending } from './models-contract.ts'
 
@@ -28,7 +28,7 @@ const columns = sql`tenant_id as tenant, id, run_id as "runId", task_id as "task
 
 /** One statement for all of a moment; a call that is there already is left as it is. */
 export async function insertCalls(tx: Tx, calls: readonly ModelCall[]): Promise<void> {
-  await tx.execute(sql`
+  await tx.execute(prepared('insert-model-calls')`
     insert into model_calls (tenant_id, id, run_id, task_id, agent_id, key_id, wire, asked, model, account, provider, outcome,
       status, streamed, counted, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, micro_usd, held_micro_usd,
       held_tokens, started_at, ended_at, wait_ms, first_byte_ms)

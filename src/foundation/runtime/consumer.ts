@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../kernel/clock.ts'
 import type { Database, Tx } from '../platform/database/database.ts'
 import { claimCursor, mapStoredPosition, saveCursor } from './cursors.ts'
-import { type LoggedEvent, readEvents } from './event-log.ts'
+import { type LoggedEvent, mayHaveMore, readEvents } from './event-log.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { tickChannel } from './ticker.ts'
 
@@ -24,9 +24,6 @@ export interface ConsumerOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Beyond so many ticks from its place one read of the log does not look, though there may be more. */
-const ticksOfRead = 200
-
 /** A durable reader of the log. A new one begins at the present end. */
 export function startConsumer(database: Database, options: ConsumerOptions): Loop & AsyncDisposable {
   const { name, handle, limit = 1_000, gatherMs = 50, clock = systemClock } = options
@@ -45,7 +42,7 @@ export function startConsumer(database: Database, options: ConsumerOptions): Loo
       if (last === undefined) return 'none'
       await handle(tx, events)
       await saveCursor(tx, name, { epoch: from.epoch, tick: last.tick, seq: last.seq }, now)
-      return events.length >= limit || last.tick - from.tick >= ticksOfRead - 1 ? 'full' : 'all'
+      return mayHaveMore(from, events, limit) ? 'full' : 'all'
     })
 
   const loop = createLoop({

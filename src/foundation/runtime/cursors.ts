@@ -1,5 +1,5 @@
 import type { ReadTx, Tx } from '../platform/database/database.ts'
-import { sql } from '../platform/database/sql.ts'
+import { prepared, sql } from '../platform/database/sql.ts'
 import { endOfTick, type LogPosition } from './event-log.ts'
 import { runtimeErrors } from './runtime-errors.ts'
 
@@ -25,7 +25,7 @@ interface LogBounds {
 }
 
 async function readBounds(tx: ReadTx): Promise<LogBounds> {
-  const [row] = await tx.query<LogBounds>(sql`
+  const [row] = await tx.query<LogBounds>(prepared('log-bounds')`
     select (select max(epoch) from log_epochs) as epoch, min(id) as first, max(id) as last from ticks`)
   return row!
 }
@@ -90,7 +90,7 @@ function tailOf(bounds: LogBounds): LogPosition {
  * it is stored at once, so that of several processes only the first decides. Null where another process holds it.
  */
 export async function claimCursor(tx: Tx, name: string, now: Date): Promise<LogPosition | null> {
-  const rows = await tx.query<LogPosition>(sql`
+  const rows = await tx.query<LogPosition>(prepared('claim-cursor')`
     select epoch, tick, seq from cursors where name = ${name} for update skip locked`)
   if (rows[0] !== undefined) return rows[0]
   const head = await headPosition(tx)
@@ -101,7 +101,7 @@ export async function claimCursor(tx: Tx, name: string, now: Date): Promise<LogP
 }
 
 export async function saveCursor(tx: Tx, name: string, position: LogPosition, now: Date): Promise<void> {
-  await tx.execute(sql`
+  await tx.execute(prepared('save-cursor')`
     update cursors set epoch = ${position.epoch}, tick = ${position.tick}, seq = ${position.seq}, updated_at = ${now}
     where name = ${name}`)
 }

@@ -71,6 +71,9 @@ export interface LogPosition {
   readonly seq: number
 }
 
+/** Beyond so many ticks from its place one read of the log does not look. */
+const ticksOfRead = 200
+
 /** After the whole batch of `tick`. */
 export const endOfTick = Number.MAX_SAFE_INTEGER
 
@@ -85,13 +88,13 @@ export const endOfTick = Number.MAX_SAFE_INTEGER
  * computes the array for the first tick of the span only, which skips and doubles events.
  */
 export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): Promise<LoggedEvent[]> {
-  const rows = await tx.query<EventRow>(sql`
+  const rows = await tx.query<EventRow>(prepared('read-events')`
     with span as (
       select t.id as tick, t.snapshot as cur, p.snapshot as prev,
         case when t.id = ${from.tick} then ${from.seq}::bigint else 0 end as after
       from ticks t join ticks p on p.id = t.id - 1
       where t.id >= ${from.tick}
-      order by t.id limit 200)
+      order by t.id limit ${ticksOfRead})
     select span.tick, b.seq + e.n - 1 as seq, b.tenant_id, b.type, b.subject_kind, e.subject_id, e.subject_rev, b.run_id,
       b.at, e.data::jsonb as data
     from span cross join lateral (
@@ -106,6 +109,12 @@ export async function readEvents(tx: ReadTx, from: LogPosition, limit: number): 
     where b.seq + e.n - 1 > span.after
     order by span.tick, seq limit ${limit}`)
   return rows.map(fromRow)
+}
+
+/** Whether `events`, read from `from` with `limit`, may be less than there was: by their number, or by the ticks they span. */
+export function mayHaveMore(from: LogPosition, events: readonly LoggedEvent[], limit: number): boolean {
+  const last = events.at(-1)
+  return last !== undefined && (events.length >= limit || last.tick - from.tick >= ticksOfRead - 1)
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Database } from '../platform/database/database.ts'
 import { checkPosition, headPosition } from './cursors.ts'
-import { type LoggedEvent, type LogPosition, readEvents } from './event-log.ts'
+import { type LoggedEvent, type LogPosition, mayHaveMore, readEvents } from './event-log.ts'
 import { LogWindow, pageSize, type Subscription } from './log-window.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { tickChannel } from './ticker.ts'
@@ -69,16 +69,18 @@ export class EventReader implements AsyncDisposable {
 
   async #advance(): Promise<boolean> {
     const window = this.#window
-    const { head, batch } = await this.#database.asSystem('event-reader').read(async (tx) => {
-      const head = await headPosition(tx)
-      return { head, batch: head.epoch === window.head.epoch ? await readEvents(tx, window.head, pageSize) : [] }
-    })
+    const from = window.head
+    const [head, batch] = await this.#database
+      .asSystem('event-reader')
+      .read((tx) => Promise.all([headPosition(tx), readEvents(tx, from, pageSize)]))
     // The log was replaced: what is kept belongs to a history that is over.
-    if (head.epoch !== window.head.epoch) window.skipTo(head)
+    const replaced = head.epoch !== from.epoch
+    if (replaced) window.skipTo(head)
     else if (batch.length > 0) window.extend(batch)
     else return false
     window.tell()
-    return true
+    // Of a tick that is cut meanwhile a poke tells.
+    return replaced || mayHaveMore(from, batch, pageSize)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

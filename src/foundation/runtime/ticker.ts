@@ -1,5 +1,5 @@
 import type { Database, Tx } from '../platform/database/database.ts'
-import { sql } from '../platform/database/sql.ts'
+import { prepared } from '../platform/database/sql.ts'
 import { createLoop, type Loop } from './loop.ts'
 
 /** Any number: the same in every process, unlike that of any other lock. */
@@ -12,11 +12,13 @@ export const tickChannel = 'lv_ticks'
  * number, or null when nothing changed or another process is ticking.
  */
 export async function insertTick(tx: Tx, now: Date): Promise<number | null> {
-  const [lock] = await tx.query<{ got: boolean }>(sql`select pg_try_advisory_xact_lock(${tickLock}) as got`)
+  const [lock] = await tx.query<{ got: boolean }>(
+    prepared('lock-ticks')`select pg_try_advisory_xact_lock(${tickLock}) as got`,
+  )
   if (!lock?.got) return null
   // A statement of its own: its snapshot must be younger than the lock. The newest event is looked up at the end of the
   // index; for `exists (... xid >= ...)` the planner expects so many that it may read the whole log in vain.
-  const rows = await tx.query<{ id: number }>(sql`
+  const rows = await tx.query<{ id: number }>(prepared('insert-tick')`
     with last as (select id, snapshot from ticks order by id desc limit 1)
     insert into ticks (id, epoch, snapshot, at)
     select last.id + 1, (select max(epoch) from log_epochs), pg_current_snapshot(), ${now}

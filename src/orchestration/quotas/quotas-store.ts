@@ -1,6 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { ReadTx, Tx } from '../../foundation/platform/database/database.ts'
-import { json, sql } from '../../foundation/platform/database/sql.ts'
+import { json, prepared, sql } from '../../foundation/platform/database/sql.ts'
 import type { LimiterState, QuotaSettings } from './limiter.ts'
 import type { OtherSlice } from './share-out.ts'
 
@@ -14,7 +14,7 @@ export interface AccountRow {
 
 /** The account, locked: one process at a time takes its slice. */
 export async function lockAccount(tx: Tx, tenant: TenantId, account: string): Promise<AccountRow | null> {
-  const [row] = await tx.query<AccountRow>(sql`
+  const [row] = await tx.query<AccountRow>(prepared('lock-quota-account')`
     select provider, settings, nullif(state, '{}') as state, rev from quota_accounts
     where tenant_id = ${tenant} and id = ${account} for update`)
   return row ?? null
@@ -28,7 +28,7 @@ export async function readSlices(
   except: string,
   now: Date,
 ): Promise<readonly OtherSlice[]> {
-  const rows = await tx.query<{ slice: OtherSlice }>(sql`
+  const rows = await tx.query<{ slice: OtherSlice }>(prepared('read-quota-slices')`
     with gone as (
       delete from quota_slices where tenant_id = ${tenant} and account_id = ${account} and lease_until <= ${now})
     select slice from quota_slices
@@ -46,13 +46,13 @@ export async function writeSlice(
   leaseUntil: Date,
 ): Promise<void> {
   const { tenant, account, holder } = ref
-  await tx.execute(sql`
+  tx.post(prepared('save-quota-state')`
     update quota_accounts set state = ${json(state)}, updated_at = ${now} where tenant_id = ${tenant} and id = ${account}`)
   if (slice === null) {
     await tx.execute(sql`
       delete from quota_slices where tenant_id = ${tenant} and account_id = ${account} and holder = ${holder}`)
   } else {
-    await tx.execute(sql`
+    await tx.execute(prepared('save-quota-slice')`
       insert into quota_slices (tenant_id, account_id, holder, slice, lease_until)
       values (${tenant}, ${account}, ${holder}, ${json(slice)}, ${leaseUntil})
       on conflict (tenant_id, account_id, holder) do update set slice = excluded.slice, lease_until = excluded.lease_until`)

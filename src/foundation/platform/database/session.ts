@@ -37,6 +37,7 @@ export function createSession(client: ClientBase): Session {
   })
   const { connection } = client as Client & { readonly connection: Connection }
   const known: KnownShapes = new Map()
+  const texts = new Map<string, string>()
   let waiting: SentStatement[] = []
   let scheduled = false
 
@@ -59,6 +60,11 @@ export function createSession(client: ClientBase): Session {
   }
   return {
     send(statement) {
+      const { name, text } = statement
+      if (name !== undefined && (texts.get(name) ?? text) !== text) {
+        return Promise.reject(new Error(`two statements are prepared as ${name}: ${text}`))
+      }
+      if (name !== undefined) texts.set(name, text)
       schedule()
       return new Promise((resolve, reject) => void waiting.push({ statement, resolve, reject }))
     },

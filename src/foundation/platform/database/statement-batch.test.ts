@@ -92,6 +92,17 @@ eachDatabase(
       expect(seen).toEqual([[{ n: 1 }], expect.stringContaining('does not fit a number'), [{ n: 2 }]])
     })
 
+    test('a name that stands for two texts is refused, also where nobody waits for the answer', async () => {
+      const twin = prepared('test-number')`select ${1}::int4 as other`
+      await scope().read((tx) => tx.query(number(1)))
+      const posted = scope().write(async (tx) => {
+        await tx.query(number(1))
+        tx.post(twin)
+        await tx.query(number(2))
+      })
+      await expect(posted).rejects.toSatisfy((error: Error) => error.message.includes('prepared as test-number'))
+    })
+
     test('a posted statement that fails undoes what was sent in its turn', async () => {
       const all = scope().write(async (tx) => {
         tx.post(failing)

@@ -123,6 +123,10 @@ export class Transaction implements Tx {
   }
 
   async commit(): Promise<void> {
+    if (this.#state === 'open' && this.#failureUntold) {
+      await this.rollback()
+      throw this.#failure
+    }
     const used = this.#state === 'open' || this.commitSent
     this.#state = 'closed'
     if (!used) return
