@@ -45,7 +45,7 @@ class Machine {
   async call(platform: TestPlatform, isDone: () => boolean): Promise<readonly Assignment[]> {
     const done = this.#held.filter(isDone)
     const holding = this.#held.filter((one) => !done.includes(one))
-    const worker = new TestWorker(platform, this.id)
+    const worker = new TestWorker(platform, this.id, {})
     const reports = done.map((one) => worker.report(one, { output: null }))
     platform.parts.exchange.forget(this.id)
     const { assignments } = await platform.parts.exchange.exchange(

@@ -1,20 +1,18 @@
 import { type Clock, systemClock } from '../../foundation/kernel/clock.ts'
 import { type AppError, isAppError } from '../../foundation/kernel/errors.ts'
 import { failpoint } from '../../foundation/kernel/failpoints.ts'
-import type { RunnerId, TaskId } from '../../foundation/kernel/ids.ts'
+import type { RunnerId } from '../../foundation/kernel/ids.ts'
 import { type Random, systemRandom } from '../../foundation/kernel/random.ts'
 import { defaultOutputCap } from '../../foundation/platform/processes/index.ts'
 import type { SecretSource } from '../../foundation/platform/secrets/index.ts'
 import type { Workspaces } from '../workspaces/index.ts'
 import type { ArtifactSink } from './artifact-sink.ts'
-import { Attempt, type EndReason } from './attempt.ts'
-import { agentErrors, attemptErrorOf } from './attempt-errors-contract.ts'
-import type { Assignment, AttemptReport, ExchangePort, ExchangeReply, ProgressReport } from './exchange-contract.ts'
+import { AttemptsAtWork } from './attempts-at-work.ts'
+import type { Assignment, AttemptReport, ExchangePort, ExchangeReply } from './exchange-contract.ts'
 import type { HostedAgent } from './hosted-agent.ts'
 import { LogBatcher } from './log-batcher.ts'
 import type { LogSink } from './log-sink.ts'
 import { Outbox } from './outbox.ts'
-import { type AttemptServices, abandonedReport, performAttempt, unstartedReport } from './perform-attempt.ts'
 import { RecentFences } from './recent-fences.ts'
 import { storableText } from './storable-json.ts'
 
@@ -64,17 +62,15 @@ export class Runner {
   readonly #clock: Clock
   readonly #agents: Map<string, HostedAgent>
   #slots: number
-  readonly #services: AttemptServices
   readonly #logs: LogBatcher
   readonly #outbox: Outbox
-  readonly #attempts = new Map<number, Attempt>()
+  readonly #attempts: AttemptsAtWork
   readonly #recent = new RecentFences()
   readonly #controllers = new Set<AbortController>()
   readonly #calls = new Set<Promise<void>>()
   #accept = true
   #closed = false
   #look = true
-  #progressDue = false
   #mostReports = fullCall
   #hungry = false
   /** Something waits, as the coordinator says, since the last call that could bring it. */
@@ -95,15 +91,22 @@ export class Runner {
     this.#slots = options.agents.reduce((total, agent) => total + agent.registration.slots, 0)
     this.#logs = new LogBatcher(options.logs, this.#clock, options.onError)
     this.#outbox = new Outbox(options.outbox)
-    this.#services = {
+    this.#attempts = new AttemptsAtWork({
+      agents: this.#agents,
       clock: this.#clock,
-      workspaces: options.workspaces,
-      secrets: options.secrets,
-      logs: this.#logs,
-      artifacts: options.artifacts,
-      logBytes: options.logBytes ?? defaultOutputCap,
-      onError: options.onError,
-    }
+      progressMs: options.progressMs ?? 2_000,
+      abandonMs: options.abandonMs ?? 60_000,
+      services: {
+        clock: this.#clock,
+        workspaces: options.workspaces,
+        secrets: options.secrets,
+        logs: this.#logs,
+        artifacts: options.artifacts,
+        logBytes: options.logBytes ?? defaultOutputCap,
+        onError: options.onError,
+      },
+      onEnd: (report) => this.#ended(report),
+    })
   }
 
   /** Starts to take work. */
@@ -141,7 +144,7 @@ export class Runner {
   remove(agentId: string): boolean {
     const agent = this.#agents.get(agentId)
     if (agent === undefined) return true
-    for (const { assignment } of this.#attempts.values()) if (assignment.agentId === agentId) return false
+    if (this.#attempts.isBusy(agentId)) return false
     this.#agents.delete(agentId)
     this.#slots -= agent.registration.slots
     return true
@@ -162,7 +165,7 @@ export class Runner {
   async close(): Promise<void> {
     this.#accept = false
     this.#unsubscribe?.()
-    for (const attempt of this.#attempts.values()) attempt.end('stopped', 'the runner stops')
+    this.#attempts.stopAll('the runner stops')
     while (this.#attempts.size > 0) await this.#nextIdle()
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
@@ -179,15 +182,7 @@ export class Runner {
 
   #tick(): void {
     const now = this.#clock.monotonic()
-    const progressMs = this.#options.progressMs ?? 2_000
-    for (const attempt of this.#attempts.values()) {
-      if (now >= attempt.deadline) {
-        attempt.deadline = Number.POSITIVE_INFINITY
-        this.#end(attempt, 'timeout', `it took longer than ${attempt.timeoutMs} ms`)
-      }
-      if (now >= attempt.abandonAt) this.#finish(attempt, abandonedReport(attempt, this.#clock))
-      if (attempt.moved && now - attempt.reportedAt >= progressMs) this.#progressDue = true
-    }
+    this.#attempts.watch(now)
     if (now - this.#lookedAt >= (this.#options.pollMs ?? 1_000)) this.#look = true
     this.#pump()
   }
@@ -209,7 +204,7 @@ export class Runner {
     while (this.#calls.size < mostCalls) {
       const alone = this.#calls.size === 0
       const toTell =
-        this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#progressDue))
+        this.#outbox.unsent >= (alone ? 1 : pipelineReports) || (alone && (this.#look || this.#attempts.progressDue))
       // Leases are fetched beside the reports of the ones before: the two cost the coordinator about the same.
       const room = this.#slots - this.#attempts.size - coming - this.#fetching * fullCall
       const hungry = (this.#hungry && this.#fetching < mostFetches) || (this.#hinted && this.#fetching === 0)
@@ -234,7 +229,7 @@ export class Runner {
     const accept = this.#accept && (toFetch || this.#fetching === 0)
     if (accept) this.#hinted = false
     const sent = new Set(reports.map((report) => report.fence))
-    const progress = this.#takeProgress(now)
+    const progress = this.#attempts.takeProgress(now)
     const call = this.#recent.begin()
     this.#look = false
     this.#lookedAt = now
@@ -257,7 +252,7 @@ export class Runner {
       if (this.#hungry) this.#pump(reply.assignments.length)
       this.#take(reply)
     } catch (error) {
-      for (const { fence } of progress) this.#markMoved(fence)
+      for (const { fence } of progress) this.#attempts.markMoved(fence)
       this.#outbox.giveBack(reports)
       if (!this.#closed) this.#onFailedCall(error, reports)
     } finally {
@@ -300,62 +295,22 @@ export class Runner {
     const cancels = new Map(reply.cancels.map((cancel) => [cancel.fence, cancel.reason]))
     for (const { fence } of reply.revoked) {
       this.#outbox.drop(fence)
-      const attempt = this.#attempts.get(fence)
-      if (attempt !== undefined) this.#end(attempt, 'revoked', 'the lease was lost')
+      this.#attempts.revoke(fence)
     }
     let started = 0
     for (const assignment of reply.assignments) {
       const { fence } = assignment
       if (this.#attempts.has(fence) || this.#outbox.has(fence) || this.#recent.has(fence)) continue
-      this.#begin(assignment, cancels.get(fence))
+      this.#attempts.begin(assignment, cancels.get(fence))
       started += 1
     }
-    for (const [fence, reason] of cancels) {
-      const attempt = this.#attempts.get(fence)
-      if (attempt !== undefined && attempt.ending === null) this.#end(attempt, 'cancelled', reason)
-    }
+    for (const [fence, reason] of cancels) this.#attempts.cancel(fence, reason)
     // There was work, and there is room: there may be more.
     if (started > 0 && this.#attempts.size < this.#slots) this.#look = true
   }
 
-  #begin(assignment: Assignment, cancelReason: string | undefined): void {
-    const attempt = new Attempt(assignment)
-    const agent = this.#agents.get(assignment.agentId)
-    this.#attempts.set(assignment.fence, attempt)
-    if (cancelReason !== undefined) {
-      attempt.end('cancelled', cancelReason)
-      this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(agentErrors.cancelled(cancelReason)), this.#clock))
-      return
-    }
-    if (agent === undefined) {
-      const error = agentErrors['agent-mismatch'](`the agent ${assignment.agentId} is not on this runner`)
-      this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(error), this.#clock))
-      return
-    }
-    attempt.timeoutMs = timeoutOf(assignment, agent)
-    attempt.deadline = this.#clock.monotonic() + attempt.timeoutMs
-    failpoint('attempt.before')
-    performAttempt(attempt, agent, this.#services).then(
-      (report) => this.#finish(attempt, report),
-      (error) => {
-        this.#options.onError(error, assignment)
-        this.#finish(attempt, unstartedReport(attempt, attemptErrorOf(error), this.#clock))
-      },
-    )
-  }
-
-  #end(attempt: Attempt, reason: EndReason, text: string): void {
-    attempt.end(reason, text)
-    attempt.abandonAt = this.#clock.monotonic() + (this.#options.abandonMs ?? 60_000)
-  }
-
-  #finish(attempt: Attempt, report: AttemptReport): void {
-    const { fence } = attempt.assignment
-    // It was given up before.
-    if (this.#attempts.get(fence) !== attempt) return
-    this.#attempts.delete(fence)
-    const unwanted = attempt.ending === 'revoked' || (attempt.ending === 'stopped' && report.outcome !== 'succeeded')
-    if (!unwanted) {
+  #ended(report: AttemptReport | null): void {
+    if (report !== null) {
       failpoint('attempt.after')
       this.#outbox.add(report)
     }
@@ -363,35 +318,8 @@ export class Runner {
     this.#pumpSoon()
   }
 
-  #takeProgress(now: number): ProgressReport[] {
-    if (!this.#progressDue) return []
-    this.#progressDue = false
-    const progressMs = this.#options.progressMs ?? 2_000
-    const at = this.#clock.now().toISOString()
-    const reports: ProgressReport[] = []
-    for (const attempt of this.#attempts.values()) {
-      if (!attempt.moved || now - attempt.reportedAt < progressMs) continue
-      const { tenant, taskId, fence } = attempt.assignment
-      reports.push({ tenant, taskId, fence, at, ...(attempt.note === undefined ? {} : { note: attempt.note }) })
-      attempt.moved = false
-      attempt.note = undefined
-      attempt.reportedAt = now
-    }
-    return reports
-  }
-
-  #markMoved(fence: number): void {
-    const attempt = this.#attempts.get(fence)
-    if (attempt === undefined) return
-    attempt.moved = true
-    attempt.reportedAt = Number.NEGATIVE_INFINITY
-  }
-
   #holding(sent: ReadonlySet<number>) {
-    const holding: { taskId: TaskId; fence: number }[] = []
-    for (const { assignment } of this.#attempts.values()) {
-      holding.push({ taskId: assignment.taskId, fence: assignment.fence })
-    }
+    const holding = this.#attempts.leases()
     for (const { taskId, fence } of this.#outbox.all()) if (!sent.has(fence)) holding.push({ taskId, fence })
     return holding
   }
@@ -407,10 +335,4 @@ export class Runner {
   #settleIdle(): void {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
-}
-
-/** Milliseconds; infinite where neither the step nor the pool sets a limit. */
-function timeoutOf({ spec }: Assignment, agent: HostedAgent): number {
-  const ofPool = spec.kind === 'agent' ? agent.promptTimeoutMs : null
-  return Math.min(spec.timeoutMs ?? Number.POSITIVE_INFINITY, ofPool ?? Number.POSITIVE_INFINITY)
 }
