@@ -14,7 +14,7 @@ export interface RecorderOptions {
 }
 
 const mostBatch = 500
-const gatherMs = 25
+const gatherMs = 100
 /** A process that cannot write keeps no more than this many calls. */
 const mostQueued = 20_000
 const mostText = 1_048_576
