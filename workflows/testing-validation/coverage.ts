@@ -1,7 +1,6 @@
-import { readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { checkDefaults } from '../../src/orchestration/gates/checks-contract.ts'
-import { coverageOfOutput, coverageOfReport, usualReports } from '../../src/orchestration/gates/read-coverage.ts'
+import { findCoverage } from '../../src/orchestration/gates/find-coverage.ts'
+import { coverageOfOutput } from '../../src/orchestration/gates/read-coverage.ts'
 import { endText, lastLines, runCommand, shown } from '../kit/run-command.ts'
 import { readToolchain, setUp } from '../kit/toolchain.ts'
 import { countOf, type WorkStep, workProgram } from '../kit/work-program.ts'
@@ -31,7 +30,7 @@ export const coverage: WorkStep<CoverageFacts> = {
     const from = Date.now()
     const end = await runCommand(command, place)
     say(endText(end))
-    const percent = reported(folder, from) ?? coverageOfOutput(end.output)
+    const percent = (await findCoverage(folder, null, from)) ?? coverageOfOutput(end.output)
     const facts = { command, percent: percent === null ? null : Math.round(percent * 10) / 10 }
     if (percent === null) {
       return {
@@ -57,17 +56,6 @@ export const coverage: WorkStep<CoverageFacts> = {
       sections: [{ title: 'Coverage', markdown: `${code(shown(command))}: **${facts.percent} %** of the lines.` }],
     }
   },
-}
-
-/** Out of a report that this run has written. */
-function reported(folder: string, from: number): number | null {
-  for (const name of usualReports) {
-    const stat = statSync(join(folder, name), { throwIfNoEntry: false })
-    if (!stat?.isFile() || stat.mtimeMs < from - 1_000 || stat.size > 64_000_000) continue
-    const percent = coverageOfReport(name, readFileSync(join(folder, name), 'utf8'))
-    if (percent !== null) return percent
-  }
-  return null
 }
 
 export const main = (argv: readonly string[]): Promise<void> => workProgram(coverage, argv)

@@ -59,8 +59,8 @@ test.each([
   ['clippy', { 'Cargo.toml': '', 'clippy.toml': '' }, 'lint', 'cargo clippy --quiet -- -D warnings'],
   ['go', { 'go.mod': '' }, 'tests', 'go test ./...'],
   ['go vet', { 'go.mod': '' }, 'lint', 'go vet ./...'],
-  ['maven', { 'pom.xml': '<project/>' }, 'tests', 'mvn -q -B test'],
-  ['the wrapper of maven', { 'pom.xml': '<project>jacoco</project>', mvnw: '' }, 'coverage', './mvnw -q -B verify'],
+  ['maven', { 'pom.xml': '<project/>' }, 'tests', 'mvn -B test'],
+  ['the wrapper of maven', { 'pom.xml': '<project>jacoco</project>', mvnw: '' }, 'coverage', './mvnw -B verify'],
   ['make', { Makefile: 'VERSION := 1\ntest: build\n\tcc x.c\nlint:\n\ttrue\n' }, 'tests', 'make test'],
 ] as const)('%s', (_, files, check, command) => {
   expect(commandsOf(files, check)).toEqual([command])

@@ -154,13 +154,14 @@ function detectMaven({ names, read }: TopFolder, found: Found): void {
   const project = read('pom.xml')
   if (project === null) return
   const maven = names.has('mvnw') ? './mvnw' : 'mvn'
-  const add = (check: CommandCheck, goal: string) =>
-    found[check].push({ ecosystem: 'maven', argv: [maven, '-q', '-B', goal] })
+  const add = (check: CommandCheck, ...words: string[]) =>
+    found[check].push({ ecosystem: 'maven', argv: [maven, '-B', ...words] })
+  // Told to be quiet, it would not say which tests ran, nor that none did.
   add('tests', 'test')
-  add('types', 'test-compile')
+  add('types', '-q', 'test-compile')
   if (/jacoco/.test(project)) add('coverage', 'verify')
-  if (/maven-checkstyle-plugin/.test(project)) add('lint', 'checkstyle:check')
-  if (/dependency-check-maven/.test(project)) add('security', 'dependency-check:check')
+  if (/maven-checkstyle-plugin/.test(project)) add('lint', '-q', 'checkstyle:check')
+  if (/dependency-check-maven/.test(project)) add('security', '-q', 'dependency-check:check')
 }
 
 function detectGradle({ names, read }: TopFolder, found: Found): void {

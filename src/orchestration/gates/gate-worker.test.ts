@@ -1,18 +1,13 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { makeRepository, rawGit } from '../../foundation/platform/git/git.fixture.ts'
-import type { AttemptReport } from '../runners/exchange-contract.ts'
-import { MemoryExchange } from '../runners/memory-exchange.fixture.ts'
-import { gateSpec, RunnerKit } from '../runners/runner-kit.fixture.ts'
-import type { ResolvedBuiltInCheck, ResolvedCheck } from '../workflows/task-contract.ts'
-import type { BuiltInCheck } from './checks-contract.ts'
-import { type CheckReport, gateVerdict } from './gate-verdict-contract.ts'
+import { rawGit } from '../../foundation/platform/git/git.fixture.ts'
+import { check, type GateKit, openGateKit } from './gate-kit.fixture.ts'
 
-let kit: RunnerKit
-let port: MemoryExchange
+let kit: GateKit['kit']
 let repository: string
 let first: string
+let commitAs: GateKit['commitAs']
+let gate: GateKit['gate']
+let gateFrom: GateKit['gateFrom']
 
 const passing = "require('node:assert').equal(require('./sum.js')(1, 2), 3)\nconsole.log('ran the tests')\n"
 const manifest = {
@@ -24,55 +19,16 @@ const manifest = {
 }
 
 beforeEach(() => {
-  kit = new RunnerKit()
-  repository = join(kit.folder, 'repository')
-  first = makeRepository(repository, {
+  ;({ kit, repository, first, commitAs, gate, gateFrom } = openGateKit({
     'package.json': JSON.stringify(manifest),
     'check.js': passing,
     'sum.js': 'module.exports = (a, b) => a + b\n',
-  })
-  const hosted = { ...kit.commandAgent(), env: { PATH: process.env.PATH ?? '', HOME: kit.folder } }
-  port = new MemoryExchange([hosted.registration])
-  kit.runner(port, [hosted], { pollMs: 50 })
+  }))
 })
 afterEach(async () => {
   expect(kit.errors).toEqual([])
   await kit.close()
 })
-
-function commitAs(files: Readonly<Record<string, string>>): string {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(repository, name)), { recursive: true })
-    writeFileSync(join(repository, name), text)
-  }
-  rawGit(repository, 'add', '--all')
-  rawGit(repository, 'commit', '--quiet', '--message=change')
-  return rawGit(repository, 'rev-parse', 'HEAD')
-}
-
-function check(kind: BuiltInCheck, more: Partial<ResolvedBuiltInCheck> = {}): ResolvedBuiltInCheck {
-  const nothing = { onFail: null, command: null, setup: null, report: null, min: null, max: null }
-  return { name: kind, check: kind, ...nothing, ...more }
-}
-
-async function gate(base: string, ...checks: ResolvedCheck[]) {
-  const spec = gateSpec(checks, { workspace: 'worktree', base })
-  const before = port.accepted.length
-  const id = port.enqueue(spec, { repo: { path: repository, commit: first } })
-  await port.settled(before + 1)
-  const report: AttemptReport = port.reportOf(id)!
-  const found = (report.output as { checks?: CheckReport[] } | null)?.checks ?? []
-  const evidence = (name: string) => {
-    const artifact = report.artifacts.find((one) => one.name === `gate/step/${name}.txt`)
-    return artifact === undefined ? null : kit.artifacts.blobs.get(artifact.blob)!.toString()
-  }
-  return {
-    report,
-    checks: Object.fromEntries(found.map((one) => [one.name, one])),
-    evidence,
-    verdict: gateVerdict(spec, report.output),
-  }
-}
 
 it('finds the commands of the repository, judges the commit it is given, and keeps what they printed', async () => {
   const change = commitAs({ 'sum.js': 'module.exports = (a, b) => a - b\n' })
@@ -170,8 +126,7 @@ it('of a repository of many packages the changed ones are checked, each in its f
   })
   const base = commitAs({ ...pack('a'), ...pack('b'), ...pack('c') })
   const change = commitAs({ 'packages/a/src/x.js': '1\n', 'packages/b/y.js': '1\n', 'README.md': 'text\n' })
-  first = base
-  const good = await gate(change, check('tests'), check('coverage'))
+  const good = await gateFrom(base, change, check('tests'), check('coverage'))
   expect(good.checks.tests).toMatchObject({
     ...{ passed: true, level: 'ok' },
     facts: { commands: ['npm run test (in packages/a)', 'npm run test (in packages/b)'] },
@@ -181,7 +136,7 @@ it('of a repository of many packages the changed ones are checked, each in its f
   // The package that is covered least counts.
   expect(good.checks.coverage).toMatchObject({ facts: { percent: 70 } })
   const broken = commitAs({ 'packages/b/check.js': 'process.exit(1)\n' })
-  expect((await gate(broken, check('tests'))).checks.tests).toMatchObject({
+  expect((await gateFrom(base, broken, check('tests'))).checks.tests).toMatchObject({
     ...{ passed: false, level: 'block', summary: 'npm run test (in packages/b): exit code 1' },
   })
 })

@@ -7,6 +7,8 @@ test.each([
   ['node, as TAP', '1..0\n# tests 0\n# pass 0\n'],
   ['cargo', 'running 0 tests\n\ntest result: ok. 0 passed\n\nrunning 0 tests\n'],
   ['go', '?   \texample.org/a\t[no test files]\n'],
+  ['maven', '[INFO] --- surefire:test ---\n[INFO] No tests to run.\n[INFO] BUILD SUCCESS\n'],
+  ['maven that was told to skip them', '[INFO] Tests are skipped.\n'],
 ])('%s ran nothing', (_, output) => {
   expect(ranNoTests(output)).toBe(true)
 })
@@ -17,6 +19,7 @@ test.each([
   ['cargo, whose documentation has none', 'running 3 tests\n...\nrunning 0 tests\n'],
   ['several, one after another', 'Ran 0 tests in 0.1s\nℹ tests 2\n'],
   ['go', '?   \texample.org/a\t[no test files]\nok  \texample.org/b\t0.01s\n'],
+  ['maven, of two modules', '[INFO] No tests to run.\n[WARNING] Tests run: 2, Failures: 0, Errors: 0, Skipped: 1\n'],
   ['a command that says nothing', 'all is well\n'],
   ['nothing', ''],
 ])('%s ran something, as far as anybody knows', (_, output) => {

@@ -8,7 +8,11 @@ const counts: readonly RegExp[] = [
   /^running (\d+) tests?$/gm,
   // go, of a package.
   /^\?\s+\S+\s+\[(no test files)\]$/gm,
+  // Surefire, of a module.
+  /^\[INFO\] (No tests to run|Tests are skipped)\.$/gm,
+  /^\[\w+\] Tests run: (\d+), Failures: \d+, Errors: \d+, Skipped: \d+$/gm,
 ]
+const none = new Set(['no test files', 'No tests to run', 'Tests are skipped'])
 const goRan = /^ok\s+\S+\s/m
 
 /** How tools say it that end badly for it. */
@@ -39,7 +43,7 @@ export function ranNoTests(output: string): boolean {
   const text = plain(output)
   const told = counts.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1]!))
   if (told.length === 0 || goRan.test(text)) return false
-  return told.every((count) => count === 'no test files' || Number(count) === 0)
+  return told.every((count) => none.has(count) || Number(count) === 0)
 }
 
 const plain = (output: string) => output.replaceAll(/\u001b\[[0-9;]*m/g, '').replaceAll('\r\n', '\n')

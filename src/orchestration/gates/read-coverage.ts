@@ -30,8 +30,37 @@ export const usualReports = Object.freeze([
   'coverage.xml',
   'coverage/cobertura-coverage.xml',
   'target/site/jacoco/jacoco.xml',
+  'target/site/jacoco-aggregate/jacoco.xml',
   'build/reports/jacoco/test/jacocoTestReport.xml',
 ])
+
+/** Where the modules of a project have theirs, in the format of JaCoCo; one that tells of several modules first. */
+export const moduleReports = Object.freeze([
+  'target/site/jacoco-aggregate/jacoco.xml',
+  'target/site/jacoco/jacoco.xml',
+  'build/reports/jacoco/test/jacocoTestReport.xml',
+])
+
+export interface LineCount {
+  readonly covered: number
+  readonly all: number
+}
+
+/** The lines that several reports of JaCoCo tell, added up. */
+export function sumOfJacoco(texts: readonly string[]): LineCount {
+  let covered = 0
+  let all = 0
+  for (const text of texts) {
+    const lines = linesOfJacoco(text)
+    covered += lines?.covered ?? 0
+    all += lines?.all ?? 0
+  }
+  return { covered, all }
+}
+
+export function percentOf({ covered, all }: LineCount): number | null {
+  return shareOf(covered, all)
+}
 
 function ofIstanbul(text: string): number | null {
   try {
@@ -47,9 +76,16 @@ function ofIstanbul(text: string): number | null {
 function ofXml(text: string): number | null {
   const rate = /<coverage\b[^>]*\bline-rate="([\d.]+)"/.exec(text)?.[1]
   if (rate !== undefined) return Number(rate) * 100
-  // JaCoCo: the counters of the whole report come last.
-  const lines = [...text.matchAll(/<counter type="LINE" missed="(\d+)" covered="(\d+)"\s*\/>/g)].at(-1)
-  return lines === undefined ? null : shareOf(Number(lines[2]), Number(lines[1]) + Number(lines[2]))
+  const lines = linesOfJacoco(text)
+  return lines === null ? null : percentOf(lines)
+}
+
+/** The counters of the whole report come last. */
+function linesOfJacoco(text: string): LineCount | null {
+  const counter = [...text.matchAll(/<counter type="LINE" missed="(\d+)" covered="(\d+)"\s*\/>/g)].at(-1)
+  if (counter === undefined) return null
+  const covered = Number(counter[2])
+  return { covered, all: covered + Number(counter[1]) }
 }
 
 /**

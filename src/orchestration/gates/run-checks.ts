@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JsonObject } from '../../foundation/kernel/json.ts'
 import type { Git, GitPlace } from '../../foundation/platform/git/index.ts'
@@ -20,9 +19,10 @@ import {
 import { type CommandCheck, checkDefaults, type Severity } from './checks-contract.ts'
 import { confidenceOf, judgeConfidence, riskOf } from './confidence-contract.ts'
 import { type DetectedChecks, detectChecks } from './detect-checks.ts'
+import { findCoverage } from './find-coverage.ts'
 import type { CheckReport } from './gate-verdict-contract.ts'
 import { failedForWantOfTests, ranNoTests } from './ran-no-tests.ts'
-import { coverageOfOutput, coverageOfReport, usualReports } from './read-coverage.ts'
+import { coverageOfOutput } from './read-coverage.ts'
 import { foldersWith, readFolder } from './read-folder.ts'
 import { findingsIn, whatIsLookedFor } from './security-findings.ts'
 
@@ -78,7 +78,6 @@ export async function runChecks(
 
 /** Enough of what a tool printed to see what is wrong. */
 const excerptCharacters = 2_000
-const largestReport = 64 * 1_048_576
 
 class Checks {
   readonly artifacts: ArtifactRef[] = []
@@ -179,24 +178,12 @@ class Checks {
     const figures: number[] = []
     for (const folder of new Set(commands.map((command) => command.folder))) {
       const printed = this.#outputs.filter((one) => one.folder === folder).map(({ text }) => text)
-      const figure = (await this.#reportedCoverage(check, folder, from)) ?? coverageOfOutput(printed.join('\n'))
+      const path = join(this.#place.context.workdir, folder)
+      const figure = (await findCoverage(path, check.report, from)) ?? coverageOfOutput(printed.join('\n'))
       if (figure === null) return null
       figures.push(figure)
     }
     return Math.min(...figures)
-  }
-
-  /** A report counts if this run has written it: what was committed may be of long ago. */
-  async #reportedCoverage(check: ResolvedBuiltInCheck, folder: string, from: number): Promise<number | null> {
-    for (const name of check.report === null ? usualReports : [check.report]) {
-      const path = join(this.#place.context.workdir, folder, name)
-      const found = await stat(path).catch(() => null)
-      // Clocks of file systems are coarse.
-      if (found === null || !found.isFile() || found.size > largestReport || found.mtimeMs < from - 2_000) continue
-      const percent = coverageOfReport(name, await readFile(path, 'utf8'))
-      if (percent !== null) return percent
-    }
-    return null
   }
 
   async #security(check: ResolvedBuiltInCheck): Promise<Finding> {
