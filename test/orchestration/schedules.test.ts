@@ -154,6 +154,26 @@ eachDatabase('schedules', (use) => {
     await service.remove(tenant, 's')
   })
 
+  test('make up for every slot, one after the other, where what overlaps is skipped', async () => {
+    const { platform, create, look, slots, nextMinute } = place(use())
+    await platform.register()
+    await create({ catchUp: 'all', overlap: 'skip' })
+    nextMinute(3)
+    await look()
+    const states = async () => (await slots()).map((slot) => slot.state)
+    expect(await states()).toEqual(['started', 'queued', 'queued'])
+    // One that comes at its time is skipped, as ever.
+    nextMinute()
+    await look()
+    expect(await states()).toEqual(['started', 'queued', 'queued', 'skipped'])
+    for (let n = 0; n < 3; n++) {
+      await platform.main.finish(await platform.main.take(), () => ({ output: {} }))
+      await look()
+    }
+    expect(await states()).toEqual(['ended', 'ended', 'ended', 'skipped'])
+    await platform.check()
+  })
+
   test('make up for what passed unseen, as they say', async () => {
     for (const [catchUp, count] of [
       ['skip', 1],

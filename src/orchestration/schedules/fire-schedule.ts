@@ -6,7 +6,7 @@ import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { RepoAt, RunStart } from '../runs/runs-service.ts'
 import type { RunState } from '../runs/states-contract.ts'
-import { chooseMove } from './choose-overlap.ts'
+import { chooseMove, type Overlap } from './choose-overlap.ts'
 import { planSlots } from './plan-slots.ts'
 import { scheduleErrors } from './schedules-errors.ts'
 import { type ScheduleRow, saveSchedule } from './schedules-store.ts'
@@ -51,7 +51,9 @@ export async function fireSchedule(
   const firing = new Firing(tx, schedule, look, runs, now, await openSlots(tx, schedule))
   await takeSlots(tx, schedule, plan.missed.slice(-mostMissedRows), 'missed', 'nobody looked when it was due', now)
   await firing.startQueued()
-  for (const slot of plan.start) await firing.decide(slot)
+  // Slots that are made up for must not stand in each other's way: they take turns.
+  const overlap = makesUp(schedule) && plan.start.length > 1 ? 'queue' : schedule.overlap
+  for (const slot of plan.start) await firing.decide(slot, overlap)
   const counts = { missed: plan.missed.length, ...firing.counts }
   const happened = Object.values(counts).some((count) => count > 0)
   const rev = happened ? schedule.rev + 1 : schedule.rev
@@ -60,6 +62,16 @@ export async function fireSchedule(
     await appendEvents(tx, [scheduleEvent(schedule, 'schedule.fired', now, { ...counts, runs: firing.started })])
   }
   return firing.shards
+}
+
+/** It skips what overlaps, and still wants every slot that was missed. */
+function makesUp({ overlap, catchUp }: Pick<ScheduleRow, 'overlap' | 'catchUp'>): boolean {
+  return overlap === 'skip' && catchUp === 'all'
+}
+
+/** Slots of the schedule may wait for their turn. */
+export function mayQueue(schedule: Pick<ScheduleRow, 'overlap' | 'catchUp'>): boolean {
+  return schedule.overlap === 'queue' || makesUp(schedule)
 }
 
 export function scheduleEvent(row: ScheduleRow, type: string, at: Date, data: JsonObject) {
@@ -108,9 +120,9 @@ class Firing {
     while (this.#open.length === 0 && this.#queued.length > 0) await this.#start(this.#queued.shift()!)
   }
 
-  async decide(slot: Date): Promise<void> {
-    const move = chooseMove(this.#schedule.overlap, this.#open.length, this.#queued.length)
-    if (move === 'skip') return this.#skip(slot)
+  async decide(slot: Date, overlap: Overlap): Promise<void> {
+    const move = chooseMove(overlap, this.#open.length, this.#queued.length)
+    if (move === 'skip') return this.#skip(slot, overlap)
     const state = move === 'queue' ? 'queued' : 'started'
     // Somebody else's slot is somebody else's run.
     if (!(await takeSlot(this.#tx, this.#schedule, slot, state, null, this.#now))) return
@@ -123,9 +135,8 @@ class Firing {
     await this.#start(slot)
   }
 
-  async #skip(slot: Date): Promise<void> {
-    const reason =
-      this.#schedule.overlap === 'queue' ? 'too many slots wait' : `run ${this.#open.at(-1)?.runId ?? ''} is still open`
+  async #skip(slot: Date, overlap: Overlap): Promise<void> {
+    const reason = overlap === 'queue' ? 'too many slots wait' : `run ${this.#open.at(-1)?.runId ?? ''} is still open`
     if (await takeSlot(this.#tx, this.#schedule, slot, 'skipped', reason, this.#now)) this.counts.skipped += 1
   }
 

@@ -5,7 +5,7 @@ import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
 import type { Shard } from '../coordinator/sql/find-lanes.ts'
 import type { RepoAt } from '../runs/runs-service.ts'
 import type { RunState } from '../runs/states-contract.ts'
-import { fireSchedule, type RepoLook, type ScheduledRuns } from './fire-schedule.ts'
+import { fireSchedule, mayQueue, type RepoLook, type ScheduledRuns } from './fire-schedule.ts'
 import { holdSchedule } from './hold-schedules.ts'
 import { claimDue, listDue, lockSchedule, nextDueIn, type ScheduleRow, saveSchedule } from './schedules-store.ts'
 import { openRunsOfSlots, pruneSlots, setSlot } from './slots-store.ts'
@@ -97,7 +97,7 @@ export function createScheduleLook(
         const row = await lockSchedule(tx, slot.tenant, slot.name)
         const { runId, state: runState, endedAt } = run
         await setSlot(tx, slot, slot.slotAt, { state: 'ended', reason: null, runId, runState, endedAt })
-        if (row !== null && row.state === 'active' && row.overlap === 'queue') {
+        if (row !== null && row.state === 'active' && mayQueue(row)) {
           await saveSchedule(tx, { ...row, dueAt: database.clock.now() })
         }
       })
