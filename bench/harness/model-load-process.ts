@@ -14,7 +14,7 @@ export interface ModelLoad {
 }
 
 export interface ModelLoadResult {
-  /** Of whole answers, ms. */
+  /** Of whole answers, without what the provider says it took, ms. */
   readonly latenciesMs: readonly number[]
   /** From the provider's writing of a word to its arrival, ms. */
   readonly wordsMs: readonly number[]
@@ -57,7 +57,7 @@ async function run(load: ModelLoad): Promise<ModelLoadResult> {
         text += part
         if (!isWhole(text)) return
         if (measuring) {
-          latenciesMs.push(performance.now() - sentAt)
+          latenciesMs.push(performance.now() - sentAt - Number(/\((\d+) ms\)/.exec(text)?.[1] ?? 0))
           if (!text.startsWith('HTTP/1.1 200')) failed += 1
         }
         text = ''
