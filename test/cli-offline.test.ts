@@ -82,6 +82,7 @@ describe('the command line', () => {
     [['spawn', '--task', 'x', '--depth', 'shallow'], /standard, deep, ultrathink/],
     [['checkpoint', '--list', '--restore', 'x'], /cannot be asked for together/],
     [['runs', 'retry', 'run_1', '--from', 'a', '--failed'], /cannot be used with/],
+    [['pools', 'policy', 'p', '--file', 'p.json', '--every', '5s'], /nothing beside it is read/],
   ])('refuses %j and says what to do next', async (args, message) => {
     const { code, stdout, stderr } = await cli(...args)
     expect(stderr).toMatch(message)

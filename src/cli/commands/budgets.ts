@@ -119,7 +119,8 @@ async function ledger(context: CliContext, id: string, { limit }: { limit: strin
     const budget = await client.call(showBudget, { params: { id } })
     const { items } = await client.call(showLedger, { params: { id }, query: { limit: Number(limit) } })
     for (const item of items) context.out.document(item)
-    context.out.lines(...table(items.map((item) => entryCells(budget, item))))
+    if (items.length === 0) context.out.note('nothing was reserved of it yet')
+    else context.out.lines(...table(items.map((item) => entryCells(budget, item))))
   })
 }
 

@@ -109,9 +109,12 @@ async function policy(context: CliContext, pool: string, options: PolicyOptions)
 /** The policy that the options make; null where they say nothing, so that the present one is shown. */
 async function policyOf(options: PolicyOptions, cwd: string): Promise<ScalingPolicyInput | null> {
   const { strategy, min, max, warm, target, every, cooldown, at, file } = options
-  if (file !== undefined) return readPolicy(resolve(cwd, file), file)
+  const named = [min, max, warm, target, every, cooldown].some((value) => value !== undefined) || at.length > 0
+  if (file !== undefined) {
+    if (named || strategy !== undefined) throw usageError('--file holds the whole policy: nothing beside it is read')
+    return readPolicy(resolve(cwd, file), file)
+  }
   if (strategy === undefined) {
-    const named = [min, max, warm, target, every, cooldown].some((value) => value !== undefined) || at.length > 0
     if (named) throw usageError('say which --strategy the policy has')
     return null
   }

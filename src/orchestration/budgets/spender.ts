@@ -3,21 +3,11 @@ import { isAppError } from '../../foundation/kernel/errors.ts'
 import { type IdSource, systemIds, type TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
 import { createLoop, type Loop } from '../../foundation/runtime/loop.ts'
-import { type BatchAsk, keyOf, placesIn, placesOf, unitsOf } from './batch-ask.ts'
+import { type BatchAsk, keyOf, placesOf, unitsOf } from './batch-ask.ts'
+import { BatchWriter } from './batch-writer.ts'
 import { budgetErrors } from './budgets-errors.ts'
-import { KnownBudgets } from './known-budgets.ts'
-import { type AskOutcome, type BatchEnding, type BatchResult, runBatch } from './run-batch.ts'
-import { NotAsKnown, planKnown, runKnownBatch } from './run-known-batch.ts'
-import {
-  type AskOp,
-  closing,
-  drawOf,
-  type EndOp,
-  knownOf,
-  type Op,
-  refusedBy,
-  wholeAmounts,
-} from './spender-operations.ts'
+import type { AskOutcome, BatchEnding, BatchResult } from './run-batch.ts'
+import { type AskOp, closing, type EndOp, knownOf, type Op, refusedBy, wholeAmounts } from './spender-operations.ts'
 import type { Amounts, Reservation, ReserveRequest, SpenderPort } from './spender-port.ts'
 import { heartbeat, readStates, removeSpender } from './spenders-store.ts'
 import { SpendingLog } from './spending-log.ts'
@@ -39,8 +29,6 @@ const defaultTtlMs = 300_000
 const lingerMs = 5
 /** How many of those who wait are tried in one batch. */
 const mostWaiting = 64
-/** How many batches look first after one did not fit what was known. */
-const looksAfterMiss = 8
 /** How often a batch whose outcome is not known is looked up and tried again. */
 const mostTries = 5
 
@@ -53,6 +41,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
   readonly #ids: IdSource
   readonly #holder: string
   readonly #learned = new SpendingLog()
+  readonly #writer: BatchWriter
   #queue: Op[] = []
   #waiting: AskOp[] = []
   #pumping: Promise<void> | null = null
@@ -60,14 +49,12 @@ export class Spender implements SpenderPort, AsyncDisposable {
   #loops: Loop[] = []
   #lingering: NodeJS.Timeout | null = null
   #closed = false
-  readonly #known = new KnownBudgets()
-  /** How many batches are not tried from what is known. */
-  #looks = 0
 
   constructor(options: SpenderOptions) {
     this.#options = options
     this.#ids = options.ids ?? systemIds
     this.#holder = this.#ids.next<string>('spd')
+    this.#writer = new BatchWriter(options.database, this.#ids, this.#holder)
   }
 
   /** Names this process in the rows of what it holds. */
@@ -270,7 +257,7 @@ export class Spender implements SpenderPort, AsyncDisposable {
       const asks = open.filter((op) => op.kind === 'ask')
       const endings = open.filter((op) => op.kind === 'end')
       try {
-        this.#deliver(asks, endings, await this.#write(asks, endings))
+        this.#deliver(asks, endings, await this.#writer.write(asks, endings))
         return
       } catch (error) {
         if (!isAppError(error, 'commit-unknown') || round >= mostTries) {
@@ -283,30 +270,6 @@ export class Spender implements SpenderPort, AsyncDisposable {
         })
       }
     }
-  }
-
-  /** From what is known, in one statement, where that is enough; else by looking first. */
-  async #write(asks: readonly AskOp[], endOps: readonly EndOp[]): Promise<Omit<BatchResult, 'budgets'>> {
-    const { database } = this.#options
-    const system = database.asSystem('budgets')
-    const draws = asks.filter((op) => op.ask.extends !== null)
-    const endings = [...endOps.map((op) => op.ending), ...draws.map(drawOf)]
-    const wishes = asks.map((op) => op.ask)
-    const plan =
-      asks.some((op) => op.recorded) || this.#looks-- > 0 ? null : planKnown(endings, wishes, this.#known, this.#holder)
-    if (plan !== null) {
-      try {
-        return await system.write((tx) => runKnownBatch(tx, plan, database.clock.now()))
-      } catch (error) {
-        if (!(error instanceof NotAsKnown)) throw error
-        // Near a limit the next batches will not fit either.
-        this.#looks = looksAfterMiss
-      }
-    }
-    const options = { holder: this.#holder, ids: this.#ids }
-    const result = await system.write((tx) => runBatch(tx, endings, wishes, { ...options, now: database.clock.now() }))
-    this.#known.learn(placesIn(wishes), result.budgets)
-    return result
   }
 
   /** Looks up which operations of a batch have happened after all; all of them, or none. */
