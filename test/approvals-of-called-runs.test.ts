@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
-import { approve, listApprovals, showRun, startRun } from '../src/contract.ts'
+import { approve, artifactContent, listApprovals, runArtifacts, showRun, startRun } from '../src/contract.ts'
 import { startApi } from './support/api.ts'
 import { openTestDatabase } from './support/databases.ts'
 import { scratchFolder } from './support/run-cli.ts'
@@ -12,7 +12,10 @@ afterAll(() => scratch.remove())
 
 const called = `name: asked
 steps:
-  agree: { approval: { message: 'Go on?' } }
+  wrote:
+    script: echo hello > note
+    outputs: { note: { from: file, path: note } }
+  agree: { needs: wrote, approval: { message: 'Go on?' } }
   closed:
     needs: agree
     gate:
@@ -47,6 +50,11 @@ test('what a called run asks is listed with its caller; a closed gate says why i
     const told = steps.find(({ id }) => id === 'closed')!
     expect(JSON.stringify(told)).toContain('the gate is closed: in time (owner was late)')
     expect((await pending(other.id)).length).toBe(1)
+    const kept = await owner.call(runArtifacts, { params: { id: run.id } })
+    expect(kept).toMatchObject({ items: [{ runId: asked!.runId, step: 'wrote', name: 'note' }], more: false })
+    const { body: note } = await owner.bytes(artifactContent, { params: { id: kept.items[0]!.id } })
+    expect(await new Response(note as never).text()).toBe('hello\n')
+    await expect(owner.call(runArtifacts, { params: { id: 'run_none' } })).rejects.toThrow(/there is no run/)
   } finally {
     await api.close()
     await use.close()

@@ -17,6 +17,7 @@ import type { PushPort } from '../orchestration/agents/a2a/push-port.ts'
 import { countAgents } from '../orchestration/agents/agents-view.ts'
 import { approvalRoutes } from '../orchestration/approvals/approvals-routes.ts'
 import { settleExperience } from '../orchestration/approvals/gate-experience.ts'
+import { artifactListRoutes } from '../orchestration/artifacts/artifacts-routes.ts'
 import { artifactsOfRun } from '../orchestration/artifacts/artifacts-store.ts'
 import { startBlobSweep } from '../orchestration/artifacts/blob-sweep.ts'
 import { blobsOfCheckpoints } from '../orchestration/checkpoints/checkpoint-blobs.ts'
@@ -209,6 +210,7 @@ export async function openPlatform(
       ...approvalRoutes({ database, approvals: orchestration.approvals, pageOfRuns }),
       ...questionRoutes({ database, questions: orchestration.questions, pageOfRuns }),
       ...toolCallRoutes({ database, requireRun }),
+      ...artifactListRoutes({ database, requireRun, runsUnder }),
       ...personaRoutes(personas),
       ...mergeRoutes({ database, runsUnder, pageOfRuns }),
       ...proofRoutes(proofs, runOfTask),

@@ -22,18 +22,29 @@ export function resultsOf(detail: RunDetail): readonly ArtifactView[] {
   return detail.artifacts.filter(({ step, name }) => !needed.has(step) && !name.startsWith('proof/'))
 }
 
-/** Copies artifacts into a folder, whole or not at all; those of several steps into a folder for each. */
+/**
+ * Copies artifacts into a folder, whole or not at all; those of several steps into a folder for each, and those of other
+ * runs than `run` below a folder with the name of theirs.
+ */
 export async function saveArtifacts(
   client: Client,
   artifacts: readonly ArtifactView[],
   folder: string,
-  signal?: AbortSignal,
+  { run, signal }: { readonly run?: string; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<readonly SavedArtifact[]> {
   const oneStep = new Set(artifacts.map(({ step }) => step)).size === 1
   const taken = new Set<string>()
   const saved: SavedArtifact[] = []
   for (const artifact of artifacts) {
-    const file = freeName(join(folder, ...(oneStep ? [] : [segment(artifact.step)]), ...pathOf(artifact.name)), taken)
+    const file = freeName(
+      join(
+        folder,
+        ...(run === undefined || artifact.runId === run ? [] : [segment(artifact.runId)]),
+        ...(oneStep ? [] : [segment(artifact.step)]),
+        ...pathOf(artifact.name),
+      ),
+      taken,
+    )
     await whileWriting(dirname(file), () => makeFolder(dirname(file), 0o777))
     const { body } = await client.bytes(artifactContent, { params: { id: artifact.id }, ...(signal ? { signal } : {}) })
     await whileWriting(file, async () => {

@@ -24,6 +24,19 @@ export async function artifactsOfRun(tx: ReadTx, tenant: TenantId, runId: string
     where tenant_id = ${tenant} and run_id = ${runId} order by step, name, id limit 1000`)
 }
 
+/** Those of several runs, in the order of the runs, then by step and name. */
+export async function artifactsOfRuns(
+  tx: ReadTx,
+  tenant: TenantId,
+  runs: readonly string[],
+  limit: number,
+): Promise<readonly ArtifactRow[]> {
+  return tx.query<ArtifactRow>(sql`
+    select ${columns} from artifacts
+    where tenant_id = ${tenant} and run_id = any (${runs}::text[])
+    order by array_position(${runs}::text[], run_id), step, name, id limit ${limit}`)
+}
+
 export async function findArtifact(tx: ReadTx, tenant: TenantId, id: string): Promise<ArtifactRow | null> {
   const rows = await tx.query<ArtifactRow>(sql`
     select ${columns} from artifacts where tenant_id = ${tenant} and id = ${id}`)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../foundation/platform/http/endpoint-contract.ts'
 import { pageOf, pageQueryShape } from '../../foundation/platform/http/page-contract.ts'
 import {
+  artifactSchema,
   eventSchema,
   retryRunSchema,
   runDetailSchema,
@@ -151,6 +152,14 @@ export const streamEvents = endpoint({
   }),
   output: eventSchema,
   reply: 'events',
+})
+
+export const runArtifacts = endpoint({
+  method: 'GET',
+  path: '/api/v1/runs/:id/artifacts',
+  summary: 'The artifacts of a run and of the runs that it called, callers before called; at most 1,000.',
+  params: runParams,
+  output: z.object({ items: z.array(artifactSchema), more: z.boolean() }),
 })
 
 export const artifactContent = endpoint({
