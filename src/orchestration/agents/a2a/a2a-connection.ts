@@ -27,6 +27,9 @@ export interface A2aConnection {
   close(): Promise<void>
 }
 
+/** Of one stream of events, whatever is in it: words of an agent are never so many. */
+const mostStreamBytes = 64 * 1_048_576
+
 /** Reads the card and makes ready to talk. Throws what `readCard` does, `agent-unreachable`, and refusals of addresses. */
 export async function connectA2a({ settings, guard, readSecret, signal }: ConnectOptions): Promise<A2aConnection> {
   const { auth } = settings
@@ -37,6 +40,7 @@ export async function connectA2a({ settings, guard, readSecret, signal }: Connec
     guard,
     unreachable: (why) => sessionErrors['agent-unreachable'](`the connection to it failed: ${why}`),
     tooLong: sessionErrors['agent-protocol'],
+    maxStreamBytes: mostStreamBytes,
   })
   try {
     const agent = await readCard({

@@ -205,6 +205,30 @@ describe('what else a remote agent may do', () => {
     expect(report.error).toMatchObject({ code: 'agent-protocol', message: expect.stringContaining('redirect') })
   })
 
+  it.each([
+    ['an event that never ends', 'data: ', 'x'.repeat(1_048_576), 'SSE line exceeded'],
+    ['events that say nothing', '', `: ${'x'.repeat(1_048_573)}\n\n`, 'is longer than'],
+  ])('a stream of %s is cut by its size', { timeout: 60_000 }, async (_, first, again, why) => {
+    let sent = 0
+    peer.faults.answer = (method, response) => {
+      if (method !== 'SendStreamingMessage') return false
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(first)
+      const more = () => {
+        while (!response.destroyed) {
+          sent += again.length
+          if (!response.write(again)) break
+        }
+      }
+      response.on('drain', more)
+      more()
+      return true
+    }
+    const { report } = await perform({ resume: false }, promptOf({ say: 'x' }))
+    expect(report.error).toMatchObject({ code: 'agent-protocol', message: expect.stringContaining(why) })
+    expect(sent).toBeLessThan(160 * 1_048_576)
+  })
+
   it('one that goes quiet is ended after the silence of its pool, and its task is cancelled', async () => {
     const { report } = await perform({ silence: 700 }, promptOf({ say: 'x' }, { hang: true }))
     expect(report.error).toMatchObject({ code: 'agent-silent' })
