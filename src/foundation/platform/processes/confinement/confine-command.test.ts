@@ -108,15 +108,15 @@ describe.skipIf(host.bubblewrap === null)('under bubblewrap', () => {
     rmSync(join(root, 'work', 'token'))
   })
 
-  it('data folders of other projects are empty, too, in what is shown and right below it', async () => {
-    for (const folder of ['projects', 'projects/other']) {
+  it('data folders of other projects are empty, too, in what is shown and up to four levels below it', async () => {
+    for (const folder of ['projects', 'projects/other', 'projects/of/a/team/deep']) {
       mkdirSync(join(root, folder, '.leanvibe'), { recursive: true })
       writeFileSync(join(root, folder, '.leanvibe', 'token'), 'of another')
       writeFileSync(join(root, folder, 'notes'), 'shown ')
     }
     const rules = { ...auto, read: [join(root, 'projects')] }
-    const script = `cd ${root}/projects; cat notes other/notes; cat .leanvibe/token other/.leanvibe/token 2>/dev/null | wc -c`
-    expect(await run(script, rules)).toBe('shown shown 0')
+    const script = `cd ${root}/projects; cat notes other/notes of/a/team/deep/notes; cat .leanvibe/token other/.leanvibe/token of/a/team/deep/.leanvibe/token 2>/dev/null | wc -c`
+    expect(await run(script, rules)).toBe('shown shown shown 0')
   })
 
   it('who is root gets at no setting of the kernel, and at no file of the system that is for root alone', async () => {
