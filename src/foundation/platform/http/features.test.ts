@@ -130,6 +130,7 @@ describe('compression', () => {
     const { url } = await serverOf([events], { compression: 'always' }).listen()
     const reply = await fetch(`${url}/events`, { headers: { 'accept-encoding': 'gzip' } })
     expect(reply.headers.get('content-encoding')).toBe('gzip')
+    expect(reply.headers.get('vary')).toBe('accept-encoding')
     let text = ''
     for await (const chunk of reply.body!.pipeThrough(new TextDecoderStream())) {
       text += chunk

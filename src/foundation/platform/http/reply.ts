@@ -12,7 +12,7 @@ import type { PreparedAnswer } from './idempotency.ts'
 import { isKnown, tagOf } from './preconditions.ts'
 import { toAppError, toProblem } from './problem.ts'
 import type { ByteReply, PageReply, RelayReply, Route } from './route.ts'
-import { mayCompress, sendPrepared } from './send-prepared.ts'
+import { addVary, mayCompress, sendPrepared } from './send-prepared.ts'
 import { sendStream } from './send-stream.ts'
 
 export interface Sending {
@@ -182,7 +182,9 @@ async function stream(
   reply.hijack()
   const response = reply.raw
   response.on('error', (error) => logger.debug({ path: route.path, error }, 'stream broke'))
-  const zipped = form.plain !== true && isZipped(sending, mediaType, form)
+  const mayZip = form.plain !== true && mayBeZipped(sending, mediaType, form)
+  if (mayZip) addVary(reply, 'accept-encoding')
+  const zipped = mayZip && chooseEncoding(sending.request.headers['accept-encoding'], ['gzip']) !== null
   response.writeHead(form.status ?? route.status, {
     ...(reply.getHeaders() as Record<string, string>),
     'content-type': mediaType,
@@ -218,10 +220,9 @@ function fail(
   else sink.end(tell(toProblem(known, requestId)))
 }
 
-function isZipped({ request, compression }: Sending, mediaType: string, { whole }: StreamForm): boolean {
-  if (!mayCompress(request, compression) || !isCompressible(mediaType)) return false
-  if (whole !== undefined && whole < leastBytes) return false
-  return chooseEncoding(request.headers['accept-encoding'], ['gzip']) !== null
+function mayBeZipped({ request, compression }: Sending, mediaType: string, { whole }: StreamForm): boolean {
+  const isLong = whole === undefined || whole >= leastBytes
+  return isLong && mayCompress(request, compression) && isCompressible(mediaType)
 }
 
 /** What leaves is cut to the declared shape; a handler that breaks its own contract is our failure, not the caller's. */

@@ -27,7 +27,8 @@ export function mayCompress(request: FastifyRequest, rule: CompressionRule): boo
   return !local || request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined
 }
 
-function addVary(reply: FastifyReply, name: string): void {
+/** Says that the answer depends on a header of the request. */
+export function addVary(reply: FastifyReply, name: string): void {
   const present = reply.getHeader('vary')
   reply.header('vary', present === undefined ? name : `${String(present)}, ${name}`)
 }
