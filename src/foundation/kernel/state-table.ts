@@ -5,7 +5,7 @@ const errors = defineErrors({
     kind: 'conflict',
     retry: 'never',
     when: 'an operation does not apply to the present state of its subject',
-    next: 'look at the present state (for example `leanvibe runs show`) and choose an operation that applies to it',
+    next: 'look at the present state (for example `leanvibe runs show`, `agents show`) and choose one that applies',
   },
 })
 
