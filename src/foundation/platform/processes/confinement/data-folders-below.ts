@@ -3,40 +3,54 @@ import { join } from 'node:path'
 
 /** How a data folder is called where nobody says otherwise. */
 const usualName = '.leanvibe'
-/** Each start of a confined process looks, so there is an end to it: levels below a folder, and folders looked into for each. */
+/** Each start of a confined process looks, so there is an end to it: levels below a folder, folders looked at, folders listed. */
 const deepest = 4
-const mostLookedInto = 1_000
+const mostLookedAt = 1_000
+const mostListed = 200
 /** No project of its own lies in these, and they hold thousands of folders. */
 const passedOver = new Set([usualName, 'node_modules', '.git'])
+/** Many processes that start together are shown the same folders. */
+const rememberMs = 5_000
+
+const known = new Map<string, { readonly until: number; readonly found: readonly string[] }>()
 
 /**
  * The data folders of this and of other projects that lie in folders, or up to four levels below: keys, logs and the
  * database are in them, and whoever shows a folder of projects to agents does not mean those. Of very many folders the
- * nearest are looked at. Links are not followed, but for one that is itself called as a data folder.
+ * nearest are looked at. Links are not followed, but for one that is itself called as a data folder. What was found is
+ * remembered for five seconds.
  */
 export function dataFoldersBelow(folders: readonly string[]): readonly string[] {
+  const now = performance.now()
+  for (const [folder, { until }] of known) if (until <= now) known.delete(folder)
   return folders.flatMap((folder) => {
-    const found: string[] = []
-    let left = mostLookedInto
-    for (let level: readonly string[] = [folder], depth = 0; level.length > 0 && depth <= deepest; depth++) {
-      const within = level.slice(0, left)
-      left -= within.length
-      level = within.flatMap((each) => {
-        const names = childrenOf(each)
-        if (names.includes(usualName)) found.push(join(each, usualName))
-        return names.filter((name) => !passedOver.has(name)).map((name) => join(each, name))
-      })
-    }
+    const found = known.get(folder)?.found ?? searchBelow(folder)
+    if (!known.has(folder)) known.set(folder, { until: now + rememberMs, found })
     return found
   })
 }
 
-function childrenOf(folder: string): readonly string[] {
+/** Level by level. */
+function searchBelow(folder: string): readonly string[] {
+  const found: string[] = []
+  let toLookAt = mostLookedAt
+  let toList = mostListed
+  for (let level: readonly string[] = [folder], depth = 0; level.length > 0 && depth <= deepest; depth++) {
+    const within = level.slice(0, toLookAt)
+    toLookAt -= within.length
+    found.push(...within.map((each) => join(each, usualName)).filter(isFolder))
+    const listed = depth === deepest ? [] : within.slice(0, toList)
+    toList -= listed.length
+    level = listed.flatMap(foldersIn)
+  }
+  return found
+}
+
+function foldersIn(folder: string): readonly string[] {
   try {
-    const entries = readdirSync(folder, { withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isDirectory() || (entry.name === usualName && isFolder(join(folder, usualName))))
-      .map(({ name }) => name)
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !passedOver.has(entry.name))
+      .map(({ name }) => join(folder, name))
   } catch {
     // What cannot be read, or is no folder, the work cannot look into either.
     return []
@@ -44,5 +58,9 @@ function childrenOf(folder: string): readonly string[] {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch {
+    return false // below a file, or not to be read
+  }
 }
