@@ -1,7 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { testWhen } from '../../../../test/support/when.ts'
+import { placeForGroups } from './cgroup-place.fixture.ts'
 import { Cgroups } from './cgroup-v2.ts'
 
 let root: string
@@ -92,3 +96,33 @@ describe('groups of our own', () => {
     expect(groups.create('a', {})).toBe(null)
   })
 })
+
+const { base, missing } = placeForGroups()
+const onKernel = testWhen(base !== null, missing ?? '')
+
+onKernel(
+  'the kernel keeps work to its limits, also where other work had begun before',
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    const group = join(base!, `test-${process.pid}`)
+    const folder = mkdtempSync(join(tmpdir(), 'leanvibe-groups-'))
+    mkdirSync(group)
+    try {
+      const program = join(import.meta.dirname, 'cgroup-trial.fixture.ts')
+      const { stdout } = await promisify(execFile)(process.execPath, [program, group, folder])
+      const { memory, cpu, within } = JSON.parse(stdout)
+      const limit = 64 * 2 ** 20
+      expect(memory.breach).toEqual({ resource: 'memory', used: limit, limit })
+      // Held back, not ended: six seconds at a tenth of a core.
+      expect(cpu).toMatchObject({ exitCode: 0, breach: null })
+      expect(cpu.usage.cpuSeconds / cpu.usage.wallSeconds).toBeLessThan(0.15)
+      expect(within).toMatchObject({ exitCode: 0, breach: null })
+      expect(readdirSync(group).filter((name) => name.startsWith('leanvibe-'))).toEqual([])
+    } finally {
+      for (const name of ['leanvibe', '.']) rmdirSync(join(group, name))
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+)
