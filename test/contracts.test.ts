@@ -110,6 +110,40 @@ describe('every contract, fed from its own schema', () => {
     expect(gone.statusCode === 404 || gone.headers.etag !== etag).toBe(true)
   })
 
+  test.each([
+    ['/api/v1/budgets', { scope: 'workflow', scopeId: 'e', unit: 'tokens', hardLimit: 5 }],
+    ['/api/v1/quotas/e', { provider: 'other' }],
+    ['/api/v1/provider-subscriptions/e', { pools: [], window: '5h' }],
+  ])('%s: who has not seen the newest does not replace it', async (url, payload) => {
+    const put = async (ifMatch?: string) => {
+      const headers = { authorization: `Bearer ${api.server.token}`, ...(ifMatch && { 'if-match': ifMatch }) }
+      const { statusCode, headers: told } = await api.server.inject({ method: 'PUT', url, payload, headers })
+      return { status: statusCode, etag: String(told.etag) }
+    }
+    const first = await put()
+    expect(first).toEqual({ status: 200, etag: expect.stringMatching(/^"\d+"$/) })
+    const second = await put(first.etag)
+    expect(second.status).toBe(200)
+    expect(second.etag).not.toBe(first.etag)
+    expect((await put(first.etag)).status).toBe(412)
+    expect((await put()).status).toBe(200)
+  })
+
+  test('a limit that could not be counted exactly is refused, and no list breaks by it', async () => {
+    const headers = { authorization: `Bearer ${api.server.token}` }
+    const put = (hardLimit: number) =>
+      api.server.inject({
+        ...{ method: 'PUT', url: '/api/v1/budgets', headers },
+        payload: { scope: 'agent', scopeId: 'e', unit: 'subscription-share', hardLimit },
+      })
+    const refused = await put(9_007_199_254.740992)
+    expect(refused.json()).toMatchObject({ status: 400, code: 'budget-invalid' })
+    expect(refused.json().detail).toContain('at most 4500000000 subscription-share')
+    expect((await put(4_500_000_000)).statusCode).toBe(200)
+    const listed = await api.server.inject({ url: '/api/v1/budgets?scope=agent&scopeId=e', headers })
+    expect(listed.json().items).toEqual([expect.objectContaining({ hardLimit: 4_500_000_000 })])
+  })
+
   test('takes what its schema says', async () => {
     // Otherwise the test above would look at refusals alone.
     const accepted = new Set<string>()

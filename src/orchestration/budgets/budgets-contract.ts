@@ -31,6 +31,8 @@ export const budgetSchema = z.object({
   byEnforcement: z.object({ metered: z.number(), capped: z.number(), reported: z.number() }),
   /** The budget with the window `run` from which this one was made; null: it was set by itself. */
   origin: z.string().nullable(),
+  /** Counts the changes of its limits, not what is spent. */
+  rev: z.int(),
 })
 export type BudgetView = z.infer<typeof budgetSchema>
 
@@ -101,6 +103,7 @@ export const setBudget = endpoint({
   summary: 'Sets the limits of a budget, which begins to count if there was none. Who waits for it tries again.',
   body: setBudgetSchema,
   output: budgetSchema,
+  revision: 'rev',
 })
 
 export const showBudget = endpoint({

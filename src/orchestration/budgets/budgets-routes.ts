@@ -16,7 +16,7 @@ export function budgetRoutes(database: Database, budgets: BudgetsService): Route
     route({
       ...setBudget,
       permission: 'budgets:write',
-      handle: ({ body, principal }) => budgets.set(principal.tenant, body),
+      handle: ({ body, principal, ifMatch }) => budgets.set(principal.tenant, body, ifMatch),
     }),
     route({
       ...showBudget,

@@ -1,6 +1,7 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, ReadTx, Tx } from '../../foundation/platform/database/database.ts'
 import { sql } from '../../foundation/platform/database/sql.ts'
+import { checkRevision, type ExpectedRevision } from '../../foundation/platform/http/preconditions.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import { fromLedger, toLedger, unitTable } from './budget-units-contract.ts'
 import { windowAt } from './budget-windows-contract.ts'
@@ -32,6 +33,9 @@ export interface BudgetsServiceOptions {
   readonly onCommit?: () => void
 }
 
+/** In whole units of the ledger; what is held and spent beside it stays exact, too. */
+const mostInLedger = 9_000_000_000_000_000 / 2
+
 /** What people do with budgets: set, look at, report to. */
 export class BudgetsService {
   readonly #options: BudgetsServiceOptions
@@ -40,8 +44,8 @@ export class BudgetsService {
     this.#options = options
   }
 
-  /** Errors: `budget-invalid`. */
-  async set(tenant: TenantId, wish: SetBudget): Promise<BudgetView> {
+  /** Errors: `budget-invalid`, `precondition-failed`. */
+  async set(tenant: TenantId, wish: SetBudget, expected: ExpectedRevision = 'any'): Promise<BudgetView> {
     const { database, wake, onCommit } = this.#options
     const { scope, unit, hardLimit, softLimit } = wish
     const scopeId = wish.scopeId ?? (scope === 'tenant' ? tenant : undefined)
@@ -65,9 +69,19 @@ export class BudgetsService {
       number | null,
       number | null,
     ]
+    if (limits.some((limit) => limit !== null && limit > mostInLedger)) {
+      const most = Math.floor(mostInLedger / unitTable[unit].factor)
+      throw budgetErrors['budget-invalid'](`a limit is at most ${most} ${unit}: more cannot be counted exactly`)
+    }
     // The system scope: whoever waits for it is woken in the same transaction.
     return database.asSystem('budgets-set').write(async (tx) => {
       const now = database.clock.now()
+      if (expected !== 'any') {
+        const [present] = await tx.query<{ rev: number }>(sql`
+          select rev from budgets where tenant_id = ${tenant} and scope = ${scope} and scope_id = ${scopeId}
+            and unit = ${ledger} and time_window = ${timeWindow} and origin = '' for update`)
+        checkRevision(expected, present?.rev ?? 0)
+      }
       const begun = /^\d/.test(timeWindow) ? null : windowAt(timeWindow, now)
       const [row] = await tx.query<{ rev: number; id: string }>(sql`
         insert into budgets (tenant_id, id, scope, scope_id, unit, hard_limit, soft_limit, time_window, window_start, window_end)

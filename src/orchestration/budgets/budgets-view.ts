@@ -24,10 +24,11 @@ interface Row {
   readonly metered: number
   readonly reported: number
   readonly origin: string
+  readonly rev: number
 }
 
 const columns = sql`id, scope, scope_id, unit, time_window, window_start, window_end, hard_limit, soft_limit, soft_told_at, held,
-  spent, metered, reported, origin`
+  spent, metered, reported, origin, rev`
 
 export interface BudgetFilter {
   readonly scope?: BudgetScope | undefined
@@ -69,6 +70,7 @@ function toView(row: Row): BudgetView {
       reported: fromLedger(unit, reported),
     },
     origin: row.origin === '' ? null : row.origin,
+    rev: row.rev,
   }
 }
 

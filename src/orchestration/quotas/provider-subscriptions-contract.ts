@@ -29,6 +29,8 @@ export const providerSubscriptionSchema = z.object({
   usedShare: z.number(),
   /** What the provider told last, in this window. */
   toldShare: z.number().nullable(),
+  /** Counts the changes of its terms. */
+  rev: z.int(),
 })
 export type ProviderSubscriptionView = z.infer<typeof providerSubscriptionSchema>
 
@@ -47,6 +49,7 @@ export const setProviderSubscription = endpoint({
   params: z.object({ name }),
   body: providerSubscriptionTermsSchema,
   output: providerSubscriptionSchema,
+  revision: 'rev',
 })
 
 export const removeProviderSubscription = endpoint({

@@ -1,5 +1,6 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database, Tx } from '../../foundation/platform/database/database.ts'
+import { checkRevision } from '../../foundation/platform/http/preconditions.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import type { ProviderSubscriptions } from './provider-subscriptions.ts'
@@ -11,6 +12,7 @@ import {
 } from './provider-subscriptions-contract.ts'
 import {
   deleteSubscription,
+  lockSubscriptions,
   putSubscription,
   readSubscriptions,
   type SubscriptionRow,
@@ -46,9 +48,11 @@ export function providerSubscriptionRoutes({
     route({
       ...setProviderSubscription,
       permission: 'quotas:write',
-      handle: async ({ params: { name }, body, principal: { tenant } }) => {
+      handle: async ({ params: { name }, body, principal: { tenant }, ifMatch }) => {
         await database.forTenant(tenant).write(async (tx) => {
           const now = database.clock.now()
+          const [present] = ifMatch === 'any' ? [] : await lockSubscriptions(tx, [tenant], [], [name])
+          checkRevision(ifMatch, present?.rev ?? 0)
           const rev = await putSubscription(tx, tenant, name, body, now)
           const subject = { kind: 'provider-subscription', id: name, rev }
           await appendEvents(tx, [
@@ -81,7 +85,7 @@ export function providerSubscriptionRoutes({
 }
 
 function toView(row: SubscriptionRow, now: Date): ProviderSubscriptionView {
-  const { name, pools, timeWindow, tokens, requests, windowStart, windowEnd } = row
+  const { name, pools, timeWindow, tokens, requests, windowStart, windowEnd, rev } = row
   const present = windowEnd !== null && windowEnd > now
   return {
     ...{ name, pools: [...pools], window: timeWindow, tokens, requests },
@@ -91,5 +95,6 @@ function toView(row: SubscriptionRow, now: Date): ProviderSubscriptionView {
     usedRequests: present ? row.usedRequests : 0,
     usedShare: present ? row.usedPpm / 1_000_000 : 0,
     toldShare: present && row.toldPpm !== null ? row.toldPpm / 1_000_000 : null,
+    rev,
   }
 }

@@ -8,11 +8,12 @@ export interface SubscriptionRow extends SubscriptionTerms, SubscriptionState {
   readonly tenant: TenantId
   readonly name: string
   readonly pools: readonly string[]
+  readonly rev: number
 }
 
 const columns = sql`s.tenant_id as tenant, s.name, s.pools, s.time_window as "timeWindow", s.tokens, s.requests,
   s.window_start as "windowStart", s.window_end as "windowEnd", s.used_tokens as "usedTokens", s.used_requests as "usedRequests",
-  s.used_ppm as "usedPpm", s.told_ppm as "toldPpm"`
+  s.used_ppm as "usedPpm", s.told_ppm as "toldPpm", s.rev`
 
 export function readSubscriptions(tx: ReadTx, tenant: TenantId): Promise<readonly SubscriptionRow[]> {
   return tx.query<SubscriptionRow>(sql`

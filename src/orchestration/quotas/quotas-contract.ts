@@ -30,6 +30,8 @@ export const quotaSchema = z.object({
   inFlight: z.int(),
   waiting: z.int(),
   updatedAt: z.iso.datetime(),
+  /** Counts the changes of its limits. */
+  rev: z.int(),
 })
 export type QuotaView = z.infer<typeof quotaSchema>
 
@@ -51,4 +53,5 @@ export const setQuota = endpoint({
     provider: z.string().regex(/^[a-z0-9][\w.-]{0,62}$/, 'expected a name such as anthropic, openai or other'),
   }),
   output: quotaSchema,
+  revision: 'rev',
 })

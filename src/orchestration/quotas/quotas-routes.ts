@@ -1,9 +1,10 @@
 import type { TenantId } from '../../foundation/kernel/ids.ts'
 import type { Database } from '../../foundation/platform/database/database.ts'
+import { checkRevision } from '../../foundation/platform/http/preconditions.ts'
 import { type Route, route } from '../../foundation/platform/http/route.ts'
 import { appendEvents } from '../../foundation/runtime/event-log.ts'
 import { listQuotas, type QuotaView, setQuota } from './quotas-contract.ts'
-import { type ListedAccount, listAccounts, putAccount } from './quotas-store.ts'
+import { type ListedAccount, listAccounts, lockAccount, putAccount } from './quotas-store.ts'
 
 export interface QuotaRoutesOptions {
   readonly database: Database
@@ -22,11 +23,12 @@ export function quotaRoutes({ database, onCommit }: QuotaRoutesOptions): Route[]
     route({
       ...setQuota,
       permission: 'quotas:write',
-      handle: async ({ params, body, principal: { tenant } }) => {
+      handle: async ({ params, body, principal: { tenant }, ifMatch }) => {
         const { provider, ...settings } = body
         const { account: id } = params
         await database.forTenant(tenant).write(async (tx) => {
           const now = database.clock.now()
+          if (ifMatch !== 'any') checkRevision(ifMatch, (await lockAccount(tx, tenant, id))?.rev ?? 0)
           const rev = await putAccount(tx, tenant, { id, provider, settings }, now)
           const subject = { kind: 'quota', id, rev }
           await appendEvents(tx, [
@@ -56,5 +58,6 @@ function toView(row: ListedAccount): QuotaView {
     refusedAt: moment(state?.cutAt),
     ...{ processes: row.processes, inFlight: row.inFlight, waiting: row.waiting },
     updatedAt: row.updatedAt.toISOString(),
+    rev: row.rev,
   }
 }
